@@ -1,0 +1,251 @@
+"""Gradient descent on any loss: one trajectory, or a sweep of a million at once."""
+
+import operator
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from math import isfinite, prod
+from typing import Any, NamedTuple
+
+import numpy as np
+from array_api_compat import array_namespace, device
+
+from mslbook.losses.protocol import Loss, as_point
+
+
+class decays:  # lower case, because it reads as a function
+    """A learning rate that changes at given steps, such as ``decays({0: 2.5, 650: 0.25})``.
+
+    Each rate holds from its step on: the update from iterate 650 to iterate 651 is the first with
+    0.25. Called with the number of a step, the schedule returns the learning rate.
+
+    Raises ValueError if the steps are not whole numbers that begin at 0, or if a learning rate is
+    not positive and finite.
+
+    >>> schedule = decays({0: 2.5, 650: 0.25})
+    >>> schedule(649), schedule(650)
+    (2.5, 0.25)
+    """
+
+    def __init__(self, rates: Mapping[int, float]):
+        try:
+            steps = sorted(operator.index(step) for step in rates)
+        except TypeError:
+            steps = []
+        if not steps or steps[0] != 0:
+            raise ValueError(
+                "a schedule gives the learning rate by whole steps from 0 on, such as "
+                f"decays({{0: 2.5, 650: 0.25}}), not {rates!r}"
+            )
+        self._steps = steps
+        self._rates = [_checked_rate(rates[step], step) for step in steps]
+
+    def __call__(self, step: int) -> float:
+        return self._rates[bisect_right(self._steps, step) - 1]
+
+    def __repr__(self):
+        return f"decays({dict(zip(self._steps, self._rates, strict=True))})"
+
+
+class Iterate(NamedTuple):
+    """What :func:`iterate` yields at every step; it unpacks in this order."""
+
+    step: int  #: the number of updates made
+    point: Any  #: where they led, of the shape of the start
+    value: Any  #: the loss there
+    grad: Any  #: its gradient there
+    diverged_at: Any  #: integers, one per trajectory: the step of its divergence, -1 for none
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Path:
+    """The iterates that :func:`descend` kept, the start first.
+
+    The arrays are of the kind of the start (NumPy or torch, dtype, device), except for ``steps``,
+    which is always NumPy's. A trajectory that diverged stays at its last finite iterate.
+    """
+
+    points: Any  #: (steps / every + 1, *shape of the points)
+    values: Any  #: (steps / every + 1, *batch): the loss at the points
+    steps: np.ndarray  #: (steps / every + 1,): the number of updates that led to each row
+    diverged_at: Any  #: integers, (*batch): the step of divergence, -1 for never
+
+    def __repr__(self):
+        first, last, fates = self.values[0], self.values[-1], self.diverged_at
+        diverged = fates[fates >= 0]
+        if fates.ndim:
+            fate = f"{len(diverged)} of {prod(fates.shape)} trajectories diverged"
+            fate += f", first at step {int(diverged.min())}" if len(diverged) else ""
+        elif len(diverged):
+            fate = f"diverged at step {int(fates)}"
+        else:
+            fate = f"loss {float(first):.4g} -> {float(last):.4g}"
+        return f"<Path of {self.steps[-1]} steps: {fate}>"
+
+
+def descend(loss: Loss, start, lr, steps: int, every: int = 1) -> Path:
+    """Run ``steps`` updates x <- x - lr * grad(x) of gradient descent and return their path.
+
+    This is the iteration of journal eq. 4.1 (preprint eq. 1), for a loss of any dimension.
+
+    Parameters
+    ----------
+    loss : a :class:`~mslbook.losses.Loss`.
+    start : a point, or an array of points, one for each trajectory.
+    lr : a positive number; or an array that broadcasts against the points (a sweep; for a loss of
+        n variables its last axis has length 1); or a schedule, a function from the number of a
+        step to the learning rate, such as :class:`decays`.
+    steps : the number of updates.
+    every : keep the start and every ``every``-th iterate; it must divide ``steps``.
+
+    A trajectory diverges at the first step at which its iterate, the loss or the gradient there is
+    no longer finite. It then stays at its last finite iterate, and ``diverged_at`` has the step.
+
+    Raises ValueError or TypeError, before any work, if a learning rate is not positive and finite,
+    if ``start``, ``lr`` and the loss do not fit together, or if the loss is not finite at the start.
+
+    >>> from mslbook.losses import f1
+    >>> descend(f1, start=-5.0, lr=decays({0: 5, 100: 3, 150: 1}), steps=200)
+    <Path of 200 steps: loss 5.751 -> ...>
+    >>> descend(f1, start=-5.0, lr=[0.5, 1.0, 2.5], steps=200, every=100).points.shape
+    (3, 3)
+    """
+    steps, every = _whole("steps", steps, least=0), _whole("every", every, least=1)
+    if steps % every:
+        raise ValueError(f"every must divide steps, but {every} does not divide {steps}")
+    if callable(lr):
+        for step in range(steps):
+            _checked_rate(lr(step), step)
+    kept = islice(iterate(loss, start, lr), 0, steps + 1, every)
+    state = next(kept)
+    xp, rows = array_namespace(state.point), steps // every + 1
+    points, values = (
+        xp.empty((rows, *array.shape), dtype=array.dtype, device=device(array))
+        for array in (state.point, state.value)
+    )
+    points[0, ...], values[0, ...] = state.point, state.value
+    for row, state in enumerate(kept, start=1):
+        points[row, ...], values[row, ...] = state.point, state.value
+    return Path(points, values, np.arange(0, steps + 1, every), state.diverged_at)
+
+
+def iterate(loss: Loss, start, lr, first_step: int = 0) -> Iterator[Iterate]:
+    """Yield (step, point, value, grad, diverged_at) of gradient descent without end, start first.
+
+    The loop beneath :func:`descend`, for runs that keep their own records. It holds on to the
+    current iterate alone, never writes to an array it has yielded, and evaluates the loss once per
+    step: by ``value_and_grad(x)`` where the loss has it, else by ``value(x)`` and ``grad(x)``.
+    To resume a run, pass its last point as ``start`` and that point's step as ``first_step``.
+
+    Arguments and errors are those of :func:`descend`, raised by the call itself; a schedule,
+    however, is checked as it is followed.
+
+    >>> from itertools import islice
+    >>> from mslbook.losses import f1
+    >>> for step, point, value, grad, diverged_at in islice(iterate(f1, 1.0, lr=1.0), 3):
+    ...     print(step, f"{point:.4f}")
+    0 1.0000
+    1 0.3069
+    2 0.0393
+    """
+    x = as_point(start, loss.dimension)
+    x = x.detach() if hasattr(x, "detach") else x  # a torch descent builds no autograd graph
+    if not callable(lr):
+        x, lr = _broadcast(x, lr, loss.dimension)
+    xp = array_namespace(x)
+    if not xp.all(xp.isfinite(x)):
+        raise ValueError("the start must be finite, without inf or nan")
+    value, grad = _value_and_grad(loss, x)
+    if not xp.all(_finite(x, value, grad, loss.dimension)):
+        raise ValueError("the loss or its gradient is not finite at the start: start elsewhere")
+    return _updates(loss, x, value, grad, lr, _whole("first_step", first_step, least=0))
+
+
+def _updates(loss, x, value, grad, lr, step):
+    xp = array_namespace(x)
+    diverged_at = xp.full(value.shape, -1, dtype=xp.int64, device=device(x))
+
+    def per_point(array):  # one number per trajectory, shaped to meet the points
+        return array if loss.dimension is None else array[..., None]
+
+    moving = 1.0  # one number per trajectory once one has diverged: 0 where it stands still
+    while True:
+        yield Iterate(step, x, value, grad, diverged_at)
+        rate = _checked_rate(lr(step), step) if callable(lr) else lr
+        step += 1
+        with np.errstate(all="ignore"):  # what overflows shows up as a divergence below
+            new = x - moving * rate * grad
+        new_value, new_grad = _value_and_grad(loss, new)
+        finite = _finite(new, new_value, new_grad, loss.dimension)
+        if not xp.all(finite):
+            diverged_at = xp.where(finite, diverged_at, step)
+            moving = moving * per_point(xp.astype(finite, x.dtype))
+            new = xp.where(per_point(finite), new, x)
+            new_value = xp.where(finite, new_value, value)
+            new_grad = xp.where(per_point(finite), new_grad, grad)
+        x, value, grad = new, new_value, new_grad
+
+
+def _value_and_grad(loss, x):
+    with np.errstate(all="ignore"):
+        if hasattr(loss, "value_and_grad"):
+            return loss.value_and_grad(x)
+        return loss.value(x), loss.grad(x)
+
+
+def _finite(x, value, grad, dimension):
+    """Which trajectories are finite, one bool for each; a single True if all of them are."""
+    xp = array_namespace(x)
+    with np.errstate(all="ignore"):
+        total = xp.sum(x) + xp.sum(value) + xp.sum(grad)  # three fast passes, nothing stored
+    if xp.isfinite(total):
+        return xp.asarray(True, device=device(x))
+    finite = xp.isfinite(x) & xp.isfinite(grad)
+    return xp.isfinite(value) & (finite if dimension is None else xp.all(finite, axis=-1))
+
+
+def _broadcast(x, lr, dimension):
+    """The start and the learning rate, checked and brought to one shape."""
+    xp = array_namespace(x)
+    if np.ndim(lr) == 0:
+        return x, _checked_rate(lr)
+    lr = xp.asarray(lr, dtype=x.dtype, device=device(x))
+    wrong = lr[~(xp.isfinite(lr) & (lr > 0))]
+    if len(wrong):
+        _checked_rate(wrong[0])
+    if dimension is not None and lr.shape[-1] != 1:
+        raise ValueError(
+            f"learning rates of shape {tuple(lr.shape)} do not go with points of {dimension} "
+            "coordinates: write lr[:, None], so that each rate meets a whole point"
+        )
+    try:
+        shape = np.broadcast_shapes(tuple(x.shape), tuple(lr.shape))
+    except ValueError:
+        raise ValueError(
+            f"learning rates of shape {tuple(lr.shape)} do not broadcast against a start of "
+            f"shape {tuple(x.shape)}"
+        ) from None
+    return xp.broadcast_to(x, shape), lr
+
+
+def _checked_rate(rate, step=None):
+    """The learning rate as a float, or one sentence on what is wrong with it."""
+    try:
+        number = float(rate)
+    except (TypeError, ValueError):
+        number = None
+    if number is None or not (number > 0 and isfinite(number)):
+        where = "" if step is None else f" at step {step}"
+        raise ValueError(f"a learning rate must be positive and finite, not {rate!r}{where}")
+    return number
+
+
+def _whole(name, number, least):
+    try:
+        whole = operator.index(number)
+    except TypeError:
+        whole = least - 1
+    if whole < least:
+        raise ValueError(f"{name} must be a whole number of at least {least}, not {number!r}")
+    return whole
