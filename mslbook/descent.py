@@ -42,6 +42,7 @@ class decays:  # lower case, because it reads as a function
         self._rates = [_checked_rate(rates[step], step) for step in steps]
 
     def __call__(self, step: int) -> float:
+        """The learning rate of the update that follows ``step`` updates."""
         return self._rates[bisect_right(self._steps, step) - 1]
 
     def __repr__(self):
@@ -91,19 +92,24 @@ def descend(loss: Loss, start, lr, steps: int, every: int = 1) -> Path:
 
     Parameters
     ----------
-    loss : a :class:`~mslbook.losses.Loss`.
-    start : a point, or an array of points, one for each trajectory.
-    lr : a positive number; or an array that broadcasts against the points (a sweep; for a loss of
+    loss : Loss
+        Anything with ``value`` and ``grad``; :class:`~mslbook.losses.Loss` has the shapes.
+    start : array
+        A point, or an array of points, one for each trajectory.
+    lr : number, array or function
+        A positive number; or an array that broadcasts against the points (a sweep; for a loss of
         n variables its last axis has length 1); or a schedule, a function from the number of a
-        step to the learning rate, such as :class:`decays`.
-    steps : the number of updates.
-    every : keep the start and every ``every``-th iterate; it must divide ``steps``.
+        step to its learning rate, such as :class:`decays`.
+    steps : int
+        The number of updates.
+    every : int
+        Keep the start and every ``every``-th iterate; it must divide ``steps``.
 
     A trajectory diverges at the first step at which its iterate, the loss or the gradient there is
     no longer finite. It then stays at its last finite iterate, and ``diverged_at`` has the step.
 
     Raises ValueError or TypeError, before any work, if a learning rate is not positive and finite,
-    if ``start``, ``lr`` and the loss do not fit together, or if the loss is not finite at the start.
+    if ``start``, ``lr`` and the loss do not fit together, or if the loss is infinite at the start.
 
     >>> from mslbook.losses import f1
     >>> descend(f1, start=-5.0, lr=decays({0: 5, 100: 3, 150: 1}), steps=200)
