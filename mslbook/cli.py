@@ -1,0 +1,76 @@
+"""The command line: ``mslbook list``, ``mslbook run NAME``, ``mslbook claims``."""
+
+import argparse
+import sys
+
+from mslbook import __version__
+
+
+def main(arguments=None):
+    """Run one command; returns the exit status, 2 for a request that cannot be met."""
+    options = _parser().parse_args(arguments)
+    try:
+        return options.command(options)
+    except (ValueError, FileNotFoundError, FloatingPointError) as error:
+        print(f"mslbook: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nmslbook: stopped; the same command goes on from here", file=sys.stderr)
+        return 130
+
+
+def _parser():
+    parser = argparse.ArgumentParser("mslbook", description="Run and list the book's experiments.")
+    parser.add_argument("--version", action="version", version=f"mslbook {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    listing = commands.add_parser("list", help="name the experiments and what is recorded")
+    listing.set_defaults(command=_list)
+
+    run = commands.add_parser("run", help="run an experiment, or go on with it, and record it")
+    run.set_defaults(command=_run)
+    run.add_argument("name", help="as `mslbook list` names it")
+    run.add_argument("--data", default="digits", help="digits, cifar10, cifar100 or FILE.npz")
+    run.add_argument("--size", default="small", help="small or paper (default: small)")
+    run.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
+    run.add_argument("--out", default="runs", help="folder of the recording (default: runs)")
+    run.add_argument("--root", default=".data", help="folder of CIFAR downloads (default: .data)")
+    run.add_argument("--download", action="store_true", help="fetch CIFAR if it is not there")
+
+    claims = commands.add_parser("claims", help="what the paper says and what we measured")
+    claims.set_defaults(command=_claims)
+    return parser
+
+
+def _list(options):
+    from mslbook.experiments import RECIPES, recipe
+    from mslbook.experiments.recording import RESULTS, load
+
+    for name in RECIPES:
+        print(f"{name}  {recipe(name).ABOUT}")
+        for path in sorted(RESULTS.glob(f"{name}-*.npz")):
+            about = load(path).provenance
+            print(f"  recorded: {about['data']} ({about['size']}, {about['device']})")
+    return 0
+
+
+def _run(options):
+    from mslbook.experiments import run
+
+    path = run(
+        options.name,
+        data=options.data,
+        size=options.size,
+        device=options.device,
+        folder=options.out,
+        root=options.root,
+        download=options.download,
+    )
+    print(f"recorded {path}")
+    return 0
+
+
+def _claims(options):
+    from mslbook.claims import report
+
+    return report()

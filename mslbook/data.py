@@ -1,0 +1,203 @@
+"""Pictures for experiments: embedded digits, CIFAR by download, or any .npz archive."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+KEYS = ("train_images", "train_labels", "test_images", "test_labels")
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Pictures and their labels, split into a training and a test set.
+
+    Images are uint8 arrays (N, channels, height, width), labels integer arrays (N,) that index
+    `class_names`.
+    """
+
+    name: str
+    train_images: np.ndarray
+    train_labels: np.ndarray
+    test_images: np.ndarray
+    test_labels: np.ndarray
+    class_names: tuple[str, ...]
+
+
+def load(name="digits", root=".data", download=False):
+    """Load ``"digits"`` (embedded), ``"cifar10"``, ``"cifar100"``, or the path of an ``.npz``.
+
+    CIFAR is looked for under the folder `root` and fetched there, its MD5 checked, only with
+    ``download=True``; the official binary archives are used, since the better-known Python ones
+    are pickles. An ``.npz`` holds ``train_images`` (N, 3, H, W) uint8, ``train_labels`` (N,),
+    ``test_images``, ``test_labels`` and, if it likes, ``class_names``.
+
+    Raises ``ValueError`` for an unknown name or an archive of another shape, and
+    ``FileNotFoundError`` when there is nothing at the place named.
+
+    >>> pictures = load("digits")
+    >>> pictures.train_images.shape, pictures.test_images.shape
+    ((1437, 1, 8, 8), (360, 1, 8, 8))
+    """
+    name = str(name)
+    if name == "digits":
+        return _digits()
+    if name in CIFAR:
+        return _cifar(name, Path(root), download)
+    if name.endswith(".npz"):
+        return _archive(Path(name))
+    raise ValueError(
+        f"there is no data set {name!r}: choose digits, cifar10, cifar100 or the path of an .npz"
+    )
+
+
+def standardise(images, like=None):
+    """Centre and scale every pixel by its mean and standard deviation over the pictures `like`.
+
+    `images` and `like` (default: `images` itself) are arrays (N, ...); returns float32 of the
+    shape of `images`. A pixel that never changes is only centred.
+
+    >>> pictures = standardise(load("digits").train_images)
+    >>> float(abs(pictures.mean(axis=0)).max()) < 1e-5
+    True
+    """
+    like = images if like is None else like
+    mean, scale = like.mean(axis=0), like.std(axis=0)
+    return ((images - mean) / np.where(scale > 0, scale, 1)).astype(np.float32)
+
+
+def _digits():
+    from sklearn.datasets import load_digits  # slow to import, and only needed here
+
+    digits = load_digits()
+    images, labels = digits.images.astype(np.uint8)[:, None], digits.target
+    cut = 1437  # four fifths, in the order in which they come
+    names = tuple("0123456789")
+    return Pictures("digits", images[:cut], labels[:cut], images[cut:], labels[cut:], names)
+
+
+@dataclass(frozen=True)
+class _Cifar:
+    """Where the binary version of a CIFAR set is, and how its records are laid out."""
+
+    url: str
+    md5: str
+    folder: str
+    train: tuple[str, ...]
+    test: str
+    names: str
+    label_bytes: int  # the last of them is the label used (CIFAR-100 puts a coarse one first)
+
+
+CIFAR = {
+    "cifar10": _Cifar(
+        "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
+        "c32a1d4ab5d03f1284b67883e8d87530",
+        "cifar-10-batches-bin",
+        tuple(f"data_batch_{i}.bin" for i in range(1, 6)),
+        "test_batch.bin",
+        "batches.meta.txt",
+        1,
+    ),
+    "cifar100": _Cifar(
+        "https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz",
+        "03b5dce01913d631647c71ecec9e9cb8",
+        "cifar-100-binary",
+        ("train.bin",),
+        "test.bin",
+        "fine_label_names.txt",
+        2,
+    ),
+}
+
+
+def _cifar(name, root, download):
+    source = CIFAR[name]
+    folder = root / source.folder
+    missing = [f for f in (*source.train, source.test, source.names) if not (folder / f).is_file()]
+    if missing and not download:
+        raise FileNotFoundError(
+            f"{name} is not in {folder} (no {missing[0]}): fetch it with download=True "
+            "(on the command line: --download), or name an .npz archive instead"
+        )
+    if missing:
+        _download(name, source, root)
+    images, labels = zip(*(_records(folder / f, source) for f in source.train), strict=True)
+    test_images, test_labels = _records(folder / source.test, source)
+    class_names = tuple((folder / source.names).read_text().split())
+    return Pictures(
+        name,
+        np.concatenate(images),
+        np.concatenate(labels),
+        test_images,
+        test_labels,
+        class_names,
+    )
+
+
+def _download(name, source, root):
+    from torchvision.datasets.utils import download_and_extract_archive
+
+    try:
+        download_and_extract_archive(source.url, root, md5=source.md5)
+    except (OSError, RuntimeError) as error:  # no network, a wrong checksum, a full disk
+        raise FileNotFoundError(
+            f"{name} is not in {root / source.folder} and could not be fetched ({error}): "
+            "check the network, or name an .npz archive instead"
+        ) from error
+
+
+def _records(path, source):
+    """The pictures and labels of one binary file: label bytes, then 3 x 32 x 32 pixels, again."""
+    raw = np.fromfile(path, dtype=np.uint8)
+    size = source.label_bytes + 3072
+    if raw.size == 0 or raw.size % size:
+        raise ValueError(
+            f"{path} holds {raw.size} bytes, not a whole number of {size}-byte records: "
+            "delete its folder and load it again with download=True"
+        )
+    records = raw.reshape(-1, size)
+    labels, pixels = records[:, source.label_bytes - 1], records[:, source.label_bytes :]
+    return pixels.reshape(-1, 3, 32, 32), labels
+
+
+def _archive(path):
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}: name an .npz archive that exists")
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {key: archive[key] for key in archive.files if key in (*KEYS, "class_names")}
+    except (ValueError, OSError, EOFError) as error:
+        raise ValueError(f"{path} is not a readable .npz of plain arrays: {error}") from error
+    if lacking := [key for key in KEYS if key not in arrays]:
+        raise ValueError(f"{path} lacks {lacking[0]!r}: an archive needs {', '.join(KEYS)}")
+    for half in ("train", "test"):
+        _check_half(path, half, arrays[f"{half}_images"], arrays[f"{half}_labels"])
+    if arrays["train_images"].shape[1:] != arrays["test_images"].shape[1:]:
+        raise ValueError(
+            f"{path}: training pictures are {arrays['train_images'].shape[1:]}, test pictures "
+            f"{arrays['test_images'].shape[1:]}: make them the same size"
+        )
+    highest = max(int(arrays["train_labels"].max()), int(arrays["test_labels"].max()))
+    names = arrays.get("class_names", np.arange(highest + 1))
+    if names.ndim != 1 or len(names) <= highest:
+        raise ValueError(
+            f"{path}: label {highest} has no name among {names.size} class_names: "
+            "give every class one"
+        )
+    return Pictures(path.stem, *(arrays[key] for key in KEYS), tuple(str(n) for n in names))
+
+
+def _check_half(path, half, images, labels):
+    if images.ndim != 4 or images.dtype != np.uint8 or images.shape[1] != 3 or 0 in images.shape:
+        raise ValueError(
+            f"{path}: {half}_images is {images.dtype} of shape {images.shape}: "
+            "store uint8 of shape (N, 3, height, width), N at least 1"
+        )
+    if labels.shape != images.shape[:1] or labels.dtype.kind not in "iu":
+        raise ValueError(
+            f"{path}: {half}_labels is {labels.dtype} of shape {labels.shape}: "
+            f"store one whole number for each of the {len(images)} pictures"
+        )
+    if labels.min() < 0:
+        raise ValueError(f"{path}: {half}_labels has a negative label: number classes from 0")

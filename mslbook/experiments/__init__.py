@@ -1,0 +1,78 @@
+"""One recipe per network figure, and the running, resuming and recording of it."""
+
+from importlib import import_module
+from pathlib import Path
+
+from mslbook.experiments.recording import RESULTS, load, save
+
+# The module of each recipe, by the figure's number in the journal.
+RECIPES = {"fig2_1_left": "mslbook.experiments.edge_of_stability"}
+SIZES = ("small", "paper")
+
+
+def recipe(name):
+    """The module of a recipe, with ``ABOUT``, ``settings`` and ``run``.
+
+    Raises ``ValueError`` for an unknown name.
+    """
+    if name not in RECIPES:
+        raise ValueError(f"there is no experiment {name!r}: choose {', '.join(RECIPES)}")
+    return import_module(RECIPES[name])
+
+
+def run(name, data="digits", size="small", device="cpu", folder="runs", root=".data",
+        download=False, progress=True):  # fmt: skip
+    """Run a recipe, or go on with it where it stopped, and record it; returns the file's path.
+
+    Parameters
+    ----------
+    name : a key of `RECIPES`
+    data, root, download : as for :func:`mslbook.data.load`
+    size : "small" or "paper"
+    device : a torch device, "cpu" or "cuda"
+    folder : where the recording goes, with its checkpoints in a folder beside it
+    progress : show progress bars
+
+    Everything is checked before any work starts: ``ValueError`` and ``FileNotFoundError`` say
+    what to do instead.
+    """
+    from mslbook import data as datasets
+
+    module = recipe(name)
+    if size not in SIZES:
+        raise ValueError(f"there is no size {size!r}: choose {' or '.join(SIZES)}")
+    device = _device(device)
+    pictures = datasets.load(data, root, download)
+    path = Path(folder) / file_name(name, pictures.name, size)
+    arrays, provenance = module.run(pictures, size, device, path.with_suffix(""), progress)
+    save(path, arrays, provenance)
+    return path
+
+
+def recorded(name, data, size="paper"):
+    """The recording of a recipe that ships with the package, for a data set by name.
+
+    >>> recorded("fig2_1_left", "cifar10")
+    Recording(fig2_1_left on cifar10, training rows 0-4999, paper)
+    """
+    recipe(name)
+    return load(RESULTS / file_name(name, data, size))
+
+
+def file_name(name, data, size):
+    """The file name of a recording."""
+    return f"{name}-{data}-{size}.npz"
+
+
+def _device(name):
+    import torch
+
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = None
+    if device is None or device.type not in ("cpu", "cuda"):
+        raise ValueError(f"there is no device {name!r}: choose cpu or cuda")
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError("there is no CUDA device here: choose --device cpu")
+    return device

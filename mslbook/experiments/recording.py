@@ -1,0 +1,82 @@
+"""Recordings: small arrays with their provenance, written whole or not at all."""
+
+import hashlib
+import json
+import os
+import platform
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+RESULTS = Path(__file__).parent.parent / "results"
+
+
+@dataclass(frozen=True)
+class Recording:
+    """The arrays that a run recorded, and the provenance that says how.
+
+    Arrays are attributes of `arrays` by name; `provenance` is a dictionary of plain values.
+    """
+
+    arrays: dict[str, np.ndarray]
+    provenance: dict
+
+    def __getitem__(self, name):
+        return self.arrays[name]
+
+    def __repr__(self):
+        about = self.provenance
+        return f"Recording({about['recipe']} on {about['data']}, {about['size']})"
+
+
+def save(path, arrays, provenance):
+    """Write arrays and provenance to `path` (.npz) so that no reader ever sees half a file."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with temporary.open("wb") as file:
+            np.savez_compressed(file, provenance=json.dumps(provenance, sort_keys=True), **arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def load(path):
+    """Read a recording. Raises ``FileNotFoundError``, or ``ValueError`` if it is not one."""
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no recording {path}: `mslbook list` names what there is")
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        provenance = json.loads(str(arrays.pop("provenance")))
+    except (ValueError, KeyError, OSError, EOFError) as error:
+        raise ValueError(f"{path} is not a recording of mslbook: {error}") from error
+    return Recording(arrays, provenance)
+
+
+def environment(device):
+    """What a number may depend on beside the recipe: software, device and threads."""
+    import torch
+
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
+    return {
+        "device": f"{device.type} ({name})",
+        "threads": torch.get_num_threads(),
+        "python": platform.python_version(),
+        **{package: version(package) for package in ("mslbook", "numpy", "torch")},
+    }
+
+
+def fingerprint(*arrays):
+    """A short hash of arrays, to tell one data set from another."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(f"{array.dtype}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,252 @@
+"""Sharpness: the largest eigenvalues of the Hessian, from Hessian-vector products alone."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from array_api_compat import array_namespace, device, is_array_api_obj
+
+# A row this close to the span of the others adds nothing but rounding.
+DEPENDENT = 1e-5
+# Products spent from a fresh random guard before a warm start is believed to have missed nothing.
+GUARD_STEPS = 5
+
+
+@dataclass(frozen=True)
+class Sharpness:
+    """The answer of `sharpness`.
+
+    Attributes
+    ----------
+    values : NumPy array (k,), the algebraically largest eigenvalues, descending
+    vectors : (k, n), their unit eigenvectors, of the kind of the point
+    residuals : NumPy array (k,), ||Hv - λv|| / |λ| of each, from the products themselves
+    converged : whether every residual is within the tolerance and the guard is settled
+    hvps : how many Hessian-vector products it took
+    guard : (j, n), the next eigenvector as far as it was found; `start=` this whole answer to
+        hand it on, so that an eigenvalue that overtakes the k-th one is seen coming
+    """
+
+    values: np.ndarray
+    vectors: Any
+    residuals: np.ndarray
+    converged: bool
+    hvps: int
+    guard: Any
+
+    def __repr__(self):
+        values = ", ".join(f"{value:.5g}" for value in self.values)
+        state = "converged" if self.converged else "NOT converged"
+        return (
+            f"Sharpness([{values}], residual {self.residuals.max():.1e}, "
+            f"{self.hvps} products, {state})"
+        )
+
+
+def sharpness(loss, point, k=1, tol=1e-3, start=None, seed=0, max_hvps=None):
+    """The k algebraically largest eigenvalues of the Hessian of `loss` at `point`.
+
+    Lanczos with full reorthogonalisation: an orthonormal basis grows by the residual of the first
+    Ritz pair that is not yet accurate, one Hessian-vector product at a time. From one random
+    start this spans the Krylov space of Lanczos; from the eigenvectors of a nearby point it
+    starts almost done.
+
+    One pair beyond the k asked for, the guard, is followed until its eigenvalue is known or
+    its residual keeps it below the k-th, because a warm start alone cannot see an eigenvector that it
+    is orthogonal to. Started from a whole earlier answer the guard goes on where it was; started
+    from bare vectors it begins at random and costs a few products more.
+
+    Parameters
+    ----------
+    loss : anything with ``hvp(point, v)``
+    point : a number, for a function of one variable, or a vector of n coordinates
+    k : how many, at most n
+    tol : relative residual ||Hv - λv|| / |λ| at which an eigenvalue counts as found
+    start : the answer at a nearby point, or its vectors, of shape (j, n)
+    seed : of the random start; the same everywhere, whatever the library or device
+    max_hvps : products after which it gives up, by default ``50 + 20 * k``
+
+    Returns a `Sharpness`. Raises ``ValueError`` for k, tol or start out of range, and
+    ``FloatingPointError`` if a product is not finite.
+
+    The sharpness is what gradient descent compares with 2/η (journal and preprint section 2.1).
+
+    >>> from mslbook.losses import f1, two_valleys
+    >>> sharpness(f1, 0.0).values
+    array([1.])
+    >>> s = sharpness(two_valleys, np.array([0.0, 0.0]), k=2, tol=1e-8)
+    >>> s.values.round(6), s.converged
+    (array([25.,  1.]), True)
+    """
+    xp, point = _one_point(loss, point)
+    n = int(np.prod(point.shape, dtype=int))
+    start = _check(k, tol, start, n)
+    limit = 50 + 20 * k if max_hvps is None else max_hvps
+    space = _RitzSpace(_product(loss, point), xp, point, seed)
+    for row in start:
+        space.add(xp.reshape(xp.asarray(row), (n,)))
+    # Random rows complete the start: all of them if it is cold, the guard if it is warm.
+    fresh = 0 if len(space) > k else len(space) + GUARD_STEPS
+    while len(space) < min(k + 1, n):
+        space.add(space.random())
+    while True:
+        pairs = space.largest(min(k + 1, n))
+        todo = _unsettled(pairs, k, tol, space.hvps >= fresh)
+        if todo is None or space.hvps >= limit:
+            break
+        if len(space) >= min(n, 40 + 4 * k):
+            if len(space) == n:
+                break  # the whole space: no product can add anything
+            space.restart(2 * k + 1)
+        if not space.add(pairs.defects[todo]):
+            space.add(space.random())
+    return Sharpness(
+        values=pairs.values[:k],
+        vectors=pairs.vectors[:k],
+        residuals=pairs.residuals[:k],
+        converged=todo is None,
+        hvps=space.hvps,
+        guard=pairs.vectors[k:],
+    )
+
+
+@dataclass(frozen=True)
+class _Pairs:
+    """Ritz pairs, the largest first: the defect H v - λ v of each, its norm, that over |λ|.
+
+    A norm below `rounding` is zero as far as the arithmetic can tell.
+    """
+
+    values: np.ndarray
+    vectors: Any
+    defects: Any
+    norms: np.ndarray
+    residuals: np.ndarray
+    rounding: float
+
+
+class _RitzSpace:
+    """An orthonormal basis, the Hessian's images of it, and the best eigenpairs within it."""
+
+    def __init__(self, product, xp, point, seed):
+        self._product, self._xp, self._point = product, xp, point
+        self._n = int(np.prod(point.shape, dtype=int))
+        self._generator = np.random.default_rng(seed)
+        self._basis = xp.empty((0, self._n), dtype=point.dtype, device=device(point))
+        self._images = self._basis
+        self.hvps = 0
+
+    def __len__(self):
+        return self._basis.shape[0]
+
+    def random(self):
+        """A random direction: drawn by NumPy, so the same on every library and device."""
+        row = self._generator.standard_normal(self._n)
+        like = self._point
+        return self._xp.asarray(row, dtype=like.dtype, device=device(like))
+
+    def add(self, row):
+        """Add the part of `row` orthogonal to the basis; False if there is none to speak of."""
+        norm = self._xp.linalg.vector_norm
+        for sweep in range(3):  # twice is enough for orthogonality, thrice for a row nearly lost
+            length = float(norm(row))
+            if not length > (DEPENDENT if sweep else 0.0):
+                return False
+            row = row / length
+            row = row - (self._basis @ row) @ self._basis
+        row = row / norm(row)
+        image = self._product(row)
+        self.hvps += 1
+        if not bool(self._xp.all(self._xp.isfinite(image))):
+            raise FloatingPointError(
+                "a Hessian-vector product is not finite here: check that the loss is finite and "
+                "twice differentiable at this point"
+            )
+        self._basis = self._xp.concat([self._basis, row[None]])
+        self._images = self._xp.concat([self._images, image[None]])
+        return True
+
+    def largest(self, count):
+        """The `count` largest Ritz pairs of the space."""
+        projected = _to_numpy(self._basis @ self._images.T)
+        values, mixing = np.linalg.eigh((projected + projected.T) / 2)
+        values, mixing = values[::-1][:count], mixing[:, ::-1][:, :count].T
+        vectors, images = self._combine(mixing)
+        weights = self._xp.asarray(
+            values.copy(), dtype=self._point.dtype, device=device(self._point)
+        )
+        defects = images - weights[:, None] * vectors
+        norms = _to_numpy(self._xp.linalg.vector_norm(defects, axis=1))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            residuals = np.where(norms > 0, norms / np.abs(values), 0.0)
+        rounding = 10 * float(self._xp.finfo(self._point.dtype).eps) * np.abs(values).max()
+        return _Pairs(values, vectors, defects, norms, residuals, rounding)
+
+    def restart(self, count):
+        """Shrink to the `count` best Ritz vectors; their images need no new products."""
+        projected = _to_numpy(self._basis @ self._images.T)
+        _, mixing = np.linalg.eigh((projected + projected.T) / 2)
+        self._basis, self._images = self._combine(mixing[:, ::-1][:, :count].T)
+
+    def _combine(self, mixing):
+        mixing = self._xp.asarray(
+            mixing.copy(), dtype=self._point.dtype, device=device(self._point)
+        )
+        return mixing @ self._basis, mixing @ self._images
+
+
+def _unsettled(pairs, k, tol, guarded):
+    """The first pair that needs more products: one asked for, or the guard; None if done."""
+    wanted = (pairs.residuals > tol) & (pairs.norms > pairs.rounding)
+    if wanted[:k].any():
+        return int(np.argmax(wanted))
+    if len(wanted) > k and wanted[k]:
+        could_be_larger = pairs.values[k] + pairs.norms[k] > pairs.values[k - 1]
+        # An eigenvalue is off by the square of its residual, so this knows the guard's to tol.
+        if pairs.residuals[k] ** 2 > tol and (could_be_larger or not guarded):
+            return k
+    return None
+
+
+def _product(loss, point):
+    """The Hessian at `point` as a function of a flat vector, its graph reused if it has one."""
+    keep = getattr(loss, "hessian", None)
+    product = keep(point) if keep else lambda v: loss.hvp(point, v)
+    return lambda row: product(row.reshape(point.shape)).reshape((-1,))
+
+
+def _one_point(loss, point):
+    """The point as a floating array of its own kind; clear errors for anything else."""
+    point = point if is_array_api_obj(point) else np.asarray(point, dtype=float)
+    xp = array_namespace(point)
+    if not xp.isdtype(point.dtype, "real floating"):
+        raise ValueError(f"the point must hold floating-point numbers, not {point.dtype}")
+    dimension = getattr(loss, "dimension", None)
+    shape = () if dimension is None else (dimension,)
+    if tuple(point.shape) != shape and (hasattr(loss, "dimension") or point.ndim > 1):
+        raise ValueError(
+            f"the point has shape {tuple(point.shape)}, but this loss is measured at one point "
+            f"of shape {shape}: probe the points of a batch one by one"
+        )
+    return xp, point
+
+
+def _check(k, tol, start, n):
+    """The start as a sequence of rows; clear errors for what cannot be computed."""
+    if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= n:
+        raise ValueError(f"k must be a whole number from 1 to the {n} coordinates, not {k!r}")
+    if not 0 < tol < 1:
+        raise ValueError(f"tol must lie between 0 and 1, not {tol!r}")
+    if start is None:
+        return []
+    rows = [*start.vectors, *start.guard] if isinstance(start, Sharpness) else list(start)
+    if not rows or any(tuple(row.shape) != (n,) for row in rows):
+        raise ValueError(
+            f"start must be the answer at a nearby point, or its vectors of shape (j, {n})"
+        )
+    return rows
+
+
+def _to_numpy(array):
+    """A small array as float64 NumPy, wherever it lives."""
+    return np.asarray(array.tolist(), dtype=float)
