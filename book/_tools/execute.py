@@ -1,0 +1,58 @@
+"""Execute every chapter and write both twins: notebooks/X.ipynb and the text book/X.md.
+
+The notebook is a function of its text: cell identifiers are made from the code, and times, versions
+and widget models are left out, so executing twice gives the same file twice.
+"""
+
+import hashlib
+from collections import Counter
+from pathlib import Path
+
+import jupytext
+from nbclient import NotebookClient
+
+ROOT = Path(__file__).resolve().parents[2]
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+
+
+def execute(notebook):
+    """Run all cells with this environment's Python, in the folder of the notebooks."""
+    client = NotebookClient(
+        notebook,
+        timeout=None,
+        kernel_name="python3",
+        record_timing=False,
+        store_widget_state=False,
+        extra_arguments=["--log-level=ERROR"],
+        resources={"metadata": {"path": str(ROOT / "notebooks")}},
+    )
+    client.execute()
+
+
+def settle(notebook):
+    """Leave out whatever differs from one run or one machine to the next."""
+    notebook.metadata["language_info"] = {"name": "python", "pygments_lexer": "ipython3"}
+    seen = Counter()
+    for cell in notebook.cells:
+        seen[cell.source] += 1
+        name = f"{cell.cell_type} {seen[cell.source]} {cell.source}"
+        cell.id = hashlib.sha256(name.encode()).hexdigest()[:8]
+        for output in cell.get("outputs", []):
+            output.get("data", {}).pop(WIDGET_VIEW, None)
+
+
+def main():
+    """Refresh the twins of every chapter; prose pages have no `formats` and are left alone."""
+    for text in sorted((ROOT / "book").glob("*.md")):
+        notebook = jupytext.read(text)
+        if "formats" not in notebook.metadata.get("jupytext", {}):
+            continue
+        print(f"Executing {text.relative_to(ROOT)}", flush=True)
+        execute(notebook)
+        settle(notebook)
+        jupytext.write(notebook, ROOT / "notebooks" / f"{text.stem}.ipynb")
+        jupytext.write(notebook, text, fmt="md:myst")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,29 @@
+"""Sphinx extension: the book serves MathJax itself, and only what its pages ask for.
+
+The package sphinx-mathjax-offline holds every bundle of MathJax, 24 MB. The pages use one of them
+with its fonts and its TeX extensions, 2 MB.
+"""
+
+from importlib.util import find_spec
+from pathlib import Path
+from shutil import copyfile
+
+FILES = ["tex-chtml.js", "output/chtml/fonts/woff-v2/*.woff", "input/tex/extensions/*.js"]
+
+
+def copy_files(app, exception):
+    """Copy MathJax into the built book once its pages are written."""
+    if exception is not None:
+        return
+    package = Path(find_spec("sphinx-mathjax-offline").origin).parent / "static" / "mathjax"
+    for pattern in FILES:
+        for file in package.glob(pattern):
+            copy = Path(app.outdir, "_static", "mathjax", file.relative_to(package))
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copyfile(file, copy)
+
+
+def setup(app):
+    """Register with Sphinx."""
+    app.connect("build-finished", copy_files)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
