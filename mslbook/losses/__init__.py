@@ -1,5 +1,46 @@
-"""Losses: what is descended and measured. The analytic ones are here and need no torch."""
+"""Losses: what is descended, and what is measured.
 
+The analytic ones need no torch; :mod:`mslbook.losses.network` has the loss of a torch model.
+"""
+
+from mslbook.losses.analytic import (
+    F1,
+    F2,
+    Composed,
+    Linear,
+    Quadratic,
+    Radial,
+    Reciprocal,
+    Ridge,
+    Saturation,
+    Scaled,
+    Sum,
+    Valley,
+    f1,
+    f2,
+    f3,
+    two_valleys,
+    valley,
+)
 from mslbook.losses.protocol import Loss
 
-__all__ = ["Loss"]
+__all__ = [
+    "F1",
+    "F2",
+    "Composed",
+    "Linear",
+    "Loss",
+    "Quadratic",
+    "Radial",
+    "Reciprocal",
+    "Ridge",
+    "Saturation",
+    "Scaled",
+    "Sum",
+    "Valley",
+    "f1",
+    "f2",
+    "f3",
+    "two_valleys",
+    "valley",
+]

@@ -52,7 +52,14 @@ def as_point(x, dimension: int | None):
         x = xp.astype(x, xp.__array_namespace_info__().default_dtypes()["real floating"])
     if dimension is not None and tuple(x.shape[-1:]) != (dimension,):
         raise ValueError(
-            f"this loss has {dimension} variables: the last axis of a point must have length "
-            f"{dimension}, not the shape {tuple(x.shape)}"
+            f"this loss has {dimension} variables: the last axis of a point or vector "
+            f"must have length {dimension}, not the shape {tuple(x.shape)}"
         )
     return x
+
+
+def value_and_grad(loss: Loss, x):
+    """Return the pair of value and gradient, by the loss's own ``value_and_grad`` if it has one."""
+    if hasattr(loss, "value_and_grad"):
+        return loss.value_and_grad(x)
+    return loss.value(x), loss.grad(x)
