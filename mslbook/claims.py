@@ -213,7 +213,7 @@ def _middle_panel():
         exponents.append(np.log(abs(1 - lr * f2.hvp(points, 1.0))).mean())
     path = descend(f2, -5.0, decays({0: 2, 500: 0.5, 700: 0.2}), 1000)
     number = "Lyapunov exponents " + ", ".join(f"{e:.1f}" for e in exponents)
-    number += f"; |x| at most {abs(path.points).max():.0f}, in the end {abs(path.points[-1]):.0e}"
+    number += f"; |x| at most {abs(path.points).max():.0f}, in the end {abs(path.points[-1]):.3f}"
     return number, _verdict(min(exponents) > 0 and abs(path.points[-1]) < ARRIVED)
 
 
