@@ -1,0 +1,188 @@
+"""Guards of the chapters: the twins agree, what is stored was executed, and nbval would notice."""
+
+import copy
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import jupytext
+import nbformat
+import pytest
+import yaml
+from jupytext.compare import NotebookDifference, compare_notebooks
+
+ROOT = Path(__file__).resolve().parent.parent
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+QUICKEST = ROOT / "notebooks" / "4_1_one_dimension.ipynb"
+
+DIGEST = re.compile(r"^digest \| .+ \| .*\d", re.MULTILINE)
+
+# What plain Jupyter and Colab would show as raw text (a colon fence still shows its body).
+RAW = {
+    "a directive in a backtick fence": re.compile(r"^\s*(```+|~~~+)\s*\{", re.MULTILINE),
+    "a role": re.compile(r"\{[a-z][a-z:-]*\}`"),
+    "a labelled equation": re.compile(r"\$\$\s*\([\w-]+\)\s*$|\\label\{", re.MULTILINE),
+}
+
+
+def text_twin(notebook):
+    """The MyST text of a notebook."""
+    return ROOT / "book" / f"{notebook.stem}.md"
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def outputs(notebook):
+    return [output for cell in code_cells(notebook) for output in cell.outputs]
+
+
+def printed(cell):
+    """What a code cell wrote to its standard output."""
+    streams = [output for output in cell.outputs if output.output_type == "stream"]
+    return "".join(stream.text for stream in streams if stream.name == "stdout")
+
+
+def shows_picture(cell):
+    return any(mime.startswith("image/") for out in cell.outputs for mime in out.get("data", {}))
+
+
+@pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
+def path(request):
+    return request.param
+
+
+@pytest.fixture
+def notebook(path):
+    return nbformat.read(path, as_version=4)
+
+
+def test_every_chapter_of_the_book_has_both_twins():
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
+    pages = [chapter["file"] for part in toc["parts"] for chapter in part["chapters"]]
+    chapters = {Path(page).name for page in pages if page.startswith("notebooks/")}
+    paired = {
+        text.stem
+        for text in (ROOT / "book").glob("*.md")
+        if "formats" in jupytext.read(text).metadata.get("jupytext", {})
+    }
+    assert chapters, "the table of contents names no chapter"
+    assert {path.stem for path in NOTEBOOKS} == chapters
+    assert paired == chapters
+
+
+def test_twins_agree(path, notebook):
+    try:
+        compare_notebooks(jupytext.read(text_twin(path)), notebook, fmt="md:myst")
+    except NotebookDifference as difference:
+        pytest.fail(f"run `make notebooks`: {path.name} and {path.stem}.md differ: {difference}")
+
+
+@pytest.mark.parametrize("cell_type", ["markdown", "code"])
+def test_twins_that_drifted_apart_are_noticed(path, notebook, cell_type):
+    cell = next(cell for cell in notebook.cells if cell.cell_type == cell_type)
+    cell.source += "\n1"
+    with pytest.raises(NotebookDifference):
+        compare_notebooks(jupytext.read(text_twin(path)), notebook, fmt="md:myst")
+
+
+def test_headers_are_the_agreed_ones(path, notebook):
+    text = jupytext.read(text_twin(path)).metadata
+    assert text["jupytext"]["formats"] == "notebooks///ipynb,book///md:myst"
+    assert text["jupytext"]["notebook_metadata_filter"] == "kernelspec,jupytext"
+    assert text["jupytext"]["cell_metadata_filter"] == "-all,tags,mystnb"
+    assert text["kernelspec"] == {
+        "display_name": "Python 3",
+        "language": "python",
+        "name": "python3",
+    }
+    assert set(notebook.metadata) == {"jupytext", "kernelspec", "language_info"}
+    assert {key for cell in notebook.cells for key in cell.metadata} <= {"tags", "mystnb"}
+
+
+def test_every_code_cell_was_executed_in_order_without_error(notebook):
+    cells = code_cells(notebook)
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    assert not [output for output in outputs(notebook) if output.output_type == "error"]
+
+
+def test_nothing_was_written_to_stderr(notebook):
+    assert not [output.text for output in outputs(notebook) if output.get("name") == "stderr"]
+
+
+def test_executing_again_would_give_the_same_file(notebook):
+    """No address of an object, and no widget model, whose identifier is random."""
+    for cell in code_cells(notebook):
+        for output in cell.outputs:
+            data = output.get("data", {})
+            assert "application/vnd.jupyter.widget-view+json" not in data
+            assert not re.search(
+                r"\b0x[0-9a-f]{6,}", output.get("text", data.get("text/plain", ""))
+            )
+
+
+def test_notebook_is_light(path):
+    assert path.stat().st_size < 500_000
+
+
+def test_every_figure_prints_its_digest(notebook):
+    """nbval skips pictures: the digest, a line of numbers from the same cell, stands for them."""
+    for cell in code_cells(notebook):
+        if shows_picture(cell):
+            assert DIGEST.search(printed(cell)), f"call digest(...) in the cell:\n{cell.source}"
+
+
+def test_code_cells_are_short(notebook):
+    for cell in code_cells(notebook):
+        assert len(cell.source.splitlines()) <= 20, f"split the cell:\n{cell.source}"
+
+
+def test_pictures_are_our_own(notebook):
+    """Every picture is drawn by a cell: none is linked, pasted or attached."""
+    for cell in notebook.cells:
+        assert not cell.get("attachments")
+        shown = [cell.source] if cell.cell_type == "markdown" else []
+        shown += [out.get("data", {}).get("text/html", "") for out in cell.get("outputs", [])]
+        for text in shown:
+            assert not re.search(r"!\[|<img\b|\bsrc=[\"']?(https?:)?//", text), text
+
+
+def test_nothing_reads_as_raw_text_in_plain_jupyter(notebook):
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            prose = re.sub(r"`[^`{}\n]+`", "", cell.source)
+            found = [name for name, pattern in RAW.items() if pattern.search(prose)]
+            assert not found, f"{found} in:\n{cell.source}"
+
+
+def nbval(notebook, folder):
+    """Validate one notebook as `make test` does; what pytest printed, and its exit status."""
+    file = folder / "chapter.ipynb"
+    nbformat.write(notebook, file)
+    sanitize = ROOT / "tests" / "nbval_sanitize.cfg"
+    command = [sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env"]
+    command += ["--nbval-sanitize-with", sanitize, "-p", "no:cacheprovider", file]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    return done.returncode, done.stdout
+
+
+def test_nbval_notices_one_changed_number(tmp_path):
+    """The quickest chapter passes as it is, and fails with one digit of one digest off."""
+    notebook = nbformat.read(QUICKEST, as_version=4)
+    status, report = nbval(notebook, tmp_path)
+    assert status == 0, report
+
+    tampered = copy.deepcopy(notebook)
+    stream, found = next(
+        (output, match)
+        for output in outputs(tampered)
+        if (match := DIGEST.search(output.get("text", "")))
+    )
+    end = found.end() - 1
+    digit = stream.text[end]
+    stream.text = stream.text[:end] + str((int(digit) + 1) % 10) + stream.text[end + 1 :]
+    status, report = nbval(tampered, tmp_path)
+    assert status == 1, report
+    assert re.search(r"\b1 failed\b", report), report

@@ -1,0 +1,113 @@
+"""What is installed, promised and published: the environments, the commands, the versions."""
+
+import importlib.metadata
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+
+import mslbook
+
+ROOT = Path(__file__).resolve().parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+# Where conda-forge's name is not the index's.
+CONDA_NAMES = {"torch": "pytorch-cpu", "matplotlib": "matplotlib-base"}
+
+MACHINE_OR_REGISTRY = re.compile(
+    rb"(?<![\w.~-])/(?:home|root|work|Users)/\w|pypi\.org|pythonhosted|registry\.npmjs|piwheels"
+)
+
+
+def read(name):
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def requirements(*extras):
+    """Names and version ranges of the base installation and of the named extras."""
+    lists = [PROJECT["dependencies"], *(PROJECT["optional-dependencies"][e] for e in extras)]
+    found = [Requirement(line) for lines in lists for line in lines]
+    return {one.name: str(one.specifier) for one in found}
+
+
+def test_the_plain_installation_is_light():
+    required = [Requirement(line) for line in importlib.metadata.requires("mslbook")]
+    base = {one.name for one in required if one.marker is None}
+    assert base == {"numpy", "scipy", "array-api-compat"}
+
+
+def test_the_analytic_half_imports_neither_torch_nor_matplotlib():
+    program = """
+import sys
+import mslbook, mslbook.losses, mslbook.descent, mslbook.theory, mslbook.probes
+print(*({"torch", "matplotlib", "sklearn", "IPython"} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == []
+
+
+def test_conda_and_pip_ask_for_the_same():
+    environment = yaml.safe_load(read("environment.yml"))
+    conda = [line for line in environment["dependencies"] if isinstance(line, str)]
+    (pip,) = [line["pip"] for line in environment["dependencies"] if isinstance(line, dict)]
+    ranges = dict(re.fullmatch(r"([\w-]+)(.*)", line).groups() for line in conda)
+    assert pip == ["-e ."]
+    assert ranges.pop("python") == PROJECT["requires-python"]
+    for name in ("pip", "jupyterlab", "jupytext"):  # what a reader needs to run the notebooks
+        del ranges[name]
+    wanted = requirements("network", "book")
+    assert ranges == {CONDA_NAMES.get(name, name): span for name, span in wanted.items()}
+
+
+def test_constraints_pin_every_requirement_and_hold_no_address():
+    lines = [line for line in read("constraints.txt").splitlines() if not line.startswith("#")]
+    assert all(re.fullmatch(r"[a-z0-9-]+==[\w.]+( ; .+)?", line) for line in lines)
+    pinned = {line.split("==")[0] for line in lines}
+    assert requirements("network", "book", "html", "dev").keys() - {"mslbook"} <= pinned
+
+
+def test_versions_agree():
+    citation = yaml.safe_load(read("CITATION.cff"))
+    released = re.search(r"^## \[([\d.]+)\]", read("CHANGELOG.md"), re.MULTILINE).group(1)
+    assert {PROJECT["version"], citation["version"], released} == {mslbook.__version__}
+
+
+def test_the_citation_names_the_paper():
+    (paper,) = yaml.safe_load(read("CITATION.cff"))["references"]
+    assert f"{{{paper['doi']}}}" in read("book/references.bib")
+
+
+def test_the_readme_speaks_of_commands_and_files_that_exist():
+    readme = read("README.md")
+    targets = re.search(r"^\.PHONY: (.+)$", read("Makefile"), re.MULTILINE).group(1).split()
+    spoken_of = set(re.findall(r"(?:^    |`)make ([a-z]+)", readme, re.MULTILINE))
+    assert {"book", "test"} <= spoken_of <= set(targets)
+    prose = re.sub(r"^    .*", "", readme, flags=re.MULTILINE)
+    linked = re.findall(r"\]\((?!https?:)([^)#]+)", prose)
+    assert [name for name in linked if not (ROOT / name).exists()] == []
+
+
+def test_ci_runs_the_tests_and_nothing_else():
+    commands = [line for line in read(".ci/run").splitlines() if line and line[0] != "#"]
+    assert commands[-1].endswith("make test")
+    assert len([line for line in commands if "make" in line]) == 1
+
+
+@pytest.fixture(scope="module")
+def tracked():
+    listing = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True)
+    return [ROOT / name for name in listing.stdout.decode().split("\0") if name]
+
+
+def test_no_file_names_this_machine_or_a_registry(tracked):
+    assert tracked
+    guards = Path(__file__)
+    texts = {path: path.read_bytes() for path in tracked if path.exists() and path != guards}
+    found = {path: MACHINE_OR_REGISTRY.search(text) for path, text in texts.items()}
+    assert {str(path): match[0] for path, match in found.items() if match} == {}
