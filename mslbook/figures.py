@@ -23,6 +23,7 @@ BLUE, VERMILLION, GREEN, PURPLE, SKY, OCHRE = (
     "#56B4E9",
     "#E69F00",
 )
+THREE_LINES = ((BLUE, "-"), (VERMILLION, "-."), (GREEN, ":"))  # a colour and a dash for each
 GREY = "#808080"  # axes and text: reads on white and on black
 
 PRINTED_IN_FULL = 6  # a digest lists shorter arrays value by value
@@ -85,3 +86,74 @@ def written(value, among):
     if abs(value) <= 1e-9 * np.max(np.abs(among), where=np.isfinite(among), initial=0):
         return "0"
     return f"{float(f'{value:.10g}'):.4g}"
+
+
+def descent_over_time(path, decay_steps=(), logarithmic=False):
+    """Journal fig. 4.1, preprint fig. 4: the iterates of one variable, and the loss, by step."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=TWO_PANELS)
+    left.plot(path.steps, path.points, ".", markersize=3, color=BLUE)
+    left.set(xlabel="step", ylabel="iterate $x_t$")
+    right.plot(path.steps, path.values, ".", markersize=3, color=VERMILLION)
+    right.set(xlabel="step", ylabel="loss $f(x_t)$", yscale="log" if logarithmic else "linear")
+    for axes in (left, right):
+        for step in decay_steps:
+            axes.axvline(step, color=GREY, linestyle=":", linewidth=1.5)
+    return figure
+
+
+def cycle_by_learning_rate(lrs, cycle, limits, stable):
+    """The two-cycle against the learning rate: the prediction as lines, where descent ended as dots.
+
+    `cycle` is x_η at `lrs`; `limits`, of shape (k, 2), pairs a learning rate with a last iterate.
+    """
+    figure, axes = plt.subplots(figsize=ONE_PANEL)
+    axes.plot(lrs, cycle, "-", color=BLUE, label="predicted $\\pm x_\\eta$")
+    axes.plot(lrs, -cycle, "-", color=BLUE)
+    axes.plot(*limits.T, ".", color=VERMILLION, label="where descent ended")
+    axes.axvline(stable, color=GREY, linestyle=":", label="$2/f''(0)$")
+    axes.set(xlabel="learning rate $\\eta$", ylabel="$x$")
+    axes.legend(loc="upper left")
+    return figure
+
+
+def contraction(distances):
+    """Distances to the two-cycle, one row for each step and one column for each start."""
+    figure, axes = plt.subplots(figsize=ONE_PANEL)
+    axes.plot(distances, "-", color=BLUE, alpha=0.35, linewidth=1)
+    axes.set(xlabel="step", ylabel="distance to $\\pm x_\\eta$", yscale="log", ylim=(1e-16, None))
+    return figure
+
+
+def edge_of_stability(run):
+    """Journal fig. 2.1 left, preprint fig. 1 left: loss and sharpness at several learning rates.
+
+    `run` is the recording of `fig2_1_left`. Time is η times the step, so that the curves start
+    together; each dashed line is 2/η in the colour of its curve.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=TWO_PANELS)
+    for lr, losses, steps, eigenvalues, (color, dash) in zip(
+        run["lrs"], run["losses"], run["probe_steps"], run["eigenvalues"], THREE_LINES, strict=False
+    ):
+        left.plot(lr * np.arange(len(losses)), losses, dash, color=color, linewidth=1.2)
+        right.plot(lr * steps, eigenvalues[:, 0], dash, color=color, label=f"η = {lr:g}")
+        right.axhline(2 / lr, color=color, linestyle="--", linewidth=1)
+    left.set(xlabel="time $\\eta t$", ylabel="training loss", yscale="log")
+    right.set(xlabel="time $\\eta t$", ylabel="sharpness", ylim=(0, None))
+    right.legend(loc="lower right")
+    return figure
+
+
+def quadratic_continuation(run):
+    """The recorded loss beside that of descent on the quadratic approximation made on its way."""
+    lrs = run["lrs"]
+    figure, panels = plt.subplots(1, len(lrs), figsize=TWO_PANELS, sharey=True)
+    for axes, lr, branch, losses, quadratic in zip(
+        panels, lrs, run["branch_steps"], run["losses"], run["quadratic_losses"], strict=True
+    ):
+        steps = branch + np.arange(len(quadratic))
+        axes.plot(steps, losses[branch:][: len(steps)], "-", color=BLUE, label="the network")
+        axes.plot(steps, np.abs(quadratic), "--", color=VERMILLION, label="its quadratic")
+        axes.set(xlabel="step", title=f"η = {lr:g}", yscale="log")
+    panels[0].set_ylabel("|loss|")
+    panels[0].legend(loc="upper left")
+    return figure
