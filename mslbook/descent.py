@@ -240,8 +240,9 @@ def _checked_rate(rate, step=None):
     except (TypeError, ValueError):
         number = None
     if number is None or not (number > 0 and isfinite(number)):
+        what = repr(rate) if number is None else f"{number:g}"
         where = "" if step is None else f" at step {step}"
-        raise ValueError(f"a learning rate must be positive and finite, not {rate!r}{where}")
+        raise ValueError(f"a learning rate must be positive and finite, not {what}{where}")
     return number
 
 

@@ -74,16 +74,10 @@ class F1(ClosedForm):
     def _value_and_grad(self, xp, x):
         a = xp.abs(x)
         log = xp.log1p(a)
-        # Near 0 the formula subtracts nearly equal numbers. With u = a / (2 + a) we have
-        # ln(1 + a) = 2 artanh u, and every term of the series below is positive.
-        near = a < 0.25
-        u = xp.where(near, a, 0.0) / (2 + a)
-        w = u * u
-        series = w / 17 + 1 / 15
-        for odd in (13, 11, 9, 7, 5, 3):
-            series = series * w + 1 / odd
-        close = 2 * w / (1 - u) * (1 + (1 + u) * u * series)
-        return xp.where(near, close, a * (log - 1) + log), xp.sign(x) * log
+        value = (a * (log - 1) + log)[...]  # [...] makes an array of a number, to write to
+        near = a < 0.25  # where the formula would subtract nearly equal numbers
+        value[near] = _f1_near_0(a[near])
+        return value, xp.sign(x) * log
 
     def _hvp(self, xp, x, v):
         return v / (1 + xp.abs(x))
@@ -466,6 +460,19 @@ class Sum(ClosedForm):
     def formula(self, x):
         """Its formula."""
         return " + ".join(_formula(term, x) for term in self.terms)
+
+
+def _f1_near_0(a):
+    """f1 at 0 <= a < 1/4, by a series of positive terms.
+
+    With u = a / (2 + a) it is 2 ((1 + u) artanh u - u) / (1 - u), as ln(1 + a) = 2 artanh u.
+    """
+    u = a / (2 + a)
+    w = u * u
+    series = w / 17 + 1 / 15  # to become (artanh u - u) / u³
+    for odd in (13, 11, 9, 7, 5, 3):
+        series = series * w + 1 / odd
+    return 2 * w / (1 - u) * (1 + (1 + u) * u * series)
 
 
 def _append(xp, x, y):

@@ -1,0 +1,382 @@
+from itertools import islice
+
+import numpy as np
+import pytest
+import torch
+
+from mslbook.descent import decays, descend, iterate
+from mslbook.losses import F2, Quadratic, Radial, Ridge, Sum, f1, f2, f3, two_valleys, valley
+from mslbook.theory import stable_lr, two_cycle
+
+
+class Quartic:
+    """x⁴/4: descent from far away leaves the floating-point range within a few steps."""
+
+    dimension = None
+
+    def value(self, x):
+        return x**4 / 4
+
+    def grad(self, x):
+        return x**3
+
+
+def by_hand(loss, x, lr, steps):
+    points = [np.asarray(x, dtype=float)]
+    for step in range(steps):
+        rate = lr(step) if callable(lr) else lr
+        points.append(points[-1] - rate * loss.grad(points[-1]))
+    return np.array(points)
+
+
+# --- one trajectory ---
+
+
+@pytest.mark.parametrize(
+    ("loss", "start", "lr"),
+    [
+        (f1, -5.0, decays({0: 5, 100: 3, 150: 1})),
+        (f2, -5.0, decays({0: 2, 30: 0.5, 60: 0.2})),
+        (f3, (-3.0, 3.0), decays({0: 1, 20: 0.3, 40: 0.1})),
+        (valley, (1.0, 1.0), 3.0),
+        (two_valleys, (-20.0, 3.0), lambda step: 2.5 / (1 + step)),
+    ],
+)
+def test_the_path_is_that_of_the_loop_written_by_hand(loss, start, lr):
+    path = descend(loss, start, lr, steps=200)
+    points = by_hand(loss, start, lr, 200)
+    np.testing.assert_array_equal(path.points, points)
+    np.testing.assert_array_equal(path.values, [loss.value(x) for x in points])
+    np.testing.assert_array_equal(path.steps, np.arange(201))
+    assert path.diverged_at.shape == ()
+    assert path.diverged_at == -1
+
+
+def test_figure_5_1_reaches_the_small_valley_at_iteration_466():
+    x1 = descend(two_valleys, start=(-20.0, 3.0), lr=2.5, steps=750).points[:, 0]
+    assert np.flatnonzero(x1 > -4)[0] == 466
+    assert np.all(x1[466:] > -4)
+
+
+def test_a_decay_begins_with_the_update_after_its_step():
+    path = descend(Quadratic(), 1.0, decays({0: 0.5, 3: 0.25}), steps=5)
+    np.testing.assert_array_equal(path.points, [1, 0.5, 0.25, 0.125, 0.09375, 0.0703125])
+
+
+def test_no_steps_at_all():
+    path = descend(f3, (1, 2), lr=1.0, steps=0)
+    np.testing.assert_array_equal(path.points, [[1.0, 2.0]])
+    assert path.values == f3.value((1, 2))
+
+
+def test_integers_become_floating_point():
+    assert descend(f1, -5, 1, 3).points.dtype == np.float64
+    assert descend(f1, torch.tensor([1, 2]), 1, 3).points.dtype == torch.get_default_dtype()
+
+
+# --- sweeps ---
+
+
+@pytest.mark.parametrize(
+    ("loss", "starts", "rates"),
+    [
+        (f1, [-5.0, 0.1, 3.0], [0.5, 2.5, 8.0]),
+        (two_valleys, [[-20.0, 3.0], [1.0, 2.0], [-3.0, 0.5]], [0.05, 0.25, 2.5]),
+    ],
+)
+def test_a_sweep_is_a_loop_over_single_trajectories(loss, starts, rates):
+    starts, rates = np.array(starts), np.array(rates)
+    column = rates if loss.dimension is None else rates[:, None]
+    cases = {
+        "starts": (descend(loss, starts, 1.0, 50), [(x, 1.0) for x in starts]),
+        "rates": (descend(loss, starts[0], column, 50), [(starts[0], r) for r in rates]),
+        "pairs": (descend(loss, starts, column, 50), list(zip(starts, rates, strict=True))),
+        "schedule": (descend(loss, starts, decays({0: 1, 9: 0.1}), 50), None),
+    }
+    for name, (sweep, singles) in cases.items():
+        singles = singles or [(x, decays({0: 1, 9: 0.1})) for x in starts]
+        assert sweep.points.shape == (51, *starts.shape), name
+        assert sweep.values.shape == (51, 3), name
+        for i, (x, lr) in enumerate(singles):
+            single = descend(loss, x, lr, 50)
+            np.testing.assert_allclose(sweep.points[:, i], single.points, rtol=1e-9, atol=1e-12)
+            np.testing.assert_allclose(sweep.values[:, i], single.values, rtol=1e-9, atol=1e-12)
+
+
+def test_starts_and_rates_span_a_grid():
+    starts, rates = np.linspace(-5, 5, 4), np.array([[1.0], [2.5], [5.0]])
+    path = descend(f1, starts, rates, steps=20)
+    assert path.points.shape == (21, 3, 4)
+    corner = by_hand(f1, starts[3], rates[2, 0], 20)
+    np.testing.assert_allclose(path.points[:, 2, 3], corner, rtol=1e-9)
+    grid = descend(f3, np.ones((4, 2)), rates[:, None], steps=5)
+    assert (grid.points.shape, grid.values.shape) == ((6, 3, 4, 2), (6, 3, 4))
+
+
+def test_every_keeps_the_start_and_the_multiples():
+    full, thin = descend(f3, (-3, 3), 1.0, 60), descend(f3, (-3, 3), 1.0, 60, every=20)
+    np.testing.assert_array_equal(thin.steps, [0, 20, 40, 60])
+    np.testing.assert_array_equal(thin.points, full.points[::20])
+    np.testing.assert_array_equal(thin.values, full.values[::20])
+
+
+def test_a_sweep_of_a_million():
+    starts = np.linspace(-10, 10, 1_000_000)
+    path = descend(f1, starts, 5.0, steps=4, every=4)
+    assert path.points.shape == (2, 1_000_000)
+    some = slice(None, None, 250_001)
+    np.testing.assert_allclose(path.points[-1, some], by_hand(f1, starts[some], 5.0, 4)[-1])
+
+
+# --- in kind ---
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("lr", [0.1, [[0.1], [0.2]], np.array([[0.1], [0.2]]), decays({0: 0.1})])
+def test_torch_starts_give_torch_paths(dtype, lr):
+    start = torch.tensor([[1.0, 2.0], [-3.0, 3.0]], dtype=dtype, requires_grad=True)
+    path = descend(f3, start, lr, steps=10)
+    assert path.points.dtype == path.values.dtype == dtype
+    assert not path.points.requires_grad
+    assert path.diverged_at.tolist() == [-1, -1]
+    same = descend(f3, start.detach().numpy(), lr, steps=10)
+    assert same.points.dtype == np.dtype(str(dtype).removeprefix("torch."))
+    np.testing.assert_allclose(path.points, same.points, rtol=1e-4)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_sweep_on_the_gpu():
+    starts = np.random.default_rng(0).normal(size=(1000, 2)) * 5
+    rates = np.linspace(0.05, 2.5, 1000)[:, None]
+    path = descend(two_valleys, torch.from_numpy(starts).cuda(), rates, steps=30)
+    assert {path.points.device.type, path.diverged_at.device.type} == {"cuda"}
+    points = descend(two_valleys, starts, rates, steps=30).points
+    np.testing.assert_allclose(path.points.cpu(), points, rtol=1e-6, atol=1e-9)
+
+
+# --- divergence (warnings are errors, so NumPy's overflow warnings would fail these) ---
+
+
+def test_a_divergent_trajectory_stops_at_its_last_finite_iterate():
+    path = descend(Quadratic(), 1.0, lr=3.0, steps=2000)
+    assert int(path.diverged_at) == 513  # x_t = (-2)^t, its loss 2^(2t - 1), and the range 2^1024
+    assert repr(path) == "<Path of 2000 steps: diverged at step 513>"
+    assert np.isfinite(path.points).all()
+    assert np.isfinite(path.values).all()
+    np.testing.assert_array_equal(path.points[:513], (-2.0) ** np.arange(513))
+    np.testing.assert_array_equal(path.points[513:], path.points[512])
+    np.testing.assert_array_equal(path.values[513:], path.values[512])
+
+
+@pytest.mark.parametrize("convert", [np.asarray, torch.tensor])
+def test_divergence_is_told_for_each_trajectory(convert):
+    starts = convert([0.5, 10.0, 20.0, 1.0, -20.0])
+    path = descend(Quartic(), starts, 0.5, steps=100)
+    diverged_at = path.diverged_at.tolist()
+    assert diverged_at[0] == diverged_at[3] == -1
+    assert diverged_at[2] == diverged_at[4] <= diverged_at[1]
+    first = diverged_at[2]
+    assert repr(path) == (
+        f"<Path of 100 steps: 3 of 5 trajectories diverged, first at step {first}>"
+    )
+    assert np.isfinite(np.asarray(path.points)).all()
+    assert np.isfinite(np.asarray(path.values)).all()
+    for i in (0, 3):  # the others go on as if alone
+        np.testing.assert_allclose(
+            path.points[:, i], by_hand(Quartic(), starts[i], 0.5, 100), rtol=1e-4
+        )
+
+
+def test_a_whole_point_stops_when_one_coordinate_leaves():
+    loss = Sum((Ridge(Quadratic(3.0), (1, 0)), Ridge(Quadratic(1.0), (0, 1))))
+    path = descend(loss, [[1.0, 1.0], [0.0, 1.0]], lr=1.0, steps=3000)
+    step = int(path.diverged_at[0])
+    assert path.diverged_at.tolist() == [512, -1]
+    np.testing.assert_array_equal(path.points[step:, 0], path.points[step - 1 : -1, 0])
+    np.testing.assert_array_equal(path.points[-1, 1], [0, 0])
+
+
+def test_a_point_beyond_the_range_counts_though_its_loss_is_finite():
+    """f2 levels off, so only the point itself tells."""
+    path = descend(F2(3.0), [0.3, 5.0], lr=[1e308, 1.0], steps=3)
+    assert path.diverged_at.tolist() == [1, -1]
+    np.testing.assert_array_equal(path.points[:, 0], 0.3)
+
+
+def test_sums_over_a_huge_but_finite_sweep_are_no_divergence():
+    starts = np.full(4, 1e308)
+    path = descend(f2, starts, lr=1.0, steps=2)
+    assert path.diverged_at.tolist() == [-1] * 4
+    np.testing.assert_array_equal(path.points, 1e308)
+
+
+def test_paths_describe_themselves():
+    assert repr(descend(Quadratic(), 2.0, 0.5, 1)) == "<Path of 1 steps: loss 2 -> 0.5>"
+    sweep = descend(Quadratic(), [1.0, 2.0, 3.0], 0.5, 10)
+    assert repr(sweep) == "<Path of 10 steps: 0 of 3 trajectories diverged>"
+
+
+# --- the generator beneath ---
+
+
+def test_a_resumed_run_is_the_uninterrupted_one():
+    lr = decays({0: 2.5, 40: 0.25, 70: 0.1})
+    whole = list(islice(iterate(two_valleys, (-20.0, 3.0), lr), 101))
+    middle = whole[50]
+    rest = islice(iterate(two_valleys, middle.point, lr, first_step=middle.step), 51)
+    for before, after in zip(whole[50:], rest, strict=True):
+        assert before.step == after.step
+        np.testing.assert_array_equal(before.point, after.point)
+        np.testing.assert_array_equal(before.grad, after.grad)
+
+
+def test_what_was_yielded_stays_as_it_was():
+    states = list(islice(iterate(f3, torch.tensor([-3.0, 3.0]), 1.0), 20))
+    for state, after in zip(states, states[1:], strict=False):
+        torch.testing.assert_close(state.grad, f3.grad(state.point))
+        torch.testing.assert_close(after.point, state.point - state.grad, rtol=0, atol=0)
+
+
+def test_the_loss_is_evaluated_once_per_step():
+    class Counting:
+        dimension = 3
+        calls = 0
+
+        def value_and_grad(self, x):
+            self.calls += 1
+            return (x * x).sum() / 2, x
+
+    loss = Counting()
+    descend(loss, torch.ones(3), 0.1, steps=10)
+    assert loss.calls == 11
+
+
+def test_the_start_is_left_alone():
+    start = np.array([1.0, 2.0])
+    descend(f3, start, 0.5, 10)
+    np.testing.assert_array_equal(start, [1.0, 2.0])
+
+
+# --- theorem 4.1, preprint theorem 1 ---
+
+
+@pytest.mark.parametrize("f", [f1, Sum((f1, Quadratic(0.05)))], ids=["f1", "f1 on a parabola"])
+def test_theorem_4_1_above_the_stable_learning_rate(f):
+    """From almost every start the trajectory nears the two-cycle at every step and ends on it."""
+    rng = np.random.default_rng(0)
+    lr = stable_lr(f) * rng.uniform(1.1, 4.0, size=1000)
+    path = descend(f, rng.normal(scale=20, size=1000), lr, steps=6000, every=6000)
+    cycle = two_cycle(f, lr)
+    np.testing.assert_allclose(np.abs(path.points[-1]), cycle, rtol=1e-9)
+    distance = np.abs(np.abs(descend(f, path.points[0], lr, steps=50).points) - cycle)
+    assert np.all(np.diff(distance, axis=0) <= 1e-12 * (1 + cycle))
+    last = descend(f, path.points[-1], lr, steps=1).points
+    np.testing.assert_allclose(last[1], -last[0], rtol=1e-9)
+
+
+def test_theorem_4_1_up_to_the_stable_learning_rate():
+    rng = np.random.default_rng(0)
+    starts, lr = rng.normal(scale=20, size=1000), rng.uniform(0.05, 0.95, size=1000)
+    path = descend(f1, starts, stable_lr(f1) * lr, steps=4000, every=4000)
+    np.testing.assert_allclose(path.points[-1], 0, atol=1e-9)
+    # At the stable learning rate itself it converges too, if only like 1 / step.
+    slow = descend(f1, starts, stable_lr(f1), steps=4000, every=1000)
+    assert np.all(np.diff(np.abs(slow.points), axis=0) < 0)
+    np.testing.assert_allclose(slow.points[-1], 0, atol=2e-3)
+
+
+def test_theorem_4_2_in_each_direction():
+    basis = np.linalg.qr(np.random.default_rng(1).normal(size=(3, 3)))[0].T
+    functions = (f1, Sum((f1, f1)), Quadratic(0.5))
+    loss = Sum(tuple(Ridge(f, p) for f, p in zip(functions, basis, strict=True)))
+    lr = 3.0  # above 2 / f''(0) of the first two, below that of the third
+    starts = np.random.default_rng(2).normal(scale=5, size=(200, 3))
+    end = descend(loss, starts, lr, steps=2000, every=2000).points[-1] @ basis.T
+    cycles = [two_cycle(f, lr) for f in functions[:2]]
+    np.testing.assert_allclose(np.abs(end), np.tile([*cycles, 0], (200, 1)), atol=1e-9)
+
+
+# --- what is refused ---
+
+
+@pytest.mark.parametrize("wrong", [0, -0.1, np.inf, np.nan, "fast", None])
+def test_learning_rates_are_positive_and_finite(wrong):
+    message = "a learning rate must be positive and finite"
+    with pytest.raises(ValueError, match=message):
+        descend(f1, 1.0, wrong, 10)
+    with pytest.raises(ValueError, match=message):
+        iterate(f1, 1.0, wrong)
+    with pytest.raises(ValueError, match=f"{message}.*at step 5"):
+        decays({0: 1.0, 5: wrong})
+    if isinstance(wrong, float | int):
+        for lr in ([1.0, wrong], torch.tensor([[1.0], [wrong]])):
+            with pytest.raises(ValueError, match=message):
+                descend(f1, torch.ones(2), lr, 10)
+
+
+def test_a_schedule_is_checked_before_any_work():
+    class Untouchable:
+        dimension = None
+
+        def value(self, x):
+            raise AssertionError("evaluated")
+
+    with pytest.raises(ValueError, match="positive and finite, not 0 at step 3"):
+        descend(Untouchable(), 1.0, lambda step: 0.75 - step / 4, 10)
+    with pytest.raises(ValueError, match="positive and finite, not None at step 0"):
+        descend(Untouchable(), 1.0, lambda step: None, 10)
+
+
+@pytest.mark.parametrize("rates", [{}, {1: 0.5}, {0: 1, 2.5: 0.1}, {0: 1, -3: 0.1}, 0.5, [1.0]])
+def test_schedules_begin_at_step_0_and_change_at_whole_steps(rates):
+    with pytest.raises(ValueError, match=r"by whole steps from 0 on, such as decays\(\{0: 2.5"):
+        decays(rates)
+
+
+def test_schedules_show_what_they_are():
+    assert repr(decays({650: 0.25, 0: 2.5})) == "decays({0: 2.5, 650: 0.25})"
+
+
+@pytest.mark.parametrize("loss", [f3, valley, two_valleys])
+@pytest.mark.parametrize("start", [1.0, [1.0], [1.0, 2.0, 3.0], np.ones((2, 3))])
+def test_a_start_of_the_wrong_shape_is_refused(loss, start):
+    with pytest.raises(ValueError, match="has 2 variables: the last axis .* must have length 2"):
+        descend(loss, start, 0.1, 10)
+
+
+@pytest.mark.parametrize("rates", [np.ones(5), np.ones(2), np.ones((5, 2))])
+def test_rates_that_would_meet_coordinates_are_refused(rates):
+    with pytest.raises(ValueError, match=r"write lr\[:, None\]"):
+        descend(f3, np.ones((5, 2)), rates, 10)
+
+
+def test_rates_that_do_not_broadcast_are_refused():
+    with pytest.raises(ValueError, match=r"shape \(3,\) do not broadcast .* of shape \(2,\)"):
+        descend(f1, [1.0, 2.0], [1.0, 2.0, 3.0], 10)
+
+
+def test_starts_where_the_loss_is_not_finite_are_refused():
+    for start in (np.inf, [1.0, np.nan]):
+        with pytest.raises(ValueError, match="the start must be finite"):
+            descend(f1, start, 1.0, 10)
+    with pytest.raises(ValueError, match="not finite at the start"):
+        descend(Quadratic(), 1e200, 1.0, 10)
+    with pytest.raises(ValueError, match="not finite at the start"):
+        descend(Radial(Quadratic(), 2), [[1.0, 1.0], [1e200, 1.0]], 1.0, 10)
+
+
+@pytest.mark.parametrize("wrong", [-1, 2.0, "ten", None])
+def test_numbers_of_steps_are_whole(wrong):
+    for name in ("steps", "every"):
+        with pytest.raises(ValueError, match=f"{name} must be a whole number of at least"):
+            descend(f1, 1.0, 0.1, **{"steps": 10, name: wrong})
+    with pytest.raises(ValueError, match="first_step must be a whole number of at least 0"):
+        iterate(f1, 1.0, 0.1, first_step=wrong)
+
+
+def test_every_divides_steps():
+    with pytest.raises(ValueError, match="every must divide steps, but 3 does not divide 10"):
+        descend(f1, 1.0, 0.1, steps=10, every=3)
+    with pytest.raises(ValueError, match="every must be a whole number of at least 1, not 0"):
+        descend(f1, 1.0, 0.1, steps=10, every=0)
