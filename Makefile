@@ -39,8 +39,8 @@ serve: book  ## build the book and serve it on this machine
 
 browser:  ## get the Chromium that the browser tests drive
 	@if [ ! -x /usr/bin/chromium ]; then
-	  if [ "$$(id -u)" = 0 ] && command -v apt-get; then
-	    { apt-get update && apt-get install --yes --no-install-recommends chromium; } || true
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+	    { apt-get -qq update && apt-get -qq install --no-install-recommends chromium; } || true
 	  fi
 	  [ -x /usr/bin/chromium ] || echo "The browser tests need Debian's Chromium at" \
 	    "/usr/bin/chromium: run 'sudo apt-get install chromium'. They are skipped without it."
@@ -65,7 +65,7 @@ clean:  ## remove what was built, the environment included
 	if [ ! -e .venv/.html ]; then
 	  $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
 	    { echo "mslbook needs Python 3.11 or later: name one with 'make PYTHON=...'." >&2; exit 1; }
-	  $(PYTHON) -c 'import ensurepip' 2>/dev/null || apt-get install --yes python3-venv ||
+	  $(PYTHON) -c 'import ensurepip' 2>/dev/null || apt-get -qq install python3-venv ||
 	    { echo "python3 cannot make environments: run 'sudo apt-get install python3-venv'." >&2; exit 1; }
 	  rm -rf .venv
 	  $(PYTHON) -m venv .venv
