@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import nbformat
 import pytest
 import yaml
 
@@ -67,16 +68,20 @@ def test_page(open_page, address):
 
     formulas = page.locator("article .math")
     assert page.locator("article .math:has(mjx-container)").count() == formulas.count()
-    assert page.locator("mjx-merror").count() == 0
+    # MathJax frames what it cannot read, and writes a macro that it does not know in red.
+    assert page.locator('mjx-merror, mjx-mtext[style*="color: red"]').count() == 0
 
 
 @pytest.mark.parametrize("address", pages())
 def test_demos_follow_their_sliders(open_page, address):
     """By keyboard and by mouse, every slider of every demo changes what is drawn."""
     page = open_page(address)
-    demos = page.locator(".mslbook-demo")
+    demos = page.locator(".msl-demo")
+    assert demos.count() == demos_stored(address)
     for demo in demos.all():
-        for slider in demo.locator("input[type=range]").all():
+        sliders = demo.locator("input[type=range]")
+        assert sliders.count() > 0
+        for slider in sliders.all():
             before = drawing(demo)
             at_end = slider.evaluate("s => s.valueAsNumber > (+s.min + +s.max) / 2")
             slider.press("ArrowLeft" if at_end else "ArrowRight")
@@ -87,6 +92,16 @@ def test_demos_follow_their_sliders(open_page, address):
             far = box["width"] * (0.1 if at_end else 0.9)
             slider.click(position={"x": far, "y": box["height"] / 2})
             page.wait_for_function(CHANGED, arg=[demo.element_handle(), before])
+
+
+def demos_stored(address):
+    """How many demos the notebook behind a page holds."""
+    notebook = ROOT / address.replace(".html", ".ipynb")
+    if not notebook.exists():
+        return 0
+    cells = nbformat.read(notebook, as_version=4).cells
+    data = [output.get("data", {}) for cell in cells for output in cell.get("outputs", [])]
+    return sum(one.get("text/plain", "").startswith("Demo(") for one in data)
 
 
 DRAWING = "demo => [...demo.querySelectorAll('canvas')].map(c => c.toDataURL()).join()"
