@@ -30,8 +30,8 @@ test: .venv/.dev browser book  ## run everything that guards the book
 	$(BIN)/pytest -n auto --dist loadscope --nbval --nbval-current-env \
 	  --nbval-sanitize-with tests/nbval_sanitize.cfg tests mslbook notebooks
 
-notebooks: .venv/.dev  ## re-execute every notebook and refresh both twins
-	$(BIN)/python book/_tools/execute.py
+notebooks: .venv/.dev  ## re-execute every notebook and refresh both twins (or CHAPTERS=book/X.md)
+	$(BIN)/python book/_tools/execute.py $(CHAPTERS)
 
 serve: book  ## build the book and serve it on this machine
 	@echo "Serving the book at http://127.0.0.1:$(PORT)/ until Ctrl-C."

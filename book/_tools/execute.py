@@ -5,6 +5,7 @@ and widget models are left out, so executing twice gives the same file twice.
 """
 
 import hashlib
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -42,11 +43,12 @@ def settle(notebook):
 
 
 def main():
-    """Refresh the twins of every chapter; prose pages have no `formats` and are left alone."""
-    for text in sorted((ROOT / "book").glob("*.md")):
+    """Refresh the twins of the texts named on the command line, or of all that have a twin."""
+    texts = [Path(name).resolve() for name in sys.argv[1:]]
+    for text in texts or sorted((ROOT / "book").glob("*.md")):
         notebook = jupytext.read(text)
         if "formats" not in notebook.metadata.get("jupytext", {}):
-            continue
+            continue  # a prose page
         print(f"Executing {text.relative_to(ROOT)}", flush=True)
         execute(notebook)
         settle(notebook)
