@@ -81,7 +81,8 @@ class Ledger:
             for claim, (number, verdict) in zip(self.claims, self.measured, strict=True)
         ]
         lines = [self.HEADER, ("---",) * len(self.HEADER), *rows]
-        return "\n".join("| " + " | ".join(cells).replace("\n", " ") + " |" for cells in lines)
+        escaped = ([cell.replace("|", r"\|") for cell in cells] for cells in lines)
+        return "\n".join(f"| {' | '.join(cells)} |" for cells in escaped)
 
 
 def ledger(section=None):

@@ -112,14 +112,14 @@ def cycle_by_learning_rate(lrs, cycle, limits, stable):
     axes.plot(*limits.T, ".", color=VERMILLION, label="where descent ended")
     axes.axvline(stable, color=GREY, linestyle=":", label="$2/f''(0)$")
     axes.set(xlabel="learning rate $\\eta$", ylabel="$x$")
-    axes.legend(loc="upper left")
+    axes.legend(loc="center right")
     return figure
 
 
 def contraction(distances):
     """Distances to the two-cycle, one row for each step and one column for each start."""
     figure, axes = plt.subplots(figsize=ONE_PANEL)
-    axes.plot(distances, "-", color=BLUE, alpha=0.35, linewidth=1)
+    axes.plot(distances, "-", color=BLUE, linewidth=1)
     axes.set(xlabel="step", ylabel="distance to $\\pm x_\\eta$", yscale="log", ylim=(1e-16, None))
     return figure
 
