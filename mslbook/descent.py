@@ -155,6 +155,7 @@ def iterate(loss: Loss, start, lr, first_step: int = 0) -> Iterator[Iterate]:
     1 0.3069
     2 0.0392
     """
+    first_step = _whole("first_step", first_step, least=0)
     x = as_point(start, loss.dimension)
     x = x.detach() if hasattr(x, "detach") else x  # a torch descent builds no autograd graph
     if not callable(lr):
@@ -165,7 +166,7 @@ def iterate(loss: Loss, start, lr, first_step: int = 0) -> Iterator[Iterate]:
     value, grad = _quiet_value_and_grad(loss, x)
     if not xp.all(_finite(x, value, grad, loss.dimension)):
         raise ValueError("the loss or its gradient is not finite at the start: start elsewhere")
-    return _updates(loss, x, value, grad, lr, _whole("first_step", first_step, least=0))
+    return _updates(loss, x, value, grad, lr, first_step)
 
 
 def _updates(loss, x, value, grad, lr, step):

@@ -58,6 +58,21 @@ def test_figure_5_1_reaches_the_small_valley_at_iteration_466():
     assert np.all(x1[466:] > -4)
 
 
+def test_figure_5_1_decays_later_and_ends_lower():
+    ends = []
+    for step in (650, 700, 750):
+        path = descend(two_valleys, (-20.0, 3.0), decays({0: 2.5, step: 0.25}), steps=step + 500)
+        ends.append(path.values[-1])
+    assert ends[0] > ends[1] > 2 * ends[2] > 0
+
+
+def test_figure_4_1_steps_down_from_cycle_to_cycle():
+    path = descend(f1, start=-5.0, lr=decays({0: 5, 100: 3, 150: 1}), steps=200)
+    np.testing.assert_allclose(np.abs(path.points[98:101]), two_cycle(f1, 5.0), rtol=1e-6)
+    np.testing.assert_allclose(np.abs(path.points[148:151]), two_cycle(f1, 3.0), rtol=1e-6)
+    np.testing.assert_allclose(path.points[160:], 0, atol=1e-9)
+
+
 def test_a_decay_begins_with_the_update_after_its_step():
     path = descend(Quadratic(), 1.0, decays({0: 0.5, 3: 0.25}), steps=5)
     np.testing.assert_array_equal(path.points, [1, 0.5, 0.25, 0.125, 0.09375, 0.0703125])
