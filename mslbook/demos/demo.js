@@ -1,0 +1,506 @@
+// Draws one demo: panels of marks, a caption, sliders, play and reset. Python computed the frames
+// (frames.py); nothing here knows what they mean. The module has two hosts: anywidget calls
+// `render` in a live kernel, and on a built page `mount` does, with a stand-in for the kernel.
+
+const PALETTE = {
+  blue: "#0072B2",
+  vermillion: "#D55E00",
+  green: "#009E73",
+  purple: "#CC79A7",
+  sky: "#56B4E9",
+  ochre: "#E69F00",
+};
+const DASHES = { solid: [], dashed: [6, 4], dotted: [1.5, 3.5] };
+const MARKERS = { // outlines of radius 1, for Path2D and for the legend's SVG alike
+  circle: "M1 0A1 1 0 1 1-1 0A1 1 0 1 1 1 0Z",
+  square: "M-.9-.9H.9V.9H-.9Z",
+  diamond: "M0-1.3L1.3 0L0 1.3L-1.3 0Z",
+  triangle: "M0-1.25L1.15.85H-1.15Z",
+};
+const TICK_FONT = 12;
+const LABEL_FONT = 13;
+const REDUCED = matchMedia("(prefers-reduced-motion: reduce)");
+const DARK = matchMedia("(prefers-color-scheme: dark)");
+
+// ---- text: "x_η" and "λ_{max}" have subscripts, in the page and on the canvas
+
+function pieces(text) { // every second piece is a subscript
+  return text.split(/(?<=(?<!\p{L})\p{L})_(\{[^}]*\}|\S)/u).map((s) => s.replace(/^\{|\}$/g, ""));
+}
+
+function node(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  element.append(...children);
+  return element;
+}
+
+function rich(text) {
+  return pieces(text).map((piece, i) => (i % 2 ? node("sub", {}, piece) : piece));
+}
+
+function write(ctx, text, x, y, align = "left", size = LABEL_FONT) {
+  const family = ctx.canvas.dataset.font;
+  const fonts = [`${size}px ${family}`, `${0.75 * size}px ${family}`];
+  const runs = pieces(text).map((piece, i) => {
+    ctx.font = fonts[i % 2];
+    return { piece, i, width: ctx.measureText(piece).width };
+  });
+  const width = runs.reduce((sum, run) => sum + run.width, 0);
+  if (x !== undefined) {
+    let at = x - width * { left: 0, center: 0.5, right: 1 }[align];
+    for (const run of runs) {
+      ctx.font = fonts[run.i % 2];
+      ctx.fillText(run.piece, at, y + (run.i % 2) * 0.25 * size);
+      at += run.width;
+    }
+  }
+  return width; // without a place, only measures
+}
+
+// ---- the drawing of one panel
+
+function drawPanel(canvas, panel, read, step, ink, images) {
+  const { clientWidth: width, clientHeight: height } = canvas;
+  const dpr = window.devicePixelRatio || 1;
+  canvas.width = Math.round(width * dpr);
+  canvas.height = Math.round(height * dpr);
+  const ctx = canvas.getContext("2d");
+  ctx.scale(dpr, dpr);
+  ctx.lineJoin = "round";
+  ctx.lineCap = "butt";
+
+  const colour = (mark) => PALETTE[mark.colour] ?? ink;
+  const rules = panel.marks.filter((mark) => mark.kind === "Rule");
+  const widest = (texts, size) => Math.max(0, ...texts.map((t) => write(ctx, t, undefined, 0, "left", size)));
+  const box = {
+    left: Math.ceil(widest(panel.y.ticks.map(([, text]) => text), TICK_FONT)) + 10,
+    right: width - Math.ceil(Math.max(10, widest(rules.filter((r) => r.axis === "y").map((r) => r.label)) + 6)),
+    top: 26,
+    bottom: height - 42,
+  };
+  const along = ({ log, limits }, from, to) => {
+    const f = log ? Math.log : (v) => v;
+    const [low, high] = limits.map(f);
+    const slope = (to - from) / (high - low);
+    return (v) => Math.max(-1e5, Math.min(1e5, from + slope * (f(v) - low))); // NaN stays NaN
+  };
+  const X = along(panel.x, box.left, box.right);
+  const Y = along(panel.y, box.bottom, box.top);
+
+  ctx.save();
+  ctx.beginPath(); // a little room, so that the axes' ends do not cut markers
+  ctx.rect(box.left - 6, box.top - 6, box.right - box.left + 12, box.bottom - box.top + 12);
+  ctx.clip();
+  for (const mark of panel.marks) {
+    if (mark.kind === "Image") drawImage(ctx, mark, read(mark.values), X, Y, dpr, colour(mark), images);
+    if (mark.kind === "Rule") drawRules(ctx, mark, read(mark.value), X, Y, box, colour(mark));
+    if ("x" in mark) {
+      const xs = read(mark.x);
+      const ys = read(mark.y);
+      const at = Array.from(xs, (x, i) => [X(x), Y(ys[i])]);
+      ({ Curve: drawCurve, Points: drawPoints, Trail: drawTrail })[mark.kind](ctx, mark, at, colour(mark), step);
+    }
+  }
+  ctx.restore();
+
+  ctx.strokeStyle = ctx.fillStyle = ink;
+  ctx.textBaseline = "alphabetic";
+  drawAxes(ctx, panel, X, Y, box, width);
+  const taken = [[0, write(ctx, panel.y.label)]]; // labels above the panel, the axis' own first
+  const beside = [];
+  for (const mark of rules) {
+    const value = read(mark.value).find((v) => !Number.isNaN(v));
+    if (value === undefined || !mark.label) continue;
+    if (mark.axis === "x") placeAbove(ctx, mark.label, X(value), box, width, taken);
+    else placeBeside(ctx, mark.label, Y(value), box, beside);
+  }
+}
+
+function drawAxes(ctx, panel, X, Y, box, width) {
+  ctx.lineWidth = 1;
+  ctx.globalAlpha = 0.5;
+  const crisp = (v) => Math.round(v) + 0.5;
+  ctx.beginPath();
+  ctx.moveTo(crisp(box.left), box.top);
+  ctx.lineTo(crisp(box.left), crisp(box.bottom));
+  ctx.lineTo(box.right, crisp(box.bottom));
+  for (const [value] of panel.x.ticks) {
+    ctx.moveTo(crisp(X(value)), crisp(box.bottom));
+    ctx.lineTo(crisp(X(value)), box.bottom + 5);
+  }
+  for (const [value] of panel.y.ticks) {
+    ctx.moveTo(crisp(box.left), crisp(Y(value)));
+    ctx.lineTo(box.left - 4, crisp(Y(value)));
+  }
+  ctx.stroke();
+  ctx.globalAlpha = 0.8;
+  for (const [value, text] of panel.x.ticks) write(ctx, text, X(value), box.bottom + 18, "center", TICK_FONT);
+  for (const [value, text] of panel.y.ticks) write(ctx, text, box.left - 7, Y(value) + 4, "right", TICK_FONT);
+  ctx.globalAlpha = 1;
+  write(ctx, panel.x.label, box.right, box.bottom + 37, "right");
+  write(ctx, panel.y.label, 0, 12);
+}
+
+function placeAbove(ctx, text, x, box, width, taken) {
+  const w = write(ctx, text);
+  const left = Math.min(Math.max(x - w / 2, box.left), width - w);
+  const inside = x > box.left - 1 && x < box.right + 1;
+  if (!inside || taken.some(([from, to]) => left < to + 6 && left + w > from - 6)) return;
+  taken.push([left, left + w]);
+  write(ctx, text, left, box.top - 11);
+}
+
+function placeBeside(ctx, text, y, box, taken) {
+  const inside = y > box.top - 1 && y < box.bottom + 1;
+  if (!inside || taken.some((other) => Math.abs(other - y) < LABEL_FONT)) return;
+  taken.push(y);
+  write(ctx, text, box.right + 4, y + 4);
+}
+
+function trace(ctx, at, count = at.length) {
+  ctx.beginPath();
+  let pen = false; // NaN lifts the pen
+  for (let i = 0; i < count; i++) {
+    const [x, y] = at[i];
+    const drawn = !Number.isNaN(x) && !Number.isNaN(y);
+    if (drawn && pen) ctx.lineTo(x, y);
+    else if (drawn) ctx.moveTo(x, y);
+    pen = drawn;
+  }
+  ctx.stroke();
+}
+
+function stamp(ctx, path, [x, y], radius, how = "fill") {
+  if (Number.isNaN(x) || Number.isNaN(y)) return;
+  ctx.save();
+  ctx.translate(x, y);
+  ctx.scale(radius, radius);
+  ctx.lineWidth = 1.5 / radius;
+  ctx[how](path);
+  ctx.restore();
+}
+
+// A ring of bare ground around a marker, whatever the ground is, lifts it off what lies beneath.
+function lift(ctx, path, place, radius) {
+  ctx.globalCompositeOperation = "destination-out";
+  stamp(ctx, path, place, radius);
+  ctx.globalCompositeOperation = "source-over";
+}
+
+function drawCurve(ctx, mark, at, colour) {
+  ctx.strokeStyle = colour;
+  ctx.lineWidth = 2;
+  ctx.setLineDash(DASHES[mark.dash]);
+  trace(ctx, at);
+  ctx.setLineDash([]);
+}
+
+function drawPoints(ctx, mark, at, colour) {
+  const path = new Path2D(MARKERS[mark.marker]);
+  ctx.fillStyle = colour;
+  for (const place of at) {
+    lift(ctx, path, place, 6.5);
+    stamp(ctx, path, place, 4.5);
+  }
+}
+
+function drawTrail(ctx, mark, at, colour, step) {
+  const path = new Path2D(MARKERS[mark.marker]);
+  const last = Math.min(step, at.length - 1);
+  ctx.strokeStyle = ctx.fillStyle = colour;
+  ctx.lineWidth = 1;
+  ctx.globalAlpha = 0.55;
+  trace(ctx, at, last + 1);
+  ctx.globalAlpha = 0.7;
+  const radius = Math.max(1.6, 3 - at.length / 200);
+  for (let i = 1; i < last; i++) stamp(ctx, path, at[i], radius);
+  ctx.globalAlpha = 1;
+  lift(ctx, path, at[0], 5);
+  stamp(ctx, path, at[0], 4, "stroke");
+  if (last > 0) {
+    lift(ctx, path, at[last], 7);
+    stamp(ctx, path, at[last], 5);
+  }
+}
+
+function drawRules(ctx, mark, values, X, Y, box, colour) {
+  ctx.strokeStyle = colour;
+  ctx.lineWidth = 1.2;
+  ctx.setLineDash(DASHES[mark.dash]);
+  for (const value of values) {
+    if (mark.axis === "x") trace(ctx, [[X(value), box.bottom], [X(value), box.top - 6]]);
+    else trace(ctx, [[box.left, Y(value)], [box.right, Y(value)]]);
+  }
+  ctx.setLineDash([]);
+}
+
+// Interpolated between the values given, in steps of opacity with a finer line at each step. The
+// picture is kept until its values, its size or its colour change.
+function drawImage(ctx, mark, values, X, Y, dpr, colour, images) {
+  const [x0, x1, y0, y1] = mark.box;
+  const left = X(x0), top = Y(y1), w = X(x1) - left, h = Y(y0) - top;
+  const columns = Math.round(w * dpr), lines = Math.round(h * dpr);
+  const key = [columns, lines, colour, values.byteOffset].join();
+  const kept = images.get(mark);
+  if (!kept || kept.key !== key || kept.buffer !== values.buffer) {
+    images.set(mark, { key, buffer: values.buffer, picture: paint(mark, values, columns, lines, colour) });
+  }
+  ctx.drawImage(images.get(mark).picture, left, top, w, h);
+}
+
+function paint(mark, values, columns, lines, colour) {
+  const picture = node("canvas", { width: columns, height: lines });
+  const ctx = picture.getContext("2d");
+  ctx.fillStyle = colour;
+  ctx.fillRect(0, 0, 1, 1);
+  const [red, green, blue] = ctx.getImageData(0, 0, 1, 1).data;
+  const data = ctx.createImageData(columns, lines);
+  const [rows, cols] = mark.shape;
+  const [low, high] = mark.range;
+  const bands = new Float32Array(columns * lines);
+  for (let j = 0; j < lines; j++) {
+    const v = (1 - (j + 0.5) / lines) * (rows - 1);
+    const r = Math.min(Math.floor(v), rows - 2);
+    for (let i = 0; i < columns; i++) {
+      const u = ((i + 0.5) / columns) * (cols - 1);
+      const c = Math.min(Math.floor(u), cols - 2);
+      const k = r * cols + c;
+      const near = values[k] + (u - c) * (values[k + 1] - values[k]);
+      const far = values[k + cols] + (u - c) * (values[k + cols + 1] - values[k + cols]);
+      const part = (near + (v - r) * (far - near) - low) / (high - low || 1);
+      bands[j * columns + i] = Math.min(Math.floor(Math.max(part, 0) * mark.levels), mark.levels - 1);
+    }
+  }
+  for (let k = 0; k < bands.length; k++) {
+    const right = k % columns < columns - 1 ? bands[k + 1] : bands[k];
+    const below = bands[k + columns] ?? bands[k];
+    const edge = bands[k] !== right || bands[k] !== below;
+    const alpha = 0.65 * (bands[k] / mark.levels) + (edge ? 0.2 : 0);
+    data.data.set([red, green, blue, Number.isNaN(bands[k]) ? 0 : 255 * alpha], 4 * k);
+  }
+  ctx.putImageData(data, 0, 0);
+  return picture;
+}
+
+// ---- the legend: the same dashes and markers, small
+
+function swatch(mark) {
+  const colour = PALETTE[mark.colour] ?? "currentColor";
+  const line = `<path d="M1 7H27" stroke="${colour}" stroke-width="${mark.kind === "Trail" ? 1 : 2}"
+    stroke-dasharray="${DASHES[mark.dash] ?? ""}"/>`;
+  const dot = `<path d="${MARKERS[mark.marker]}" transform="translate(14 7) scale(4)" fill="${colour}"/>`;
+  const shade = [0.05, 0.25, 0.45, 0.65].map((alpha, i) =>
+    `<rect x="${1 + 6.5 * i}" y="2" width="6.5" height="10" fill="${colour}" fill-opacity="${alpha}"/>`);
+  const shapes = { Curve: line, Points: dot, Trail: line + dot, Image: shade.join("") };
+  const holder = node("i", { "aria-hidden": "true" });
+  holder.innerHTML = `<svg width="28" height="14" viewBox="0 0 28 14">${shapes[mark.kind]}</svg>`;
+  return holder;
+}
+
+function legend(panel) {
+  const named = panel.marks.filter((mark) => mark.kind !== "Rule" && mark.label); // rules are labelled in place
+  return node("ul", {}, ...named.map((mark) => node("li", {}, swatch(mark), node("span", {}, ...rich(mark.label)))));
+}
+
+// ---- the demo
+
+function floats(view) { // a copy, because a message's bytes may begin anywhere
+  return new Float32Array(view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength));
+}
+
+function nearest(values, value) {
+  return values.reduce((best, v, i) => (Math.abs(v - value) < Math.abs(values[best] - value) ? i : best), 0);
+}
+
+function render({ model, el }) {
+  const spec = model.get("_spec");
+  const grid = floats(model.get("_data"));
+  const live = typeof model.send === "function"; // a kernel computes frames off the grid
+  const images = new Map();
+  const leaving = new AbortController();
+  const listen = (target, event, action) => target.addEventListener(event, action, { signal: leaving.signal });
+
+  // The frame shown: the kernel's if it is of these very values, else the nearest on the grid.
+  function frame() {
+    const values = spec.sliders.map((slider) => model.get(slider.name));
+    const sent = model.get("_frame");
+    if (sent.values?.every((value, i) => value === values[i])) {
+      const data = floats(sent.data);
+      const read = (place) => place.live < 0
+        ? grid.subarray(place.offset, place.offset + place.length)
+        : data.subarray(place.live, place.live + place.length);
+      return { read, caption: sent.caption };
+    }
+    const index = spec.sliders.reduce(
+      (sum, slider, i) => sum * slider.values.length + nearest(slider.values, values[i]), 0);
+    const read = ({ offset, stride, length }) =>
+      grid.subarray(offset + stride * index, offset + stride * index + length);
+    return { read, caption: spec.captions[index] };
+  }
+
+  function choose(slider, value) {
+    model.set(slider.name, value);
+    model.save_changes();
+  }
+
+  // What there is to see.
+  const panels = spec.panels.map((panel, i) => {
+    const alt = i ? `${panel.title}: ${panel.y.label} against ${panel.x.label}` : spec.alt;
+    const canvas = node("canvas", { role: "img", "aria-label": alt });
+    return { panel, canvas, box: node("div", { class: "panel" }, node("h4", {}, ...rich(panel.title)), legend(panel), canvas) };
+  });
+  const caption = node("p", { "aria-live": "polite" });
+  // All captions' longest, unseen, keeps the room, so that nothing below jumps while a slider moves.
+  const longest = spec.captions.reduce((a, b) => (b.length > a.length ? b : a));
+  const room = node("p", { "aria-hidden": "true" }, ...rich(longest));
+
+  // What there is to move.
+  function control(label, count, typed) {
+    const id = `msl-${Math.random().toString(36).slice(2)}`;
+    const input = node("input", { type: "range", min: 0, max: count - 1, step: 1, id });
+    const output = typed
+      ? node("input", { type: "number", step: "any", "aria-label": `${label}, any value` })
+      : node("output", { for: id, "aria-live": "off" });
+    const box = node("div", { class: "control" }, node("label", { for: id }, ...rich(label)), output, input);
+    return { input, output, box };
+  }
+  const sliders = spec.sliders.map((slider) => {
+    const parts = control(slider.label, slider.values.length, live);
+    listen(parts.input, "input", () => {
+      if (spec.play === slider.name) pause();
+      choose(slider, slider.values[parts.input.valueAsNumber]);
+    });
+    if (live) {
+      parts.output.after(slider.unit);
+      // JupyterLab keeps Enter from entering the number; leaving the field enters it everywhere.
+      listen(parts.output, "keydown", (event) => { if (event.key === "Enter") parts.output.blur(); });
+      listen(parts.output, "change", () => {
+        if (Number.isFinite(parts.output.valueAsNumber)) choose(slider, parts.output.valueAsNumber);
+      });
+    }
+    return { slider, ...parts };
+  });
+  const play = node("button", { type: "button", class: "play" });
+  const reset = node("button", { type: "button" }, "Reset");
+  const time = spec.play === "time" ? control("step", spec.steps + 1, false) : null;
+
+  // Play walks through positions 0 to `last`: the steps of the trails, or one slider's grid.
+  const played = sliders.find(({ slider }) => slider.name === spec.play);
+  const last = time ? spec.steps : played.slider.values.length - 1;
+  let step = spec.steps;
+  let clock = null; // while playing, when position 0 was or would have been shown
+  const position = () => (time ? step : nearest(played.slider.values, model.get(spec.play)));
+  function go(to) {
+    if (time) { step = to; refresh(); } else choose(played.slider, played.slider.values[to]);
+  }
+  const pace = Math.max(8, last / 10); // positions per second: never longer than ten seconds
+  function tick(now) {
+    if (clock === null) return;
+    const due = Math.min(last, Math.floor((now - clock) / 1000 * pace));
+    if (due !== position()) go(due);
+    if (due < last) requestAnimationFrame(tick);
+    else pause();
+  }
+  function pause() {
+    clock = null;
+    refresh();
+  }
+  listen(play, "click", () => {
+    if (clock !== null) return pause();
+    const from = position() < last ? position() : 0;
+    if (REDUCED.matches) return go(position() < last ? from + 1 : 0); // nothing moves by itself
+    go(from);
+    clock = performance.now() - (from / pace) * 1000;
+    requestAnimationFrame(tick);
+    refresh();
+  });
+  listen(reset, "click", () => {
+    step = spec.steps;
+    for (const { slider } of sliders) choose(slider, slider.values[slider.start]);
+    pause();
+  });
+  if (time) listen(time.input, "input", () => { clock = null; go(time.input.valueAsNumber); });
+
+  el.append(node("div", { class: "msl-demo" },
+    node("div", { class: "panels" }, ...panels.map(({ box }) => box)),
+    node("div", { class: "caption" }, room, caption),
+    node("div", { class: "controls" },
+      ...sliders.map(({ box }) => box),
+      node("div", { class: "player" }, play, reset, ...(time ? [time.box] : [])))));
+
+  for (const moved of el.querySelectorAll("input, button")) {
+    moved.dataset.lmSuppressShortcuts = true; // else JupyterLab takes arrows and Enter for its own
+  }
+
+  // One redraw per screen frame, however many things have changed.
+  let due = 0;
+  function refresh() {
+    due ||= requestAnimationFrame(draw);
+  }
+  function draw() {
+    due = 0;
+    const style = getComputedStyle(el);
+    const { read, caption: words } = frame();
+    for (const { panel, canvas } of panels) {
+      canvas.dataset.font = style.fontFamily;
+      if (canvas.clientWidth) drawPanel(canvas, panel, read, step, style.color, images);
+    }
+    caption.setAttribute("aria-live", clock === null ? "polite" : "off");
+    if (caption.dataset.words !== words) caption.replaceChildren(...rich(words));
+    caption.dataset.words = words;
+    for (const { slider, input, output } of sliders) {
+      const value = model.get(slider.name);
+      const index = nearest(slider.values, value);
+      input.value = index;
+      input.setAttribute("aria-valuetext", slider.texts[index]);
+      if (document.activeElement !== output) output.value = live ? value : slider.texts[index];
+    }
+    if (time) time.input.value = time.output.value = step;
+    for (const { input } of [...sliders, ...(time ? [time] : [])]) {
+      input.style.setProperty("--part", input.max > 0 ? input.value / input.max : 0);
+    }
+    play.textContent = clock !== null ? "Pause" : REDUCED.matches ? "Step" : "Play";
+  }
+
+  const watched = [...spec.sliders.map((slider) => `change:${slider.name}`), "change:_frame"];
+  for (const event of watched) model.on(event, refresh);
+  const sizes = new ResizeObserver(refresh);
+  for (const { canvas } of panels) sizes.observe(canvas);
+  const theme = new MutationObserver(refresh);
+  for (const page of [document.documentElement, document.body]) theme.observe(page, { attributes: true });
+  for (const query of [REDUCED, DARK]) listen(query, "change", refresh);
+  listen(document, "transitionend", refresh); // a theme may fade its colours in
+  draw();
+
+  return () => {
+    leaving.abort();
+    sizes.disconnect();
+    theme.disconnect();
+    cancelAnimationFrame(due);
+    clock = null;
+    for (const event of watched) model.off(event, refresh);
+  };
+}
+
+// ---- the page without a kernel
+
+function mount(host) {
+  const state = JSON.parse(host.querySelector("script[type='application/json']").textContent);
+  state._data = new DataView(Uint8Array.from(atob(state._data), (c) => c.charCodeAt(0)).buffer);
+  const heard = {};
+  const model = {
+    get: (name) => state[name],
+    set(name, value) {
+      state[name] = value;
+      for (const action of heard[`change:${name}`] ?? []) action();
+    },
+    save_changes() {},
+    on: (event, action) => (heard[event] ??= []).push(action),
+  };
+  host.querySelector(".still").remove();
+  host.classList.add("mounted");
+  render({ model, el: host });
+}
+
+export default { render };
