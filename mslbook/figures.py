@@ -102,7 +102,7 @@ def descent_over_time(path, decay_steps=(), logarithmic=False):
 
 
 def cycle_by_learning_rate(lrs, cycle, limits, stable):
-    """The two-cycle against the learning rate: the prediction as lines, where descent ended as dots.
+    """The two-cycle by learning rate: the prediction as lines, where descent ended as dots.
 
     `cycle` is x_η at `lrs`; `limits`, of shape (k, 2), pairs a learning rate with a last iterate.
     """
