@@ -210,9 +210,9 @@ function drawTrail(ctx, mark, at, colour, step) {
   const last = Math.min(step, at.length - 1);
   ctx.strokeStyle = ctx.fillStyle = colour;
   ctx.lineWidth = 1;
-  ctx.globalAlpha = 0.55;
+  ctx.globalAlpha = 0.6;
   trace(ctx, at, last + 1);
-  ctx.globalAlpha = 0.7;
+  ctx.globalAlpha = 0.75;
   const radius = Math.max(1.6, 3 - at.length / 200);
   for (let i = 1; i < last; i++) stamp(ctx, path, at[i], radius);
   ctx.globalAlpha = 1;
@@ -226,7 +226,7 @@ function drawTrail(ctx, mark, at, colour, step) {
 
 function drawRules(ctx, mark, values, X, Y, box, colour) {
   ctx.strokeStyle = colour;
-  ctx.lineWidth = 1.2;
+  ctx.lineWidth = 1.5;
   ctx.setLineDash(DASHES[mark.dash]);
   for (const value of values) {
     if (mark.axis === "x") trace(ctx, [[X(value), box.bottom], [X(value), box.top - 6]]);

@@ -49,6 +49,11 @@ class Frames:
             for panel in panels
             for axis in "xy"
         }
+        self.heights = {
+            mark: ends(mark.range, arrays[0], f"image {mark.name!r} shows nothing: give it a range")
+            for _, mark, arrays in self.shown
+            if isinstance(mark, Image)
+        }
         self.step = rounding_step(
             [lim for (panel, axis), lim in self.limits.items() if scale(panel, axis) == "linear"]
         )
@@ -134,11 +139,10 @@ class Frames:
             if hasattr(mark, key)
         }
         if isinstance(mark, Image):
-            low, high = mark.range or (np.nanmin(arrays[0]), np.nanmax(arrays[0]))
             x, y = np.asarray(mark.x, dtype=float), np.asarray(mark.y, dtype=float)
             look["shape"] = mark.shape
             look["box"] = tuple(tidy(end) for end in (x[0], x[-1], y[0], y[-1]))
-            look["range"] = tidy(low), tidy(high)
+            look["range"] = self.heights[mark]
         return {
             "kind": type(mark).__name__,
             "label": mark.name if mark.label is None else mark.label,
@@ -155,8 +159,7 @@ class Frames:
         """Numbers without the digits that nobody can see; see BITS."""
         axis = mark.axis if channel == "value" else channel
         if axis == "values":  # the heights of an image, seen as its colour
-            low, high = mark.range or (np.nanmin(values), np.nanmax(values))
-            return to_multiples(values, rounding_step([(low, high)]))
+            return to_multiples(values, rounding_step([self.heights[mark]]))
         if scale(panel, axis) == "log":
             positive = np.where(values > 0, values, np.nan)
             return to_multiples(positive, np.ldexp(1.0, np.frexp(positive)[1] - BITS))
@@ -218,20 +221,29 @@ def scale(panel, axis):
 
 def limits(panel, axis, values):
     """Both ends of an axis: those given, or those that hold all values with a little room."""
-    if given := getattr(panel, f"{axis}lim"):
-        return tuple(float(end) for end in given)
-    log = scale(panel, axis) == "log"
-    values = values[values > 0] if log else values[np.isfinite(values)]
-    if values.size == 0:
-        raise ValueError(f"panel {panel.title!r} shows nothing along {axis}: give it {axis}lim")
-    low, high = values.min(), values.max()
-    if any(isinstance(mark, Image) for mark in panel.marks):
-        return tidy(low), tidy(high)
+    given, log = getattr(panel, f"{axis}lim"), scale(panel, axis) == "log"
+    low, high = ends(
+        given,
+        values[values > 0] if log else values,
+        f"panel {panel.title!r} shows nothing along {axis}: give it {axis}lim",
+    )
+    if given or any(isinstance(mark, Image) for mark in panel.marks):
+        return low, high
     if log:
         room = (high / low) ** 0.05 if high > low else 2.0
         return tidy(low / room), tidy(high * room)
     room = 0.05 * (high - low) if high > low else 0.5
     return tidy(low - room), tidy(high + room)
+
+
+def ends(given, values, nothing):
+    """The lowest and the highest value, unless both are given; ``nothing`` says if none is."""
+    if given:
+        return tuple(float(end) for end in given)
+    values = values[np.isfinite(values)]
+    if values.size == 0:
+        raise ValueError(nothing)
+    return tidy(values.min()), tidy(values.max())
 
 
 def tidy(number):

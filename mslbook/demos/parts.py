@@ -41,6 +41,16 @@ def numbers(what, values, dimensions):
     return array
 
 
+def check_limits(what, limits, log=False):
+    """Raise ValueError unless ``limits`` is None or (low, high) with low < high."""
+    if limits is None:
+        return
+    limits = numbers(what, limits, 1)
+    if len(limits) != 2 or not limits[0] < limits[1] or (log and limits[0] <= 0):
+        above = ", both above 0 on a log axis" if log else ""
+        raise ValueError(f"{what} must be (low, high) with low < high{above}, not {limits}")
+
+
 @dataclass(frozen=True, eq=False)
 class Slider:
     """One parameter: the name the frame function calls it by, and the grid of its values.
@@ -217,6 +227,9 @@ class Image:
 
     def __post_init__(self):
         check_look(self)
+        if self.levels < 1:
+            raise ValueError(f"mark {self.name!r} needs at least one level, not {self.levels}")
+        check_limits(f"range of mark {self.name!r}", self.range)
         for axis in "xy":
             places = numbers(f"{axis} of mark {self.name!r}", getattr(self, axis), 1)
             gaps = np.diff(places)
@@ -272,16 +285,16 @@ class Panel:
 
     def __post_init__(self):
         for axis in "xy":
-            scale, limits = getattr(self, f"{axis}scale"), getattr(self, f"{axis}lim")
+            scale = getattr(self, f"{axis}scale")
             choose(f"{axis}scale of panel {self.title!r}", scale, SCALES)
-            if limits is None:
-                continue
-            low, high = numbers(f"{axis}lim of panel {self.title!r}", limits, 1)
-            if not low < high or (scale == "log" and low <= 0):
-                raise ValueError(
-                    f"{axis}lim of panel {self.title!r} must be (low, high) with low < high"
-                    + (", both above 0 on a log axis" if scale == "log" else "")
-                    + f", not {limits}"
+            check_limits(
+                f"{axis}lim of panel {self.title!r}", getattr(self, f"{axis}lim"), scale == "log"
+            )
+        for mark in self.marks:
+            if not isinstance(mark, (_Plot, Rule, Image)):
+                raise TypeError(
+                    f"panel {self.title!r} draws marks (Curve, Points, Trail, Rule or Image), "
+                    f"not {mark!r:.60}"
                 )
         log = "log" in (self.xscale, self.yscale)
         if log and any(isinstance(mark, Image) for mark in self.marks):

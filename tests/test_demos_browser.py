@@ -1,0 +1,392 @@
+"""The demos in Chromium: on a page without a kernel, and in a stand-in for a live one."""
+
+import base64
+import json
+
+import numpy as np
+import pytest
+
+from mslbook.demos import Curve, Demo, Image, Panel, Points, Rule, Slider, Trail
+
+pytestmark = pytest.mark.browser
+
+X = np.linspace(-2, 2, 41)
+STEPS = np.arange(6)
+INK = (10, 20, 30)
+LIGHT = (230, 220, 210)
+BLUE, VERMILLION = (0x00, 0x72, 0xB2), (0xD5, 0x5E, 0x00)
+
+PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Demos</title>
+<link rel="icon" href="data:,">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<style>body {{ color: rgb{ink}; font: 16px sans-serif; max-width: 46rem; margin: auto }}
+[data-theme=dark] body {{ color: rgb{light}; background: #111 }}</style>{demos}"""
+
+
+def decay(rate, start):
+    x = start * (1 - rate) ** STEPS
+    return {
+        "descent": (x, x**2),
+        "iterates": (STEPS, x),
+        "at": start,
+        "caption": f"From {start:g}, each step leaves {1 - rate:g} of x_t.",
+    }
+
+
+def descent(**changes):
+    parts = {
+        "frame": decay,
+        "sliders": [
+            Slider("rate", "rate η", [0.25, 0.5, 1.5], value=0.5),
+            Slider("start", "start x_0", np.linspace(-2, 2, 9), value=2, unit="m"),
+        ],
+        "panels": [
+            Panel("Loss", "x", "x²", [Curve("loss", X, X**2, colour="ink"), Trail("descent")]),
+            Panel(
+                "Time", "t", "x", [Trail("iterates", colour="blue"), Rule("at", "y", label="x_0")]
+            ),
+        ],
+        "alt": "Descent on a parabola.",
+    }
+    return Demo(**parts | changes)
+
+
+def landscape():
+    return Demo(
+        lambda a: {"cut": (X, a * X), "caption": f"slope {a:g}"},
+        [Slider("a", "slope a", np.linspace(-1, 1, 5), value=0.5)],
+        [
+            Panel(
+                "Land",
+                "x",
+                "y",
+                [
+                    Image("bowl", X, X, X**2 + X[:, None] ** 2),
+                    Curve("cut", dash="dashed"),
+                    Points("minimum", [0], [0]),
+                ],
+            )
+        ],
+        alt="A bowl.",
+        play="a",
+    )
+
+
+@pytest.fixture
+def show(browser):
+    """Opens a page with the demos in it; it fails on errors, and on requests beyond the page."""
+    contexts, wrong = [], []
+
+    def opened(*demos, width=1280, **settings):
+        settings = {"viewport": {"width": width, "height": 900}} | settings
+        context = browser.new_context(**settings)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        text = PAGE.format(ink=INK, light=LIGHT, demos="\n".join(demo.html() for demo in demos))
+
+        def answer(route):
+            if route.request.url == "http://localhost/":
+                return route.fulfill(body=text, content_type="text/html")
+            wrong.append(f"requested {route.request.url}")
+            return route.abort()
+
+        page.route("**/*", answer)
+        page.goto("http://localhost/")
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert wrong == []
+
+
+def settled(page):
+    """Wait until what has changed is drawn."""
+    page.evaluate("new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(r)))")
+
+
+def drawings(page):
+    settled(page)
+    return page.evaluate("[...document.querySelectorAll('canvas')].map((c) => c.toDataURL())")
+
+
+def captions(page):
+    settled(page)
+    return page.locator(".caption [aria-live]").all_inner_texts()
+
+
+def pixels(page, canvas=0):
+    """The pixels of a canvas, (height, width, 4)."""
+    settled(page)
+    text = page.evaluate(
+        """(k) => {
+          const c = document.querySelectorAll("canvas")[k];
+          const { data } = c.getContext("2d").getImageData(0, 0, c.width, c.height);
+          const bytes = Array.from(data, (v) => String.fromCharCode(v)).join("");
+          return [c.width, c.height, btoa(bytes)];
+        }""",
+        canvas,
+    )
+    return np.frombuffer(base64.b64decode(text[2]), np.uint8).reshape(text[1], text[0], 4)
+
+
+def has(picture, colour):
+    """Where a picture shows exactly this colour, opaque."""
+    return (picture == (*colour, 255)).all(axis=-1)
+
+
+def test_the_first_state_is_drawn_and_described(show):
+    page = show(descent())
+    assert captions(page) == ["From 2, each step leaves 0.5 of xt."]
+    assert page.locator(".still").count() == 0
+    canvases = page.locator("canvas")
+    assert canvases.nth(0).get_attribute("role") == "img"
+    assert canvases.nth(0).get_attribute("aria-label") == "Descent on a parabola."
+    assert canvases.nth(1).get_attribute("aria-label") == "Time: x against t"
+    assert page.locator("output").all_inner_texts() == ["0.5", "2\N{NO-BREAK SPACE}m", "5"]
+    start = page.get_by_label("start x0")
+    assert start.get_attribute("aria-valuetext") == "2\N{NO-BREAK SPACE}m"
+    assert page.locator("li").all_inner_texts() == ["loss", "descent", "iterates"]
+    assert has(pixels(page, 0), INK).sum() > 200  # the loss
+    assert has(pixels(page, 1), BLUE).sum() > 30  # the iterates
+
+
+@pytest.mark.parametrize(
+    ("scale", "limits", "level"), [("linear", (0, 1), 0.75), ("log", (1, 1e4), 1e3)]
+)
+def test_marks_stand_where_the_axes_say(show, scale, limits, level):
+    x = np.linspace(0, 1, 301)
+    line = np.where((x > 0.4) & (x < 0.6), np.nan, level)
+    corners = Curve("corners", (0, 1), limits, colour="vermillion")
+    panel = Panel("p", "x", "y", [corners, Curve("line")], xlim=(0, 1), ylim=limits, yscale=scale)
+    slider = Slider("a", "a", [1], value=1)
+    demo = Demo(
+        lambda a: {"line": (x, line), "caption": ""}, [slider], [panel], alt="A line.", play="a"
+    )
+    picture = pixels(show(demo))
+    rows, columns = np.nonzero(has(picture, VERMILLION))  # from one corner to the other
+    left, right, top, bottom = columns.min(), columns.max(), rows.min(), rows.max()
+    rows, columns = np.nonzero(has(picture, BLUE))
+    assert abs((bottom - rows.mean()) / (bottom - top) - 0.75) < 0.01
+    columns = np.unique(columns)
+    gap = np.flatnonzero(np.diff(columns) > 1)
+    assert len(gap) == 1
+    places = (columns[[gap[0], gap[0] + 1]] - left) / (right - left)
+    np.testing.assert_allclose(places, [0.4, 0.6], atol=0.01)
+
+
+def test_the_mouse_moves_a_slider(show):
+    page = show(descent())
+    before, words = drawings(page), captions(page)
+    box = page.get_by_label("rate η").bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] - 2, box["y"] + box["height"] / 2, steps=5)
+    page.mouse.up()
+    assert captions(page) == ["From 2, each step leaves -0.5 of xt."] != words
+    assert page.locator("output").first.inner_text() == "1.5"
+    assert all(a != b for a, b in zip(before, drawings(page), strict=True))
+
+
+def test_the_keyboard_moves_a_slider(show):
+    page = show(descent())
+    before = drawings(page)
+    page.get_by_label("start x0").focus()
+    page.keyboard.press("ArrowLeft")
+    assert captions(page) == ["From 1.5, each step leaves 0.5 of xt."]
+    assert drawings(page) != before
+    page.keyboard.press("Home")
+    assert captions(page) == ["From -2, each step leaves 0.5 of xt."]
+    page.keyboard.press("End")
+    assert drawings(page) == before
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Reset"
+
+
+def test_play_reveals_the_trail_step_by_step_and_stops_at_its_end(show):
+    page = show(descent())
+    whole = drawings(page)
+    page.clock.install(time=0)
+    page.clock.pause_at(1000)  # the page's clock goes on only where run_for says so
+    button, step = page.locator(".play"), page.locator("output").nth(2)
+    seen, shown = [], []
+    button.click()
+    for _ in range(6):
+        page.clock.run_for(50)
+        assert button.inner_text() == "Pause" or len(seen) == 5
+        seen.append(step.inner_text())
+        shown.append(page.evaluate("document.querySelector('canvas').toDataURL()"))
+        page.clock.run_for(75)
+    assert seen == ["0", "1", "2", "3", "4", "5"]
+    assert button.inner_text() == "Play"
+    assert len(set(shown)) == 6
+    assert shown[-1] == whole[0]
+    page.clock.run_for(1000)
+    assert step.inner_text() == "5"
+    button.click()
+    page.clock.run_for(300)
+    button.click()
+    page.clock.run_for(1000)  # paused, and then taken up where it was
+    assert step.inner_text() == "2"
+    button.click()
+    page.clock.run_for(150)
+    assert step.inner_text() == "3"
+
+
+def test_scrub_and_reset(show):
+    page = show(descent())
+    whole = drawings(page)
+    page.get_by_role("button", name="Play").click()
+    page.get_by_label("step").fill("2")
+    page.get_by_role("button", name="Play").wait_for()  # moved by hand, it plays no more
+    part = drawings(page)
+    assert part != whole
+    page.get_by_label("rate η").fill("0")
+    assert captions(page) == ["From 2, each step leaves 0.75 of xt."]
+    page.get_by_role("button", name="Reset").click()
+    assert captions(page) == ["From 2, each step leaves 0.5 of xt."]
+    assert drawings(page) == whole
+    page.get_by_label("step").fill("2")
+    assert drawings(page) == part
+
+
+def test_play_can_sweep_a_slider(show):
+    page = show(landscape())
+    page.get_by_role("button", name="Play").click()
+    page.wait_for_function("document.querySelector('.caption [aria-live]').innerText === 'slope 1'")
+    page.get_by_role("button", name="Play").wait_for()
+    assert page.locator("output").all_inner_texts() == ["1"]
+    page.get_by_role("button", name="Reset").click()
+    assert captions(page) == ["slope 0.5"]
+
+
+def test_where_motion_is_reduced_play_takes_one_step(show):
+    page = show(descent(), reduced_motion="reduce")
+    step = page.get_by_role("button", name="Step")
+    page.clock.install(time=0)
+    page.clock.pause_at(1000)
+    step.click()  # from the end to the beginning
+    step.click()
+    page.clock.run_for(1000)
+    assert page.locator("output").nth(2).inner_text() == "1"
+
+
+def test_two_demos_on_a_page_leave_each_other_alone(show):
+    page = show(descent(), landscape(), descent())
+    before = drawings(page)
+    assert len(before) == 5
+    assert before[3:] == before[:2]
+    page.get_by_label("slope a").fill("0")
+    after = drawings(page)
+    assert [a == b for a, b in zip(before, after, strict=True)] == [True, True, False, True, True]
+    page.get_by_label("rate η").nth(1).fill("0")
+    last = drawings(page)
+    assert [a == b for a, b in zip(after, last, strict=True)] == [True, True, True, False, False]
+    assert (
+        page.evaluate("new Set([...document.querySelectorAll('[id]')].map((e) => e.id)).size") == 7
+    )
+
+
+@pytest.mark.parametrize(("width", "rows"), [(1280, 1), (360, 2)])
+def test_panels_stand_side_by_side_or_stacked(show, width, rows):
+    page = show(descent(), landscape(), width=width, device_scale_factor=2)
+    settled(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    boxes = [page.locator("canvas").nth(k).bounding_box() for k in range(2)]
+    assert len({box["y"] for box in boxes}) == rows
+    assert all(box["width"] > 250 for box in boxes)
+    assert page.evaluate("(() => { const c = document.querySelector('canvas');"
+                         " return c.width === Math.round(2 * c.clientWidth); })()")  # fmt: skip
+
+
+def test_the_drawing_follows_the_width_of_the_window(show):
+    page = show(descent())
+    wide = pixels(page).shape
+    page.set_viewport_size({"width": 400, "height": 900})
+    page.wait_for_function("(w) => document.querySelector('canvas').width !== w", arg=wide[1])
+    assert has(pixels(page), INK).sum() > 200
+
+
+def test_the_ink_follows_the_theme(show):
+    page = show(descent())
+    assert has(pixels(page), INK).any()
+    page.evaluate("document.documentElement.dataset.theme = 'dark'")
+    dark = pixels(page)
+    assert has(dark, LIGHT).sum() > 200
+    assert not has(dark, INK).any()
+
+
+def test_where_no_script_runs_the_page_says_what_one_would_see(show):
+    page = show(descent(), java_script_enabled=False)
+    assert page.locator("body").inner_text().strip() == "Descent on a parabola."
+
+
+def test_a_live_kernel_draws_any_value(show):
+    """The module as anywidget loads it, with a model whose other end is a Demo in this process."""
+    demo = descent()
+    sent = demo.get_state()
+    state = {key: sent[key] for key in ("_spec", "rate", "start")}
+    state["_data"] = base64.b64encode(demo._data).decode()
+    page = show()
+    heard = []
+
+    def kernel(text):
+        changes = json.loads(text)
+        heard.append(changes)
+        demo.set_state(changes)
+        answer = dict(demo._frame)
+        if answer:
+            answer["data"] = base64.b64encode(answer["data"]).decode()
+        return json.dumps(answer)
+
+    page.expose_function("kernel", kernel)
+    page.evaluate(
+        """async ([source, state]) => {
+          const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+          const view = (text) => new DataView(bytes(text).buffer);
+          state = { ...state, _data: view(state._data), _frame: {} };
+          const heard = new EventTarget();
+          let changed = {};
+          window.model = {
+            get: (name) => state[name],
+            set(name, value) {
+              changed[name] = state[name] = value;
+              heard.dispatchEvent(new Event(`change:${name}`));
+            },
+            on: (event, action) => heard.addEventListener(event, action),
+            off: (event, action) => heard.removeEventListener(event, action),
+            send() {},
+            async save_changes() {
+              const answer = JSON.parse(await window.kernel(JSON.stringify(changed)));
+              changed = {};
+              if (answer.values) this.set("_frame", { ...answer, data: view(answer.data) });
+              changed = {};
+            },
+          };
+          const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+          const el = document.body.appendChild(document.createElement("div"));
+          window.leave = (await import(url)).default.render({ model: window.model, el });
+        }""",
+        [str(demo._esm), state],
+    )
+    stored = drawings(page)
+    box = page.get_by_label("rate η, any value")
+    box.fill("0.9")
+    box.press("Enter")
+    page.wait_for_function(
+        "document.querySelector('.caption [aria-live]').innerText.includes('leaves 0.1 of')"
+    )
+    assert heard[-1] == {"rate": 0.9}
+    assert demo.rate == 0.9
+    assert drawings(page) != stored
+    page.evaluate("window.model.set('rate', 0.5)")  # as a linked widget would
+    assert captions(page) == ["From 2, each step leaves 0.5 of xt."]
+    assert page.get_by_label("rate η, any value").input_value() == "0.5"
+    page.get_by_label("rate η", exact=True).press("ArrowRight")
+    assert captions(page) == ["From 2, each step leaves -0.5 of xt."]
+    page.evaluate("window.leave()")
+    page.evaluate("window.model.set('rate', 0.25)")
+    assert captions(page) == ["From 2, each step leaves -0.5 of xt."]  # the view is gone
