@@ -5,7 +5,7 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 from torch.func import functional_call
-from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.batchnorm import _NormBase  # every kind of BatchNorm and InstanceNorm
 
 
 def half_squared_error(outputs, targets):
@@ -30,7 +30,8 @@ class NetworkLoss:
     ----------
     model : torch.nn.Module
         Left as it was found by every call: parameters, buffers and train/eval flags, also after
-        an exception. Dropout is switched off, since a loss must be one function.
+        an exception. Dropout is switched off, since a loss must be one function. Frozen
+        parameters are coordinates like the others.
     inputs, targets : tensors
         N pictures and their N targets, on the model's device and, if floating, in its dtype.
     criterion : callable
@@ -41,7 +42,8 @@ class NetworkLoss:
         in train mode makes the loss itself depend on the chunk).
     batchnorm : {"train", "eval"}
         Normalise by the statistics of the chunk, as full-batch gradient descent with
-        ``chunk=None`` does, or by the running statistics stored in the model.
+        ``chunk=None`` does, or by the running statistics stored in the model. InstanceNorm
+        layers follow the same word.
 
     Attributes
     ----------
@@ -49,7 +51,8 @@ class NetworkLoss:
     dimension : its length.
 
     Raises ``ValueError`` or ``TypeError`` when the model's output does not fit the targets, the
-    criterion is not a mean, or devices or dtypes differ: all before any work starts.
+    criterion is not a mean, or devices or dtypes differ: all before any work starts. To write a
+    point back into the model: ``torch.nn.utils.vector_to_parameters(theta, model.parameters())``.
 
     >>> import torch
     >>> _ = torch.manual_seed(0)
@@ -65,6 +68,7 @@ class NetworkLoss:
     """
 
     def __init__(self, model, inputs, targets, criterion, chunk=None, batchnorm="train"):
+        _check_types(model, inputs, targets, criterion)
         self.model, self.inputs, self.targets, self.criterion = model, inputs, targets, criterion
         self._parameters = dict(model.named_parameters())
         self._sizes = [p.numel() for p in self._parameters.values()]
@@ -109,8 +113,7 @@ class NetworkLoss:
         total = 0.0
         with self._modes():
             for weight, part in self._chunks():
-                slope = self._differentiable_grad(theta, part)
-                total = total + weight * torch.autograd.grad(slope, theta, v)[0]
+                total = total + weight * _product(self._slope(theta, part), theta, v)
         return total
 
     def hessian(self, theta):
@@ -119,16 +122,17 @@ class NetworkLoss:
         With a single chunk the gradient's graph is built once and kept, which saves about half
         the time of every further product; with several, memory stays that of one chunk.
         """
+        self._check_vector("theta", theta)
+        theta = theta.detach().clone()  # the caller's may change before the last product
         if self.chunk < len(self.inputs):
             return lambda v: self.hvp(theta, v)
-        self._check_vector("theta", theta)
-        theta = theta.detach().requires_grad_()
+        theta.requires_grad_()
         with self._modes():
-            slope = self._differentiable_grad(theta, slice(None))
+            slope = self._slope(theta, slice(None))
 
         def product(v):
             self._check_vector("v", v)
-            return torch.autograd.grad(slope, theta, v, retain_graph=True)[0]
+            return _product(slope, theta, v, retain_graph=True)
 
         return product
 
@@ -158,7 +162,8 @@ class NetworkLoss:
     def _loss(self, theta, part):
         return self.criterion(self._forward(theta, self.inputs[part]), self.targets[part])
 
-    def _differentiable_grad(self, theta, part):
+    def _slope(self, theta, part):
+        """The gradient with its graph, to be differentiated once more."""
         return torch.autograd.grad(self._loss(theta, part), theta, create_graph=True)[0]
 
     def _chunks(self):
@@ -174,8 +179,9 @@ class NetworkLoss:
         flags = [(module, module.training) for module in self.model.modules()]
         try:
             for module, _ in flags:
-                module.training = isinstance(module, _BatchNorm) and self.batchnorm == "train"
-            yield
+                module.training = isinstance(module, _NormBase) and self.batchnorm == "train"
+            with torch.enable_grad():  # also where the caller has switched it off
+                yield
         finally:
             for module, flag in flags:
                 module.training = flag
@@ -196,6 +202,26 @@ class NetworkLoss:
             )
 
 
+def _product(slope, theta, v, retain_graph=False):
+    """The derivative of `slope` along `v`; zero where the loss is linear in `theta`."""
+    if not slope.requires_grad:
+        return torch.zeros_like(v)
+    return torch.autograd.grad(slope, theta, v, retain_graph=retain_graph)[0]
+
+
+def _check_types(model, inputs, targets, criterion):
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"the model must be a torch.nn.Module, not {type(model).__name__}")
+    for name, tensor in (("inputs", inputs), ("targets", targets)):
+        if not isinstance(tensor, torch.Tensor):
+            raise TypeError(
+                f"{name} must be a torch tensor, not {type(tensor).__name__}: "
+                "convert them with torch.as_tensor(...)"
+            )
+    if not callable(criterion):
+        raise TypeError("the criterion must be a function of outputs and targets")
+
+
 def _check_arguments(loss):
     """Everything that can be refused without a forward pass."""
     inputs, targets = loss.inputs, loss.targets
@@ -206,10 +232,10 @@ def _check_arguments(loss):
         (p.dtype, p.device) != (like.dtype, like.device) for p in loss._parameters.values()
     ):
         raise ValueError("the model's parameters must share one floating dtype and one device")
-    if len(inputs) == 0 or len(inputs) != len(targets):
+    if 0 in (inputs.ndim, targets.ndim, len(inputs)) or len(inputs) != len(targets):
         raise ValueError(
-            f"there are {len(inputs)} inputs and {len(targets)} targets: "
-            "pass one target for each of at least one input"
+            f"inputs of shape {tuple(inputs.shape)} do not go with targets of shape "
+            f"{tuple(targets.shape)}: pass one target for each of at least one input"
         )
     if loss.batchnorm not in ("train", "eval"):
         raise ValueError(f"batchnorm must be 'train' or 'eval', not {loss.batchnorm!r}")
@@ -228,13 +254,24 @@ def _check_arguments(loss):
 
 
 def _check_fit(loss):
-    """Refuse outputs that do not fit the targets, and a criterion that is no mean, on a few rows."""
-    few = slice(0, 4)
-    targets = loss.targets[few]
+    """Try a few rows: outputs must fit the targets, and the criterion must be their mean."""
+    n = len(loss.inputs)
+    few = torch.linspace(0, n - 1, min(n, 8), dtype=torch.float64).long()  # of several classes
+    inputs, targets = loss.inputs[few], loss.targets[few]
     with loss._modes(), torch.no_grad():
-        outputs = loss._forward(loss.point, loss.inputs[few])
-    if not isinstance(outputs, torch.Tensor) or len(outputs) != len(targets):
-        raise ValueError("the model must return one row of outputs for each input")
+        with _explained(f"the model cannot take inputs of shape {tuple(inputs.shape)}"):
+            outputs, again = (loss._forward(loss.point, inputs) for _ in range(2))
+        if (n - 1) % loss.chunk == 0:
+            with _explained("the last chunk is one picture, too few here: choose another chunk"):
+                loss._forward(loss.point, loss.inputs[-1:])
+    if not isinstance(outputs, torch.Tensor) or outputs.shape[:1] != inputs.shape[:1]:
+        raise ValueError("the model must return one tensor with a row of outputs for each input")
+    rounding = 1e-3 * float(outputs.abs().max())
+    if not torch.allclose(outputs, again, atol=rounding, equal_nan=True):
+        raise ValueError(
+            "the model answers the same inputs differently each time: switch off what is random "
+            "in it, such as dropout that ignores model.eval()"
+        )
     if targets.is_floating_point():
         if outputs.shape != targets.shape:
             raise ValueError(
@@ -251,12 +288,22 @@ def _check_fit(loss):
             f"the targets name classes {int(loss.targets.min())} to {int(loss.targets.max())}, "
             f"but the model has {outputs.shape[1]} outputs: widen its last layer or relabel"
         )
-    whole = loss.criterion(outputs, targets)
+    with _explained(f"the criterion cannot take these outputs and {targets.dtype} targets"):
+        whole = loss.criterion(outputs, targets)
+        single = [loss.criterion(outputs[i, None], targets[i, None]) for i in range(len(few))]
     if not isinstance(whole, torch.Tensor) or whole.ndim != 0:
         raise ValueError("the criterion must return one number, the mean over the pictures")
-    single = [loss.criterion(outputs[i : i + 1], targets[i : i + 1]) for i in range(len(targets))]
     if not torch.allclose(whole, torch.stack(single).mean(), rtol=1e-3, equal_nan=True):
         raise ValueError(
             "the criterion is not a plain mean over the pictures (a sum, or classes that weigh "
             "differently): pass one that is, such as half_squared_error or CrossEntropyLoss()"
         )
+
+
+@contextmanager
+def _explained(what):
+    """Put torch's own words behind ours, as one clear sentence."""
+    try:
+        yield
+    except (RuntimeError, ValueError, TypeError, IndexError) as error:
+        raise ValueError(f"{what} ({str(error).splitlines()[0]})") from error

@@ -1,39 +1,43 @@
 """The quadratic approximation of any loss at a point."""
 
+from mslbook.losses.protocol import Loss, as_point
+
 
 class QuadraticApproximation:
     """The second-order Taylor polynomial of `loss` at `point`, itself a loss.
 
     q(x) = L(p) + g·(x - p) + (x - p)·H(x - p) / 2, with g and H the gradient and Hessian of
-    `loss` at p. Descending it shows what the world would be like if the loss were quadratic
-    (journal section 2.1, preprint section 2.1). Points have the shape of `point`, a flat vector.
+    `loss` at p: what gradient descent would see if the loss were quadratic (journal and preprint
+    section 2.1). `point` is one point; the methods take what `loss` itself takes.
 
-    >>> from mslbook.losses import valley
-    >>> import numpy as np
-    >>> q = QuadraticApproximation(valley, np.array([1.0, 1.0]))
-    >>> bool(np.isclose(q.value(np.array([1.0, 1.01])), valley.value([1.0, 1.01]), atol=1e-6))
-    True
+    Raises what `loss` raises for a point that does not fit it.
+
+    >>> from mslbook.losses import f1
+    >>> q = QuadraticApproximation(f1, 0.0)
+    >>> q.value([0.1, 3.0]), f1.value([0.1, 3.0]).round(4)
+    (array([0.005, 4.5  ]), array([0.0048, 2.5452]))
     """
 
-    def __init__(self, loss, point):
-        self.point, self.dimension = point, loss.dimension
-        self._height, self._slope = loss.value(point), loss.grad(point)
-        keep = getattr(loss, "hessian", None)
-        self._product = keep(point) if keep else lambda v: loss.hvp(point, v)
+    def __init__(self, loss: Loss, point):
+        self.dimension, self.point = loss.dimension, as_point(point, loss.dimension)
+        self._height, self._slope = loss.value(self.point), loss.grad(self.point)
+        keep = getattr(loss, "hessian", None)  # one graph for all products, where there is one
+        self._product = keep(self.point) if keep else lambda v: loss.hvp(self.point, v)
 
     def value(self, x):
-        """The polynomial at `x`, a scalar."""
+        """The polynomial at `x`, of the shape of ``loss.value(x)``."""
         return self.value_and_grad(x)[0]
 
     def grad(self, x):
         """Its gradient g + H(x - p), of the shape of `x`."""
-        return self._slope + self._product(x - self.point)
+        return self.value_and_grad(x)[1]
 
     def value_and_grad(self, x):
         """Both, from one Hessian-vector product."""
-        step = x - self.point
+        step = as_point(x, self.dimension) - self.point
         bend = self._product(step)
-        return self._height + ((self._slope + bend / 2) * step).sum(), self._slope + bend
+        rise = (self._slope + bend / 2) * step
+        return self._height + (rise if self.dimension is None else rise.sum(-1)), self._slope + bend
 
     def hvp(self, x, v):
         """The Hessian-vector product H v, the same at every `x`."""

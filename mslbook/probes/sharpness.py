@@ -1,6 +1,7 @@
 """Sharpness: the largest eigenvalues of the Hessian, from Hessian-vector products alone."""
 
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,8 @@ class Sharpness:
     values : NumPy array (k,), the algebraically largest eigenvalues, descending
     vectors : (k, n), their unit eigenvectors, of the kind of the point
     residuals : NumPy array (k,), ||Hv - λv|| / |λ| of each, from the products themselves
-    converged : whether every residual is within the tolerance and the guard is settled
+    converged : whether every residual is within the tolerance (or down to rounding, as for an
+        eigenvalue of 0) and the guard is settled
     hvps : how many Hessian-vector products it took
     guard : (j, n), the next eigenvector as far as it was found; `start=` this whole answer to
         hand it on, so that an eigenvalue that overtakes the k-th one is seen coming
@@ -51,10 +53,11 @@ def sharpness(loss, point, k=1, tol=1e-3, start=None, seed=0, max_hvps=None):
     start this spans the Krylov space of Lanczos; from the eigenvectors of a nearby point it
     starts almost done.
 
-    One pair beyond the k asked for, the guard, is followed until its eigenvalue is known or
-    its residual keeps it below the k-th, because a warm start alone cannot see an eigenvector that it
-    is orthogonal to. Started from a whole earlier answer the guard goes on where it was; started
-    from bare vectors it begins at random and costs a few products more.
+    One pair beyond the k asked for, the guard, is followed until its eigenvalue is known or its
+    residual keeps it below the k-th, because a warm start alone cannot see an eigenvector that it
+    is orthogonal to. Started from a whole earlier answer the guard goes on where it was, and sees
+    one eigenvalue overtake; started from k bare vectors it begins at random, may see any, and
+    costs a few products more.
 
     Parameters
     ----------
@@ -62,11 +65,15 @@ def sharpness(loss, point, k=1, tol=1e-3, start=None, seed=0, max_hvps=None):
     point : a number, for a function of one variable, or a vector of n coordinates
     k : how many, at most n
     tol : relative residual ||Hv - λv|| / |λ| at which an eigenvalue counts as found
-    start : the answer at a nearby point, or its vectors, of shape (j, n)
+    start : the answer at a nearby point, or vectors of shape (j, n): the first k + 1 are used,
+        and the one after the k-th is the guard
     seed : of the random start; the same everywhere, whatever the library or device
-    max_hvps : products after which it gives up, by default ``50 + 20 * k``
+    max_hvps : products after which it gives up, at least k + 1; by default ``50 + 20 * k``
 
-    Returns a `Sharpness`. Raises ``ValueError`` for k, tol or start out of range, and
+    An eigenvalue whose residual is r is off by about r² where it stands alone; among eigenvalues
+    closer to each other than `tol` the answer may be any of them.
+
+    Returns a `Sharpness`. Raises ``ValueError`` for arguments out of range, and
     ``FloatingPointError`` if a product is not finite.
 
     The sharpness is what gradient descent compares with 2/η (journal and preprint section 2.1).
@@ -79,18 +86,19 @@ def sharpness(loss, point, k=1, tol=1e-3, start=None, seed=0, max_hvps=None):
     (array([25.,  1.]), True)
     """
     xp, point = _one_point(loss, point)
-    n = int(np.prod(point.shape, dtype=int))
-    start = _check(k, tol, start, n)
+    n = prod(point.shape)
     limit = 50 + 20 * k if max_hvps is None else max_hvps
+    start = _check(k, tol, start, limit, n)
+    followed = min(k + 1, n)
     space = _RitzSpace(_product(loss, point), xp, point, seed)
-    for row in start:
-        space.add(xp.reshape(xp.asarray(row), (n,)))
+    for row in start[:followed]:
+        space.add(row)
     # Random rows complete the start: all of them if it is cold, the guard if it is warm.
     fresh = 0 if len(space) > k else len(space) + GUARD_STEPS
-    while len(space) < min(k + 1, n):
+    while len(space) < followed:
         space.add(space.random())
     while True:
-        pairs = space.largest(min(k + 1, n))
+        pairs = space.largest(followed)
         todo = _unsettled(pairs, k, tol, space.hvps >= fresh)
         if todo is None or space.hvps >= limit:
             break
@@ -114,7 +122,7 @@ def sharpness(loss, point, k=1, tol=1e-3, start=None, seed=0, max_hvps=None):
 class _Pairs:
     """Ritz pairs, the largest first: the defect H v - λ v of each, its norm, that over |λ|.
 
-    A norm below `rounding` is zero as far as the arithmetic can tell.
+    A norm below `rounding`, that of a product with the Hessian, is as good as zero.
     """
 
     values: np.ndarray
@@ -130,10 +138,8 @@ class _RitzSpace:
 
     def __init__(self, product, xp, point, seed):
         self._product, self._xp, self._point = product, xp, point
-        self._n = int(np.prod(point.shape, dtype=int))
         self._generator = np.random.default_rng(seed)
-        self._basis = xp.empty((0, self._n), dtype=point.dtype, device=device(point))
-        self._images = self._basis
+        self._basis = self._images = self._like(np.empty((0, prod(point.shape))))
         self.hvps = 0
 
     def __len__(self):
@@ -141,13 +147,11 @@ class _RitzSpace:
 
     def random(self):
         """A random direction: drawn by NumPy, so the same on every library and device."""
-        row = self._generator.standard_normal(self._n)
-        like = self._point
-        return self._xp.asarray(row, dtype=like.dtype, device=device(like))
+        return self._generator.standard_normal(self._basis.shape[1])
 
     def add(self, row):
         """Add the part of `row` orthogonal to the basis; False if there is none to speak of."""
-        norm = self._xp.linalg.vector_norm
+        row, norm = self._like(row), self._xp.linalg.vector_norm
         for sweep in range(3):  # twice is enough for orthogonality, thrice for a row nearly lost
             length = float(norm(row))
             if not length > (DEPENDENT if sweep else 0.0):
@@ -168,31 +172,34 @@ class _RitzSpace:
 
     def largest(self, count):
         """The `count` largest Ritz pairs of the space."""
-        projected = _to_numpy(self._basis @ self._images.T)
-        values, mixing = np.linalg.eigh((projected + projected.T) / 2)
-        values, mixing = values[::-1][:count], mixing[:, ::-1][:, :count].T
-        vectors, images = self._combine(mixing)
-        weights = self._xp.asarray(
-            values.copy(), dtype=self._point.dtype, device=device(self._point)
-        )
-        defects = images - weights[:, None] * vectors
+        spectrum, mixing = self._decompose()
+        values = spectrum[:count]
+        vectors, images = self._combine(mixing[:count])
+        defects = images - self._like(values)[:, None] * vectors
         norms = _to_numpy(self._xp.linalg.vector_norm(defects, axis=1))
-        with np.errstate(divide="ignore", invalid="ignore"):
-            residuals = np.where(norms > 0, norms / np.abs(values), 0.0)
-        rounding = 10 * float(self._xp.finfo(self._point.dtype).eps) * np.abs(values).max()
+        with np.errstate(divide="ignore"):
+            residuals = np.divide(norms, np.abs(values), out=np.zeros(count), where=norms > 0)
+        rounding = 10 * float(self._xp.finfo(self._point.dtype).eps) * np.abs(spectrum).max()
         return _Pairs(values, vectors, defects, norms, residuals, rounding)
 
     def restart(self, count):
         """Shrink to the `count` best Ritz vectors; their images need no new products."""
+        _, mixing = self._decompose()
+        self._basis, self._images = self._combine(mixing[:count])
+
+    def _decompose(self):
+        """The Hessian's eigenvalues within the space, the largest first, and the mixing rows."""
         projected = _to_numpy(self._basis @ self._images.T)
-        _, mixing = np.linalg.eigh((projected + projected.T) / 2)
-        self._basis, self._images = self._combine(mixing[:, ::-1][:, :count].T)
+        values, mixing = np.linalg.eigh((projected + projected.T) / 2)
+        return values[::-1].copy(), mixing[:, ::-1].T.copy()
 
     def _combine(self, mixing):
-        mixing = self._xp.asarray(
-            mixing.copy(), dtype=self._point.dtype, device=device(self._point)
-        )
+        mixing = self._like(mixing)
         return mixing @ self._basis, mixing @ self._images
+
+    def _like(self, array):
+        """The array as one of the point's kind."""
+        return self._xp.asarray(array, dtype=self._point.dtype, device=device(self._point))
 
 
 def _unsettled(pairs, k, tol, guarded):
@@ -219,6 +226,7 @@ def _one_point(loss, point):
     """The point as a floating array of its own kind; clear errors for anything else."""
     point = point if is_array_api_obj(point) else np.asarray(point, dtype=float)
     xp = array_namespace(point)
+    point = point.detach() if hasattr(point, "detach") else point  # no graph of the measuring
     if not xp.isdtype(point.dtype, "real floating"):
         raise ValueError(f"the point must hold floating-point numbers, not {point.dtype}")
     dimension = getattr(loss, "dimension", None)
@@ -231,12 +239,14 @@ def _one_point(loss, point):
     return xp, point
 
 
-def _check(k, tol, start, n):
+def _check(k, tol, start, limit, n):
     """The start as a sequence of rows; clear errors for what cannot be computed."""
     if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= n:
         raise ValueError(f"k must be a whole number from 1 to the {n} coordinates, not {k!r}")
     if not 0 < tol < 1:
         raise ValueError(f"tol must lie between 0 and 1, not {tol!r}")
+    if not limit > k:
+        raise ValueError(f"max_hvps must be at least k + 1 = {k + 1}, not {limit!r}")
     if start is None:
         return []
     rows = [*start.vectors, *start.guard] if isinstance(start, Sharpness) else list(start)
