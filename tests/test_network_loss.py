@@ -1,0 +1,487 @@
+"""NetworkLoss against dense derivatives of the same losses, written down independently."""
+
+import copy
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+from torch import nn  # noqa: E402
+
+from mslbook.losses import f1, valley  # noqa: E402
+from mslbook.losses.network import NetworkLoss, half_squared_error  # noqa: E402
+from mslbook.losses.taylor import QuadraticApproximation  # noqa: E402
+
+N, CLASSES = 7, 3
+
+
+class Counting(nn.Module):
+    """Scales by a buffer that every forward pass changes, in place and by assignment."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(4, CLASSES)
+        self.register_buffer("calls", torch.zeros(()))
+        self.register_buffer("scale", torch.ones(()))
+
+    def forward(self, x):
+        y = self.linear(x).sigmoid() * self.scale
+        self.calls.add_(1)
+        self.scale = self.scale * 2
+        return y
+
+
+class Tied(nn.Module):
+    """One weight used by two layers."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Linear(4, 4), nn.Linear(4, 4)
+        self.second.weight = self.first.weight
+        self.last = nn.Linear(4, CLASSES)
+
+    def forward(self, x):
+        return self.last(self.second(self.first(x).tanh()).tanh())
+
+
+def mlp(*between):
+    return nn.Sequential(nn.Linear(4, 5), *between, nn.Linear(5, CLASSES))
+
+
+def convolutional(norm):
+    return nn.Sequential(
+        nn.Unflatten(1, (1, 2, 2)),
+        nn.Conv2d(1, 2, 2, padding=1),
+        norm,
+        nn.Tanh(),
+        nn.Flatten(),
+        nn.Linear(18, CLASSES),
+    )
+
+
+MODELS = {
+    "linear": lambda: nn.Linear(4, CLASSES),
+    "tanh": lambda: mlp(nn.Tanh()),
+    "relu": lambda: mlp(nn.ReLU()),
+    "dropout": lambda: mlp(nn.Tanh(), nn.Dropout(0.5)),
+    "batchnorm": lambda: mlp(nn.BatchNorm1d(5), nn.Tanh()),
+    "batchnorm relu": lambda: mlp(nn.BatchNorm1d(5, affine=False), nn.ReLU()),
+    "batchnorm without memory": lambda: mlp(nn.BatchNorm1d(5, track_running_stats=False)),
+    "batchnorm cumulative": lambda: convolutional(nn.BatchNorm2d(2, momentum=None)),
+    "syncbatchnorm": lambda: convolutional(nn.SyncBatchNorm(2)),
+    "instancenorm": lambda: convolutional(nn.InstanceNorm2d(2, track_running_stats=True)),
+    "groupnorm": lambda: convolutional(nn.GroupNorm(1, 2)),
+    "layernorm": lambda: mlp(nn.LayerNorm(5), nn.GELU()),
+    "tied": Tied,
+    "counting": Counting,
+}
+CRITERIA = {
+    "half squared": half_squared_error,
+    "mean squared": nn.MSELoss(),
+    "cross-entropy": nn.CrossEntropyLoss(label_smoothing=0.1),
+}
+BATCHNORM = [name for name in MODELS if "norm" in name and name not in ("groupnorm", "layernorm")]
+
+
+def build(name, dtype=torch.float64):
+    """A model with running statistics that are not the initial ones, and its data."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        model = MODELS[name]().to(dtype)
+        inputs = torch.randn(N, 4, dtype=dtype)
+        for buffer in model.buffers():
+            if buffer.is_floating_point():
+                buffer.copy_(torch.rand_like(buffer) + 0.5)
+        vectors = torch.randn(2, sum(p.numel() for p in model.parameters()), dtype=dtype)
+    return model, inputs, torch.tensor([0, 2, 1, 1, 0, 2, 2]), vectors
+
+
+def by_definition(model, inputs, labels, criterion, chunk, mode):
+    """The loss as a function of the flat vector, from the mathematics of each criterion."""
+    model = copy.deepcopy(model).eval()
+    for module in model.modules():
+        if isinstance(module, nn.modules.batchnorm._NormBase):
+            module.train(mode == "train")
+    one_hot = torch.eye(CLASSES, dtype=inputs.dtype)[labels]
+    shapes = [(name, p.shape, p.numel()) for name, p in model.named_parameters()]
+
+    def loss(theta):
+        state, at = {}, 0
+        for name, shape, size in shapes:
+            state[name] = theta[at : at + size].reshape(shape)
+            at += size
+        total = 0.0
+        for rows in torch.arange(N).split(chunk or N):
+            fresh = copy.deepcopy(model)  # the running statistics as they were
+            out = torch.func.functional_call(fresh, state, (inputs[rows],))
+            if criterion == "cross-entropy":
+                smooth = 0.9 * one_hot[rows] + 0.1 / CLASSES
+                total = total + (out.logsumexp(1) * smooth.sum(1) - (out * smooth).sum(1)).sum()
+            else:
+                share = 0.5 if criterion == "half squared" else 1 / CLASSES
+                total = total + share * ((out - one_hot[rows]) ** 2).sum()
+        return total / N
+
+    return loss
+
+
+def dense(function, theta):
+    """The gradient and the whole Hessian, by torch's own reference routines."""
+    derivatives = torch.autograd.functional
+    return derivatives.jacobian(function, theta), derivatives.hessian(function, theta)
+
+
+def targets_for(criterion, labels, dtype=torch.float64):
+    if criterion == "mean squared":
+        return torch.eye(CLASSES, dtype=dtype)[labels]
+    return labels
+
+
+def check_dense(name, criterion, chunk, mode):
+    model, inputs, labels, (u, v) = build(name)
+    loss = NetworkLoss(
+        model, inputs, targets_for(criterion, labels), CRITERIA[criterion], chunk, mode
+    )
+    reference = by_definition(model, inputs, labels, criterion, chunk, mode)
+    theta = loss.point + 0.1 * u
+    grad, hessian = dense(reference, theta)
+    close = {"rtol": 1e-10, "atol": 1e-11}
+    torch.testing.assert_close(loss.value(theta), reference(theta), **close)
+    torch.testing.assert_close(loss.grad(theta), grad, **close)
+    value, again = loss.value_and_grad(theta)
+    torch.testing.assert_close(value, reference(theta), **close)
+    torch.testing.assert_close(again, grad, **close)
+    torch.testing.assert_close(loss.hvp(theta, v), hessian @ v, **close)
+    product = loss.hessian(theta)
+    for w in (u, v):
+        torch.testing.assert_close(product(w), hessian @ w, **close)
+
+
+@pytest.mark.parametrize("criterion", CRITERIA)
+@pytest.mark.parametrize("name", MODELS)
+def test_derivatives_are_those_of_the_definition(name, criterion):
+    check_dense(name, criterion, None, "train")
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 3, 7, 100])
+@pytest.mark.parametrize("name", ["tanh", "groupnorm", "counting"])
+def test_the_answer_does_not_depend_on_the_chunk(name, chunk):
+    check_dense(name, "cross-entropy", chunk, "train")
+
+
+@pytest.mark.parametrize(("chunk", "mode"), [(4, "train"), (None, "eval"), (4, "eval")])
+@pytest.mark.parametrize("name", BATCHNORM)
+def test_batchnorm_takes_the_statistics_asked_for(name, chunk, mode):
+    check_dense(name, "half squared", chunk, mode)
+
+
+@pytest.mark.parametrize("name", BATCHNORM)
+def test_train_mode_at_once_is_the_forward_pass_of_training(name):
+    model, inputs, labels, _ = build(name)
+    loss = NetworkLoss(model, inputs, labels, nn.CrossEntropyLoss())
+    torch.testing.assert_close(loss.outputs(loss.point), copy.deepcopy(model).train()(inputs))
+    evaluated = NetworkLoss(model, inputs, labels, nn.CrossEntropyLoss(), batchnorm="eval")
+    torch.testing.assert_close(evaluated.outputs(loss.point), copy.deepcopy(model).eval()(inputs))
+
+
+def test_float32_agrees_with_float64():
+    losses = []
+    for dtype in (torch.float32, torch.float64):
+        model, _, labels, _ = build("batchnorm")
+        _, inputs, _, _ = build("batchnorm")
+        losses.append(NetworkLoss(model.to(dtype), inputs.to(dtype), labels, half_squared_error, 4))
+    single, double = losses
+    theta, v = double.point, torch.ones_like(double.point)
+    for method in ("value", "grad"):
+        answer = getattr(single, method)(theta.float())
+        assert answer.dtype == torch.float32
+        torch.testing.assert_close(answer.double(), getattr(double, method)(theta), **LOOSE)
+    answer = single.hvp(theta.float(), v.float())
+    assert answer.dtype == torch.float32
+    torch.testing.assert_close(answer.double(), double.hvp(theta, v), **LOOSE)
+
+
+LOOSE = {"rtol": 1e-4, "atol": 1e-5}
+
+
+# --- the model is left as it was found ------------------------------------------------------------
+
+
+def snapshot(model):
+    return {
+        "parameters": [p.detach().clone() for p in model.parameters()],
+        "identity": [id(p) for p in model.parameters()] + [id(b) for b in model.buffers()],
+        "buffers": [b.clone() for b in model.buffers()],
+        "flags": [m.training for m in model.modules()],
+        "requires_grad": [p.requires_grad for p in model.parameters()],
+        "grad": [None if p.grad is None else p.grad.clone() for p in model.parameters()],
+    }
+
+
+def assert_same(before, after):
+    for key in before:
+        for a, b in zip(before[key], after[key], strict=True):
+            same = torch.equal(a, b) if isinstance(a, torch.Tensor) else a == b
+            assert same, key
+
+
+def every_call(loss):
+    theta, v = loss.point, torch.ones_like(loss.point)
+    yield lambda: loss.value(theta)
+    yield lambda: loss.grad(theta)
+    yield lambda: loss.value_and_grad(theta)
+    yield lambda: loss.hvp(theta, v)
+    yield lambda: loss.hessian(theta)(v)
+    yield lambda: loss.outputs(theta)
+
+
+def mixed_flags(model):
+    for index, module in enumerate(model.modules()):
+        module.training = index % 2 == 0
+    parameters = list(model.parameters())
+    parameters[0].requires_grad_(False)
+    parameters[1].grad = torch.full_like(parameters[1], 3.0)
+    return model
+
+
+@pytest.mark.parametrize("chunk", [None, 3])
+@pytest.mark.parametrize("mode", ["train", "eval"])
+@pytest.mark.parametrize("name", ["batchnorm cumulative", "instancenorm", "dropout", "counting"])
+def test_every_call_leaves_the_model_as_it_was(name, mode, chunk):
+    model, inputs, labels, _ = build(name)
+    before = snapshot(mixed_flags(model))
+    loss = NetworkLoss(model, inputs, labels, half_squared_error, chunk, mode)
+    for call in every_call(loss):
+        call()
+        assert_same(before, snapshot(model))
+
+
+class Fragile(nn.Module):
+    """Passes its input on until it is told to fail."""
+
+    broken = False
+
+    def forward(self, x):
+        if self.broken:
+            raise KeyError("broken on purpose")
+        return x
+
+
+@pytest.mark.parametrize("where", ["model", "criterion"])
+def test_an_exception_leaves_the_model_as_it_was(where):
+    fragile = Fragile()
+    model = mixed_flags(mlp(nn.BatchNorm1d(5), fragile).double())
+    _, inputs, labels, _ = build("tanh")
+
+    def criterion(outputs, targets):
+        if where == "criterion":
+            fragile(outputs)
+        return half_squared_error(outputs, targets)
+
+    loss = NetworkLoss(model, inputs, labels, criterion)
+    before = snapshot(model)
+    fragile.broken = True
+    calls = list(every_call(loss))[: None if where == "model" else -1]  # outputs has no criterion
+    for call in calls:
+        with pytest.raises(KeyError, match="on purpose"):
+            call()
+        assert_same(before, snapshot(model))
+
+
+def test_frozen_parameters_are_coordinates_like_the_others():
+    model, inputs, labels, (u, _) = build("tanh")
+    free = NetworkLoss(model, inputs, labels, half_squared_error)
+    expected = free.hvp(free.point, u)
+    model[0].requires_grad_(False)
+    frozen = NetworkLoss(model, inputs, labels, half_squared_error)
+    assert frozen.dimension == free.dimension
+    torch.testing.assert_close(frozen.hvp(frozen.point, u), expected)
+
+
+def test_point_follows_model_parameters_and_comes_as_a_copy():
+    model, inputs, labels, _ = build("tied")
+    loss = NetworkLoss(model, inputs, labels, half_squared_error)
+    vector = torch.nn.utils.parameters_to_vector(model.parameters())
+    assert torch.equal(loss.point, vector)
+    loss.point.zero_()
+    assert torch.equal(loss.point, vector)
+    torch.nn.utils.vector_to_parameters(2 * vector.detach(), model.parameters())
+    assert torch.equal(loss.point, 2 * vector)
+
+
+def test_answers_carry_no_graph_and_ask_for_none():
+    model, inputs, labels, (v, _) = build("tanh")
+    loss = NetworkLoss(model, inputs, labels, half_squared_error)
+    theta = loss.point.requires_grad_()
+    with torch.no_grad():  # as inside an update of the parameters
+        answers = [loss.value(theta), *loss.value_and_grad(theta), loss.hvp(theta, v)]
+        answers += [loss.hessian(theta)(v), loss.outputs(theta)]
+    assert not any(answer.requires_grad for answer in answers)
+    assert theta.grad is None
+    assert theta.requires_grad
+
+
+def test_a_kept_hessian_stays_where_it_was_made():
+    model, inputs, labels, (v, _) = build("tanh")
+    for chunk in (None, 3):
+        loss = NetworkLoss(model, inputs, labels, half_squared_error, chunk)
+        theta = loss.point
+        expected, product = loss.hvp(theta, v), loss.hessian(theta)
+        theta += 1
+        torch.testing.assert_close(product(v), expected)
+
+
+def test_a_loss_linear_in_its_parameters_has_no_curvature():
+    model, inputs, _, _ = build("linear")
+
+    def hinge(outputs, targets):
+        return (1 - outputs * targets).relu().mean()
+
+    loss = NetworkLoss(model, inputs, torch.ones(N, CLASSES).double(), hinge)
+    v = torch.ones_like(loss.point)
+    assert not loss.hvp(loss.point, v).any()
+    assert not loss.hessian(loss.point)(v).any()
+
+
+def test_outputs_of_other_pictures():
+    model, inputs, labels, _ = build("tanh")
+    loss = NetworkLoss(model, inputs, labels, half_squared_error, chunk=2)
+    other = torch.randn(5, 4, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    torch.testing.assert_close(loss.outputs(loss.point, other), model(other).detach())
+
+
+# --- bad input ------------------------------------------------------------------------------------
+
+
+class Pair(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(4, CLASSES)
+
+    def forward(self, x):
+        return self.linear(x), x
+
+
+class Noisy(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(4, CLASSES)
+
+    def forward(self, x):
+        return nn.functional.dropout(self.linear(x))
+
+
+X, Y = torch.ones(N, 4), torch.tensor([0, 1, 2, 0, 1, 2, 0])
+ONE_HOT = torch.eye(CLASSES)[Y]
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "words"),
+    [
+        ({"model": lambda x: x}, TypeError, "must be a torch.nn.Module"),
+        ({"model": nn.Flatten()}, ValueError, "has no parameters"),
+        ({"model": nn.Linear(4, 3).double()}, ValueError, "float64.*inputs.*float32.*convert"),
+        ({"model": nn.Linear(5, 3)}, ValueError, r"cannot take inputs of shape \(7, 4\)"),
+        ({"model": nn.Linear(4, 2)}, ValueError, "classes 0 to 2.*2 outputs.*widen"),
+        ({"model": Pair()}, ValueError, "must return one tensor"),
+        ({"model": Noisy()}, ValueError, "differently each time.*switch off"),
+        ({"model": nn.Sequential(nn.Linear(4, 3), nn.Flatten(0))}, ValueError, "a row of outputs"),
+        ({"inputs": X.numpy()}, TypeError, "inputs must be a torch tensor, not ndarray"),
+        ({"targets": Y.tolist()}, TypeError, "targets must be a torch tensor, not list"),
+        ({"inputs": X[:0], "targets": Y[:0]}, ValueError, "at least one input"),
+        ({"targets": Y[:-1]}, ValueError, "one target for each"),
+        ({"targets": torch.tensor(1)}, ValueError, "one target for each"),
+        ({"targets": Y - 1}, ValueError, "classes -1 to 1"),
+        ({"targets": ONE_HOT[:, :2]}, ValueError, r"\(7, 3\) do not fit targets of shape \(7, 2\)"),
+        ({"targets": ONE_HOT.long()}, ValueError, "do not fit integer targets"),
+        ({"targets": ONE_HOT.double()}, ValueError, "targets torch.float64: convert"),
+        ({"inputs": X.to("meta")}, ValueError, "inputs on meta: move one"),
+        ({"criterion": "mse"}, TypeError, "criterion must be a function"),
+        ({"criterion": nn.MSELoss(reduction="none"), "targets": ONE_HOT}, ValueError, "one number"),
+        ({"criterion": nn.MSELoss(reduction="sum"), "targets": ONE_HOT}, ValueError, "plain mean"),
+        (
+            {"criterion": nn.CrossEntropyLoss(weight=torch.tensor([1.0, 5.0, 9.0]))},
+            ValueError,
+            "plain mean",
+        ),
+        (
+            {"criterion": nn.CrossEntropyLoss(), "targets": Y.int()},
+            ValueError,
+            "criterion cannot take these outputs and torch.int32 targets",
+        ),
+        ({"chunk": 0}, ValueError, "chunk must be a positive whole number"),
+        ({"chunk": True}, ValueError, "chunk must be a positive whole number"),
+        ({"chunk": 2.0}, ValueError, "chunk must be a positive whole number"),
+        ({"batchnorm": "on"}, ValueError, "'train' or 'eval'"),
+        (
+            {"model": mlp(nn.BatchNorm1d(5)), "chunk": 3},
+            ValueError,
+            "last chunk is one picture.*choose another chunk",
+        ),
+    ],
+)
+def test_bad_input_gets_one_clear_sentence(change, error, words):
+    torch.manual_seed(0)
+    arguments = {"model": nn.Linear(4, 3), "inputs": X, "targets": Y}
+    arguments |= {"criterion": half_squared_error} | change
+    with pytest.raises(error, match=words) as told:
+        NetworkLoss(**arguments)
+    assert "\n" not in str(told.value)
+
+
+def test_one_picture_suffices_where_batchnorm_has_enough_of_it():
+    model, inputs, labels, _ = build("batchnorm cumulative")
+    NetworkLoss(model, inputs, labels, half_squared_error, chunk=1)  # 9 positions to average over
+    model, inputs, labels, _ = build("batchnorm")
+    NetworkLoss(model, inputs, labels, half_squared_error, chunk=1, batchnorm="eval")
+    with pytest.raises(ValueError, match="last chunk is one picture"):
+        NetworkLoss(model, inputs, labels, half_squared_error, chunk=1)
+
+
+@pytest.mark.parametrize(
+    ("vector", "error", "words"),
+    [
+        (np.zeros(15, np.float32), TypeError, "must be a torch tensor like loss.point"),
+        (torch.zeros(14), ValueError, r"shape \(14,\), but this model has 15 parameters"),
+        (torch.zeros(1, 15), ValueError, "pass a flat vector"),
+        (torch.zeros(15).double(), ValueError, "float64 on cpu, the model torch.float32"),
+    ],
+)
+def test_a_vector_that_does_not_fit_is_refused(vector, error, words):
+    loss = NetworkLoss(nn.Linear(4, 3), X, Y, half_squared_error)
+    for call in (loss.value, loss.grad, loss.value_and_grad, loss.hessian, loss.outputs):
+        with pytest.raises(error, match="theta.*" + words):
+            call(vector)
+    for call in (loss.hvp, lambda theta, v: loss.hessian(theta)(v)):
+        with pytest.raises(error, match="v.*" + words):
+            call(loss.point, vector)
+
+
+# --- the quadratic approximation ------------------------------------------------------------------
+
+
+def test_quadratic_approximation_of_a_network():
+    model, inputs, labels, (u, v) = build("tanh")
+    reference = by_definition(model, inputs, labels, "half squared", None, "train")
+    loss = NetworkLoss(model, inputs, labels, half_squared_error)
+    p = loss.point
+    q = QuadraticApproximation(loss, p)
+    grad, hessian = dense(reference, p)
+    torch.testing.assert_close(q.value(p + u), reference(p) + grad @ u + u @ hessian @ u / 2)
+    torch.testing.assert_close(q.grad(p + u), grad + hessian @ u)
+    torch.testing.assert_close(q.hvp(p + u, v), hessian @ v)
+    value, slope = q.value_and_grad(p + u)
+    assert (value, slope.tolist()) == (q.value(p + u), q.grad(p + u).tolist())
+
+
+def test_quadratic_approximation_of_analytic_losses_takes_many_points():
+    x = np.linspace(-3, 3, 7)
+    np.testing.assert_allclose(QuadraticApproximation(f1, 0.0).value(x), x**2 / 2)
+    np.testing.assert_allclose(QuadraticApproximation(f1, 1).grad(x), np.log(2) + (x - 1) / 2)
+    points = np.random.default_rng(0).normal(size=(5, 2))
+    q = QuadraticApproximation(valley, points[0])
+    one_by_one = [q.value(point) for point in points]
+    np.testing.assert_allclose(q.value(points), one_by_one)
+    near = points[0] + 1e-4 * points
+    np.testing.assert_allclose(q.value(near), valley.value(near), atol=1e-10)
+    np.testing.assert_allclose(q.grad(near), valley.grad(near), atol=1e-6)
