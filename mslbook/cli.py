@@ -11,8 +11,11 @@ def main(arguments=None):
     options = _parser().parse_args(arguments)
     try:
         return options.command(options)
-    except (ValueError, FileNotFoundError, FloatingPointError) as error:
+    except (ValueError, OSError, FloatingPointError) as error:
         print(f"mslbook: {error}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        print(f"mslbook: this needs {error.name}: pip install 'mslbook[network]'", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("\nmslbook: stopped; the same command goes on from here", file=sys.stderr)

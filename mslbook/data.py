@@ -30,9 +30,9 @@ def load(name="digits", root=".data", download=False):
     CIFAR is looked for under the folder `root` and fetched there, its MD5 checked, only with
     ``download=True``; the official binary archives are used, since the better-known Python ones
     are pickles. An ``.npz`` holds ``train_images`` (N, 3, H, W) uint8, ``train_labels`` (N,),
-    ``test_images``, ``test_labels`` and, if it likes, ``class_names``.
+    ``test_images``, ``test_labels`` and, if it likes, ``class_names``. Returns `Pictures`.
 
-    Raises ``ValueError`` for an unknown name or an archive of another shape, and
+    Raises ``ValueError`` for an unknown name, or files that are damaged or of another shape, and
     ``FileNotFoundError`` when there is nothing at the place named.
 
     >>> pictures = load("digits")
@@ -55,13 +55,21 @@ def standardise(images, like=None):
     """Centre and scale every pixel by its mean and standard deviation over the pictures `like`.
 
     `images` and `like` (default: `images` itself) are arrays (N, ...); returns float32 of the
-    shape of `images`. A pixel that never changes is only centred.
+    shape of `images`. A pixel that never changes is only centred. Test pictures are standardised
+    like the training ones: ``standardise(test_images, like=train_images)``.
+
+    Raises ``ValueError`` if the pictures differ in size.
 
     >>> pictures = standardise(load("digits").train_images)
     >>> float(abs(pictures.mean(axis=0)).max()) < 1e-5
     True
     """
     like = images if like is None else like
+    if images.shape[1:] != like.shape[1:]:
+        raise ValueError(
+            f"pictures of shape {images.shape[1:]} cannot be standardised like pictures of shape "
+            f"{like.shape[1:]}: pass pictures of one size"
+        )
     mean, scale = like.mean(axis=0), like.std(axis=0)
     return ((images - mean) / np.where(scale > 0, scale, 1)).astype(np.float32)
 
@@ -123,16 +131,9 @@ def _cifar(name, root, download):
     if missing:
         _download(name, source, root)
     images, labels = zip(*(_records(folder / f, source) for f in source.train), strict=True)
-    test_images, test_labels = _records(folder / source.test, source)
+    test = _records(folder / source.test, source)
     class_names = tuple((folder / source.names).read_text().split())
-    return Pictures(
-        name,
-        np.concatenate(images),
-        np.concatenate(labels),
-        test_images,
-        test_labels,
-        class_names,
-    )
+    return Pictures(name, np.concatenate(images), np.concatenate(labels), *test, class_names)
 
 
 def _download(name, source, root):
@@ -164,11 +165,7 @@ def _records(path, source):
 def _archive(path):
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}: name an .npz archive that exists")
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {key: archive[key] for key in archive.files if key in (*KEYS, "class_names")}
-    except (ValueError, OSError, EOFError) as error:
-        raise ValueError(f"{path} is not a readable .npz of plain arrays: {error}") from error
+    arrays = read_npz(path)
     if lacking := [key for key in KEYS if key not in arrays]:
         raise ValueError(f"{path} lacks {lacking[0]!r}: an archive needs {', '.join(KEYS)}")
     for half in ("train", "test"):
@@ -179,13 +176,25 @@ def _archive(path):
             f"{arrays['test_images'].shape[1:]}: make them the same size"
         )
     highest = max(int(arrays["train_labels"].max()), int(arrays["test_labels"].max()))
-    names = arrays.get("class_names", np.arange(highest + 1))
+    names = arrays.get("class_names", np.arange(highest + 1)).astype(str)
     if names.ndim != 1 or len(names) <= highest:
         raise ValueError(
             f"{path}: label {highest} has no name among {names.size} class_names: "
             "give every class one"
         )
-    return Pictures(path.stem, *(arrays[key] for key in KEYS), tuple(str(n) for n in names))
+    return Pictures(path.stem, *(arrays[key] for key in KEYS), tuple(names.tolist()))
+
+
+def read_npz(path):
+    """The arrays of an .npz file by name.
+
+    Raises ``ValueError`` if it is damaged or holds pickled objects, which are never loaded.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: np.asarray(archive[name]) for name in archive.files}
+    except Exception as error:  # a damaged file fails in many ways, and they all mean the same
+        raise ValueError(f"{path} is not a readable .npz of plain arrays: {error}") from error
 
 
 def _check_half(path, half, images, labels):

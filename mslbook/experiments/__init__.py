@@ -2,6 +2,7 @@
 
 from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from mslbook.experiments.recording import RESULTS, load, save
 
@@ -14,6 +15,9 @@ def recipe(name):
     """The module of a recipe, with ``ABOUT``, ``settings`` and ``run``.
 
     Raises ``ValueError`` for an unknown name.
+
+    >>> recipe("fig2_1_left").settings("digits", "small").lrs
+    (0.4, 0.2)
     """
     if name not in RECIPES:
         raise ValueError(f"there is no experiment {name!r}: choose {', '.join(RECIPES)}")
@@ -31,10 +35,13 @@ def run(name, data="digits", size="small", device="cpu", folder="runs", root=".d
     size : "small" or "paper"
     device : a torch device, "cpu" or "cuda"
     folder : where the recording goes, with its checkpoints in a folder beside it
-    progress : show progress bars
+    progress : show progress bars on stderr
 
+    A run that was stopped, or killed, goes on from its last checkpoint to the same numbers.
     Everything is checked before any work starts: ``ValueError`` and ``FileNotFoundError`` say
-    what to do instead.
+    what to do instead. ``FloatingPointError`` means that descent left the floating-point range.
+
+    Afterwards ``recording.load(path)`` reads the arrays, which the recipe's own ``run`` describes.
     """
     from mslbook import data as datasets
 
@@ -42,8 +49,10 @@ def run(name, data="digits", size="small", device="cpu", folder="runs", root=".d
     if size not in SIZES:
         raise ValueError(f"there is no size {size!r}: choose {' or '.join(SIZES)}")
     device = _device(device)
+    _check_writable(Path(folder))
     pictures = datasets.load(data, root, download)
     path = Path(folder) / file_name(name, pictures.name, size)
+    _check_writable(path.with_suffix(""))
     arrays, provenance = module.run(pictures, size, device, path.with_suffix(""), progress)
     save(path, arrays, provenance)
     return path
@@ -51,6 +60,8 @@ def run(name, data="digits", size="small", device="cpu", folder="runs", root=".d
 
 def recorded(name, data, size="paper"):
     """The recording of a recipe that ships with the package, for a data set by name.
+
+    Raises ``ValueError`` for an unknown recipe, ``FileNotFoundError`` if none was recorded.
 
     >>> recorded("fig2_1_left", "cifar10")
     Recording(fig2_1_left on cifar10, training rows 0-4999, paper)
@@ -64,15 +75,27 @@ def file_name(name, data, size):
     return f"{name}-{data}-{size}.npz"
 
 
+def _check_writable(folder):
+    """Refuse a place where the results of hours could not be written; nothing is made yet."""
+    nearest = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    try:
+        with TemporaryFile(dir=nearest):
+            pass
+    except OSError as error:
+        raise ValueError(
+            f"{nearest} cannot be written to ({error.strerror}): choose another folder with --out"
+        ) from error
+
+
 def _device(name):
     import torch
 
     try:
         device = torch.device(name)
-    except RuntimeError:
+    except (RuntimeError, TypeError):
         device = None
     if device is None or device.type not in ("cpu", "cuda"):
         raise ValueError(f"there is no device {name!r}: choose cpu or cuda")
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError("there is no CUDA device here: choose --device cpu")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ValueError(f"there is no CUDA device {name!r} here: choose --device cpu")
     return device

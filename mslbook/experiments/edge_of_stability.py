@@ -11,7 +11,7 @@ import torch
 from mslbook.data import standardise
 from mslbook.descent import iterate
 from mslbook.experiments.recording import environment, fingerprint
-from mslbook.experiments.training import train
+from mslbook.experiments.training import progress_bar, resume, train
 from mslbook.losses.network import NetworkLoss, half_squared_error
 from mslbook.losses.taylor import QuadraticApproximation
 from mslbook.models import fully_connected
@@ -95,9 +95,13 @@ def run(pictures, size, device, folder, progress=True):
         "precision": "float32",
         "seed": SEED,
     }
+    for lr in chosen.lrs:  # a checkpoint that cannot be used is refused before any work
+        resume(loss, _checkpoint(folder, lr), identity | {"lr": lr})
     runs = [_descend(loss, lr, chosen, folder, identity, progress) for lr in chosen.lrs]
     begun = time.monotonic()
-    quadratic = [_quadratic(loss, lr, part) for lr, part in zip(chosen.lrs, runs, strict=True)]
+    quadratic = [
+        _quadratic(loss, lr, part, progress) for lr, part in zip(chosen.lrs, runs, strict=True)
+    ]
     seconds = sum(part.seconds for part in runs) + time.monotonic() - begun
     arrays = {
         "lrs": np.array(chosen.lrs),
@@ -147,17 +151,21 @@ def _descend(loss, lr, chosen, folder, identity, progress):
         steps,
         every=steps // chosen.probes,
         measure=measure,
-        checkpoint=folder / f"lr-{lr:g}.npz",
+        checkpoint=_checkpoint(folder, lr),
         identity=identity | {"lr": lr},
         progress=progress,
     )
+
+
+def _checkpoint(folder, lr):
+    return folder / f"lr-{lr:g}.npz"
 
 
 def _accuracy(loss, theta):
     return float((loss.outputs(theta).argmax(dim=1) == loss.targets).float().mean())
 
 
-def _quadratic(loss, lr, part):
+def _quadratic(loss, lr, part, progress):
     """Losses of descent on the quadratic approximation at the branch point; NaN if there is none.
 
     What leaves the range of float32 stays at its last finite value.
@@ -166,7 +174,12 @@ def _quadratic(loss, lr, part):
         return [np.nan] * (QUADRATIC_STEPS + 1)
     branch = part.carry["branch"]
     steps = iterate(QuadraticApproximation(loss, branch), branch, lr)
-    return [float(state.value) for state in islice(steps, QUADRATIC_STEPS + 1)]
+    losses = []
+    with progress_bar(f"η = {lr:g}, quadratic", QUADRATIC_STEPS + 1, show=progress) as bar:
+        for state in islice(steps, QUADRATIC_STEPS + 1):
+            losses.append(float(state.value))
+            bar.update()
+    return losses
 
 
 def _padded(columns):

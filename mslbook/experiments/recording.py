@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from mslbook.data import read_npz
+
 RESULTS = Path(__file__).parent.parent / "results"
 
 
@@ -51,12 +53,11 @@ def load(path):
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"there is no recording {path}: `mslbook list` names what there is")
+    arrays = read_npz(path)
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
         provenance = json.loads(str(arrays.pop("provenance")))
-    except (ValueError, KeyError, OSError, EOFError) as error:
-        raise ValueError(f"{path} is not a recording of mslbook: {error}") from error
+    except (KeyError, ValueError):
+        raise ValueError(f"{path} is not a recording of mslbook: it has no provenance") from None
     return Recording(arrays, provenance)
 
 

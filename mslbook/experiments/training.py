@@ -1,6 +1,7 @@
 """Full-batch gradient descent that is measured on its way, survives a kill and resumes."""
 
 import json
+import sys
 import time
 from dataclasses import dataclass, field
 
@@ -11,7 +12,7 @@ from tqdm import tqdm
 from mslbook.descent import iterate
 from mslbook.experiments.recording import load, save
 
-SAVE_EVERY = 60.0  # seconds between checkpoints
+SAVE_EVERY = 60.0  # seconds between checkpoints, and between lines of progress in a log
 
 
 @dataclass
@@ -45,14 +46,13 @@ def train(loss, lr, steps, every, measure, checkpoint, identity, progress=True):
     dictionary of plain values that says which run it is: a checkpoint of another one is refused.
 
     Raises ``FloatingPointError`` when the loss is no longer finite, the checkpoint being the last
-    good one, and ``ValueError`` for a checkpoint of another run.
+    good one, and ``ValueError`` for a checkpoint that is damaged or of another run.
     """
-    run = _resume(loss, checkpoint, identity)
+    run = resume(loss, checkpoint, identity)
     if run.step == steps and len(run.losses) == steps + 1:
         return run
     begun, saved = time.monotonic() - run.seconds, time.monotonic()
-    bar = tqdm(total=steps, initial=run.step, desc=f"η = {lr:g}", disable=not progress)
-    with bar:
+    with progress_bar(f"η = {lr:g}", steps, run.step, progress) as bar:
         for state in iterate(loss, run.theta, lr, first_step=run.step):
             if state.diverged_at >= 0:
                 raise FloatingPointError(
@@ -75,6 +75,19 @@ def train(loss, lr, steps, every, measure, checkpoint, identity, progress=True):
     return run
 
 
+def progress_bar(name, total, done=0, show=True):
+    """A tqdm bar on stderr, lively on a terminal and one line a minute in a log."""
+    interval = 0.1 if sys.stderr.isatty() else SAVE_EVERY
+    return tqdm(
+        desc=name,
+        total=total,
+        initial=done,
+        disable=not show,
+        mininterval=interval,
+        maxinterval=max(interval, 10),
+    )
+
+
 def _save(path, run, identity):
     arrays = {
         "theta": run.theta.cpu().numpy(),
@@ -85,11 +98,18 @@ def _save(path, run, identity):
     save(path, arrays, {"identity": identity, "step": run.step, "seconds": run.seconds})
 
 
-def _resume(loss, path, identity):
+def resume(loss, path, identity):
+    """The `Training` saved at `path`, or a new one from the loss's point if there is none.
+
+    Raises ``ValueError`` for a checkpoint that is damaged or of another run.
+    """
     if not path.is_file():
         return Training(step=0, theta=loss.point)
-    saved = load(path)
-    if saved.provenance["identity"] != json.loads(json.dumps(identity)):
+    try:
+        saved = load(path)
+    except ValueError as error:
+        raise ValueError(f"{error}; delete this checkpoint to start afresh") from error
+    if saved.provenance.get("identity") != json.loads(json.dumps(identity)):
         raise ValueError(
             f"the checkpoint {path} belongs to another run: delete it to start afresh, or "
             "choose another folder with --out"
