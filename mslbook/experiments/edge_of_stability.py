@@ -24,7 +24,7 @@ SEED = 0
 TOP = 3  # eigenvalues recorded
 TOL = 1e-2  # of their residuals: the eigenvalues themselves are off by the square of it
 OVER_THE_EDGE = 1.02  # sharpness, in units of 2/η, at which the quadratic continuation sets off
-QUADRATIC_STEPS = 300
+QUADRATIC_STEPS = 600
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def settings(data, size):
     """The settings for a data set by name and a size, "small" or "paper"."""
     if data == "digits":
         paper = Settings(1000, (0.4, 0.2, 0.1), time=300, probes=150)
-        small = Settings(1000, (0.4, 0.2), time=120, probes=60)
+        small = Settings(1000, (0.4, 0.2), time=120, probes=30)
     else:
         paper = Settings(5000, (0.02, 0.0125, 0.01), time=100, probes=200)
         small = Settings(1000, (0.04, 0.03), time=60, probes=60)
@@ -73,7 +73,7 @@ def run(pictures, size, device, folder, progress=True):
     ``lrs`` (L,), ``losses`` (L, S + 1), ``probe_steps`` and ``accuracy`` (L, P + 1),
     ``eigenvalues`` and ``residuals`` (L, P + 1, 3), ``hvps`` (L, P + 1); and where sharpness
     first passed 2/η by 2 %, ``branch_steps`` (L,; -1 where it never did) with the losses of
-    descent on the quadratic approximation made there, ``quadratic_losses`` (L, 301).
+    descent on the quadratic approximation made there, ``quadratic_losses`` (L, 601).
     """
     chosen = settings(pictures.name, size)
     count = chosen.pictures
