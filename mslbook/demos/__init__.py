@@ -44,6 +44,8 @@ class Demo(anywidget.AnyWidget):
         What one sees, for readers who do not see it.
     play : str
         What play walks through: ``"time"``, the points of every Trail, or the name of a slider.
+    count : str
+        What the points of a Trail are, for the slider that walks through them.
 
     Raises ValueError or TypeError if the parts do not fit together, if a frame does not fit the
     panels, or if the demo would take more than 300 kB.
@@ -76,6 +78,7 @@ class Demo(anywidget.AnyWidget):
         *,
         alt: str,
         play: str = "time",
+        count: str = "step",
     ):
         names = [slider.name for slider in sliders]
         for name in names:
@@ -94,7 +97,9 @@ class Demo(anywidget.AnyWidget):
         self.add_traits(**{name: traitlets.Float().tag(sync=True) for name in names})
         self._start = {slider.name: slider.value for slider in sliders}
         super().__init__(
-            _spec=frames.spec | {"alt": alt, "play": play}, _data=frames.data, **self._start
+            _spec=frames.spec | {"alt": alt, "play": play, "count": count},
+            _data=frames.data,
+            **self._start,
         )
         if (size := len(self.html()) - len(str(self._esm)) - len(str(self._css))) > MAX_BYTES:
             raise ValueError(

@@ -383,7 +383,7 @@ function render({ model, el }) {
   });
   const play = node("button", { type: "button", class: "play" });
   const reset = node("button", { type: "button" }, "Reset");
-  const time = spec.play === "time" ? control("step", spec.steps + 1, false) : null;
+  const time = spec.play === "time" ? control(spec.count, spec.steps + 1, false) : null;
 
   // Play walks through positions 0 to `last`: the steps of the trails, or one slider's grid.
   const played = sliders.find(({ slider }) => slider.name === spec.play);
