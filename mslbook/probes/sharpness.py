@@ -9,8 +9,9 @@ from array_api_compat import array_namespace, device, is_array_api_obj
 
 # A row this close to the span of the others adds nothing but rounding.
 DEPENDENT = 1e-5
-# Products spent from a fresh random guard before a warm start is believed to have missed nothing.
-GUARD_STEPS = 5
+# Products more, spent on a guard that began at random, before nothing is believed to be missed:
+# after a cold start the whole basis did, after a start from bare vectors the guard alone.
+COLD_STEPS, BARE_STEPS = 3, 5
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,8 @@ def sharpness(loss, point, k=1, tol=1e-3, start=None, seed=0, max_hvps=None):
     One pair beyond the k asked for, the guard, is followed until its eigenvalue is known or its
     residual keeps it below the k-th, because a warm start alone cannot see an eigenvector that it
     is orthogonal to. Started from a whole earlier answer the guard goes on where it was, and sees
-    one eigenvalue overtake; started from k bare vectors it begins at random, may see any, and
-    costs a few products more.
+    the eigenvalue that it follows overtake; started from k bare vectors it begins at random, may
+    see any, and costs a few products more.
 
     Parameters
     ----------
@@ -70,8 +71,8 @@ def sharpness(loss, point, k=1, tol=1e-3, start=None, seed=0, max_hvps=None):
     seed : of the random start; the same everywhere, whatever the library or device
     max_hvps : products after which it gives up, at least k + 1; by default ``50 + 20 * k``
 
-    An eigenvalue whose residual is r is off by about r² where it stands alone; among eigenvalues
-    closer to each other than `tol` the answer may be any of them.
+    A residual says how far an eigenvalue is from one of the Hessian's, not that none was missed:
+    no method that samples products can. Ask for a smaller `tol` to tell close eigenvalues apart.
 
     Returns a `Sharpness`. Raises ``ValueError`` for arguments out of range, and
     ``FloatingPointError`` if a product is not finite.
@@ -94,12 +95,14 @@ def sharpness(loss, point, k=1, tol=1e-3, start=None, seed=0, max_hvps=None):
     for row in start[:followed]:
         space.add(row)
     # Random rows complete the start: all of them if it is cold, the guard if it is warm.
-    fresh = 0 if len(space) > k else len(space) + GUARD_STEPS
+    further = 0 if len(space) == followed else BARE_STEPS if len(space) else COLD_STEPS
     while len(space) < followed:
         space.add(space.random())
     while True:
         pairs = space.largest(followed)
-        todo = _unsettled(pairs, k, tol, space.hvps >= fresh)
+        todo = _unsettled(pairs, k, tol)
+        if todo is None and further and len(space) < n:
+            todo, further = k, further - 1
         if todo is None or space.hvps >= limit:
             break
         if len(space) >= min(n, 40 + 4 * k):
@@ -202,7 +205,7 @@ class _RitzSpace:
         return self._xp.asarray(array, dtype=self._point.dtype, device=device(self._point))
 
 
-def _unsettled(pairs, k, tol, guarded):
+def _unsettled(pairs, k, tol):
     """The first pair that needs more products: one asked for, or the guard; None if done."""
     wanted = (pairs.residuals > tol) & (pairs.norms > pairs.rounding)
     if wanted[:k].any():
@@ -210,7 +213,7 @@ def _unsettled(pairs, k, tol, guarded):
     if len(wanted) > k and wanted[k]:
         could_be_larger = pairs.values[k] + pairs.norms[k] > pairs.values[k - 1]
         # An eigenvalue is off by the square of its residual, so this knows the guard's to tol.
-        if pairs.residuals[k] ** 2 > tol and (could_be_larger or not guarded):
+        if pairs.residuals[k] ** 2 > tol and could_be_larger:
             return k
     return None
 

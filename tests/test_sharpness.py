@@ -1,0 +1,355 @@
+"""Sharpness against dense eigenvalues: matrices of every kind, analytic losses, networks."""
+
+from importlib import import_module
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+from test_network_loss import CRITERIA, MODELS, build, by_definition, dense, targets_for  # noqa: E402
+
+from mslbook.losses import f1, f2, f3, two_valleys, valley  # noqa: E402
+from mslbook.losses.network import NetworkLoss, half_squared_error  # noqa: E402
+from mslbook.probes import Sharpness, sharpness  # noqa: E402
+
+
+class Parabola:
+    """x -> x·H x / 2 for a symmetric matrix H, counting the products made."""
+
+    def __init__(self, matrix):
+        self.matrix, self.dimension, self.products = matrix, len(matrix), 0
+
+    def hvp(self, x, v):
+        self.products += 1
+        return self.matrix @ v
+
+
+def rotated(eigenvalues, seed=0):
+    """A symmetric matrix with these eigenvalues and random eigenvectors."""
+    n = len(eigenvalues)
+    basis, _ = np.linalg.qr(np.random.default_rng(seed).normal(size=(n, n)))
+    return (basis * eigenvalues) @ basis.T
+
+
+def check(answer, matrix, tol, relative_rounding=1e-13):
+    """Values, vectors and residuals agree with the dense matrix, computed on their own."""
+    k = len(answer.values)
+    exact = np.linalg.eigvalsh(matrix)[::-1][:k]
+    norm = np.abs(np.linalg.eigvalsh(matrix)).max()
+    rounding = relative_rounding * norm
+    vectors = np.asarray(answer.vectors.tolist())
+    assert answer.converged
+    assert answer.vectors.shape == (k, len(matrix))
+    np.testing.assert_allclose(vectors @ vectors.T, np.eye(k), atol=relative_rounding * 1e3)
+    assert (np.diff(answer.values) <= 0).all()
+    np.testing.assert_allclose(answer.values, exact, rtol=tol, atol=10 * rounding)
+    defects = vectors @ matrix - answer.values[:, None] * vectors
+    norms = np.linalg.norm(defects, axis=1)
+    nonzero = np.abs(answer.values) > rounding
+    claimed = answer.residuals[nonzero] * np.abs(answer.values[nonzero])
+    np.testing.assert_allclose(claimed, norms[nonzero], rtol=1e-3, atol=20 * rounding)
+    assert ((answer.residuals <= tol) | (norms <= 20 * rounding)).all()
+
+
+n = 60
+SPECTRA = {
+    "random": np.random.default_rng(5).normal(size=n),
+    "one far below": np.r_[-100, np.linspace(0, 1, n - 1)],
+    "all negative": np.linspace(-10, -1, n),
+    "none above zero": np.r_[np.linspace(-5, -1, n - 3), 0, 0, 0],
+    "zero": np.zeros(n),
+    "identity": np.ones(n),
+    "largest five times": np.r_[np.linspace(-1, 1, n - 5), 2, 2, 2, 2, 2],
+    "largest twice": np.r_[np.linspace(-1, 1, n - 2), 2, 2],
+    "outliers": np.r_[np.linspace(-0.1, 0.1, n - 4), 1, 3, 10, 30],
+    "large": 1e12 * np.linspace(-1, 1, n),
+    "small": 1e-12 * np.linspace(-1, 1, n),
+}
+
+
+@pytest.mark.parametrize("k", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("name", SPECTRA)
+def test_algebraically_largest_of_every_spectrum(name, k):
+    matrix = rotated(SPECTRA[name])
+    loss = Parabola(matrix)
+    answer = sharpness(loss, np.zeros(n), k=k, tol=1e-6, max_hvps=1000)
+    check(answer, matrix, tol=1e-6)
+    assert answer.hvps == loss.products
+
+
+@pytest.mark.parametrize("name", SPECTRA)
+def test_single_precision(name):
+    matrix = rotated(SPECTRA[name]).astype(np.float32)
+    answer = sharpness(Parabola(torch.tensor(matrix)), torch.zeros(n), k=2, max_hvps=1000)
+    assert answer.vectors.dtype == torch.float32
+    check(answer, matrix.astype(float), tol=1e-3, relative_rounding=1e-6)
+
+
+def test_single_precision_stops_at_its_rounding():
+    matrix = rotated(SPECTRA["outliers"]).astype(np.float32)
+    answer = sharpness(Parabola(matrix), np.zeros(n, np.float32), k=3, tol=1e-9)
+    assert answer.converged
+    assert (answer.residuals < 1e-5).all()
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 6])
+def test_all_eigenvalues_of_small_matrices(size):
+    matrix = rotated(np.arange(size) - 1.0)
+    for k in range(1, size + 1):
+        answer = sharpness(Parabola(matrix), np.zeros(size), k=k, tol=1e-8)
+        check(answer, matrix, tol=1e-8)
+        assert answer.hvps <= size
+        assert len(answer.guard) == min(1, size - k)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_networks(name):
+    criterion = list(CRITERIA)[len(name) % len(CRITERIA)]
+    model, inputs, labels, _ = build(name)
+    targets = targets_for(criterion, labels)
+    loss = NetworkLoss(model, inputs, targets, CRITERIA[criterion])
+    reference = by_definition(model, inputs, labels, criterion, None, "train")
+    _, hessian = dense(reference, loss.point)
+    for k in range(1, 6):
+        answer = sharpness(loss, loss.point, k=k, tol=1e-5)
+        check(answer, hessian.numpy(), tol=1e-5, relative_rounding=1e-12)
+
+
+@pytest.mark.parametrize("mode", ["train", "eval"])
+def test_networks_in_chunks(mode):
+    model, inputs, labels, _ = build("batchnorm")
+    loss = NetworkLoss(model, inputs, labels, half_squared_error, chunk=4, batchnorm=mode)
+    reference = by_definition(model, inputs, labels, "half squared", 4, mode)
+    _, hessian = dense(reference, loss.point)
+    answer = sharpness(loss, loss.point, k=3, tol=1e-6)
+    check(answer, hessian.numpy(), tol=1e-6, relative_rounding=1e-12)
+
+
+@pytest.mark.parametrize("like", [np.asarray, torch.tensor])
+@pytest.mark.parametrize("loss", [f3, valley, two_valleys])
+def test_analytic_losses(loss, like):
+    for place in ([0.0, 0.0], [1.0, -2.0], [-20.0, 3.0]):
+        point = like(np.array(place))
+        matrix = np.stack([np.asarray(loss.hvp(place, e)) for e in np.eye(2)])
+        answer = sharpness(loss, point, k=2, tol=1e-8)
+        check(answer, matrix, tol=1e-8)
+        assert type(answer.vectors) is type(point)
+
+
+@pytest.mark.parametrize("like", [float, np.float64, np.asarray, torch.tensor])
+def test_functions_of_one_variable(like):
+    for loss, x in ((f1, 1.0), (f2, 0.1), (f2, 1.0)):
+        answer = sharpness(loss, like(x))
+        np.testing.assert_allclose(answer.values, [loss.hvp(x, 1.0)])
+        assert (answer.converged, answer.hvps) == (True, 1)
+
+
+def test_random_starts_miss_hardly_ever():
+    """Close outliers over a bulk, as networks have them: one may converge before a larger one."""
+    bulk = np.random.default_rng(3).normal(size=990) * 0.05
+    spectrum = np.r_[bulk, 1, 1.1, 4, 4.2, 6, 9, 9.3, 9.6, 10, 10.2]
+    missed = 0
+    for seed in range(60):
+        answer = sharpness(Parabola(np.diag(spectrum)), np.zeros(1000), k=3, tol=1e-2, seed=seed)
+        missed += not np.allclose(answer.values, [10.2, 10, 9.6], rtol=0.03)
+    assert missed <= 1
+
+
+# --- products -------------------------------------------------------------------------------------
+
+
+def test_products_are_counted_and_limited():
+    for limit in (4, 5, 11):
+        loss = Parabola(rotated(SPECTRA["random"]))
+        answer = sharpness(loss, np.zeros(n), k=3, tol=1e-6, max_hvps=limit)
+        assert not answer.converged
+        assert answer.hvps == loss.products == limit
+        assert (answer.residuals > 1e-6).any()
+        assert "NOT converged" in repr(answer)
+
+
+def test_networks_make_the_products_they_count(monkeypatch):
+    model, inputs, labels, _ = build("tanh")
+    loss = NetworkLoss(model, inputs, labels, half_squared_error)
+    made, hessian = [], loss.hessian
+
+    def counted(theta):
+        product = hessian(theta)
+        return lambda v: made.append(1) or product(v)
+
+    monkeypatch.setattr(loss, "hessian", counted)
+    assert sharpness(loss, loss.point, k=2).hvps == len(made) > 2
+
+
+def test_restarts_keep_the_basis_small_and_the_answer_right(monkeypatch):
+    size, largest = 300, 0
+    # A cluster at the top, so that many products are needed.
+    loss = Parabola(np.diag(1 - np.linspace(0, 1, size) ** 2))
+    space = import_module("mslbook.probes.sharpness")._RitzSpace
+    add = space.add
+
+    def watched(self, row):
+        nonlocal largest
+        added = add(self, row)
+        largest = max(largest, len(self))
+        return added
+
+    monkeypatch.setattr(space, "add", watched)
+    answer = sharpness(loss, np.zeros(size), k=2, tol=1e-6, max_hvps=5000)
+    assert answer.hvps > 3 * largest
+    assert largest <= 40 + 4 * 2
+    check(answer, loss.matrix, tol=1e-6)
+
+
+def test_same_seed_same_numbers_and_no_global_randomness():
+    matrix = rotated(SPECTRA["random"])
+    states = str(np.random.get_state()), torch.random.get_rng_state()  # noqa: NPY002
+    first, again = (sharpness(Parabola(matrix), np.zeros(n), k=2, seed=7) for _ in range(2))
+    as_torch = sharpness(Parabola(torch.tensor(matrix)), torch.zeros(n).double(), k=2, seed=7)
+    assert states[0] == str(np.random.get_state())  # noqa: NPY002
+    assert torch.equal(states[1], torch.random.get_rng_state())
+    assert (first.vectors == again.vectors).all()
+    assert (first.values == again.values).all()
+    np.testing.assert_allclose(as_torch.vectors.numpy(), first.vectors, atol=1e-9)
+    other = sharpness(Parabola(matrix), np.zeros(n), k=2, seed=8)
+    assert not (other.vectors == first.vectors).all()
+
+
+def test_no_graph_is_kept_of_a_point_that_asks_for_gradients():
+    point = torch.zeros(2, requires_grad=True)
+    answer = sharpness(two_valleys, point, k=1)
+    assert not answer.vectors.requires_grad
+    assert point.grad is None
+
+
+# --- warm starts ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("k", [1, 2, 3])
+def test_from_the_answer_at_the_same_point_it_only_checks(k):
+    matrix = rotated(SPECTRA["outliers"])
+    cold = sharpness(Parabola(matrix), np.zeros(n), k=k, tol=1e-4)
+    warm = sharpness(Parabola(matrix), np.zeros(n), k=k, tol=1e-4, start=cold)
+    assert warm.hvps == k + 1 < cold.hvps
+    check(warm, matrix, tol=1e-4)
+
+
+def test_along_training_a_warm_start_needs_few_products():
+    model, inputs, labels, _ = build("tanh")
+    loss = NetworkLoss(model, inputs, labels, half_squared_error)
+    theta = loss.point
+    whole = bare = sharpness(loss, theta, tol=1e-2)
+    spent = {"whole": [], "bare": [], "cold": []}
+    for _ in range(40):
+        theta = theta - 0.1 * loss.grad(theta)
+        whole = sharpness(loss, theta, tol=1e-2, start=whole)
+        bare = sharpness(loss, theta, tol=1e-2, start=bare.vectors)
+        cold = sharpness(loss, theta, tol=1e-2)
+        exact = sharpness(loss, theta, tol=1e-6).values
+        for name, answer in (("whole", whole), ("bare", bare), ("cold", cold)):
+            assert answer.converged
+            np.testing.assert_allclose(answer.values, exact, rtol=1e-2)
+            spent[name].append(answer.hvps)
+    assert max(spent["whole"]) <= 4
+    assert np.mean(spent["whole"]) <= 3
+    assert np.mean(spent["whole"]) < np.mean(spent["bare"]) < np.mean(spent["cold"])
+
+
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize("like", [np.asarray, torch.tensor])
+def test_an_eigenvalue_that_overtakes_is_seen(like, whole):
+    """Two eigenvectors that know nothing of each other: the warm vector is blind to the second."""
+    spectrum = np.linspace(-0.5, 0.5, 200)
+    spectrum[:2] = 1.0, 0.9
+    before = sharpness(Parabola(like(np.diag(spectrum))), like(np.zeros(200)), tol=1e-6)
+    assert abs(before.vectors[0, 0]) > 0.999
+    spectrum[:2] = 0.9, 1.0
+    after = Parabola(like(np.diag(spectrum)))
+    start = before if whole else before.vectors
+    answer = sharpness(after, like(np.zeros(200)), tol=1e-3, start=start)
+    check(answer, np.diag(spectrum), tol=1e-3)
+    assert abs(answer.vectors[0, 1]) > 0.999
+    assert answer.hvps <= (3 if whole else 20)
+
+
+def test_bare_vectors_find_what_was_exactly_invisible():
+    spectrum = np.r_[1.0, np.linspace(0, 0.5, 300)]
+    spectrum[7] = 2.0
+    answer = sharpness(Parabola(np.diag(spectrum)), np.zeros(301), start=np.eye(301)[:1])
+    check(answer, np.diag(spectrum), tol=1e-3)
+
+
+def test_starts_of_any_length_and_kind():
+    matrix = rotated(SPECTRA["outliers"])
+    point = np.zeros(n)
+    three = sharpness(Parabola(matrix), point, k=3)
+    fewer = sharpness(Parabola(matrix), point, k=1, start=three)
+    assert fewer.hvps == 2
+    check(fewer, matrix, tol=1e-3)
+    more = sharpness(Parabola(matrix), point, k=4, start=three.vectors)
+    check(more, matrix, tol=1e-3)
+    useless = np.stack([np.zeros(n), three.vectors[0], three.vectors[0]])
+    check(sharpness(Parabola(matrix), point, k=2, start=useless), matrix, tol=1e-3)
+    single = torch.zeros(n)
+    from_double = sharpness(Parabola(torch.tensor(matrix).float()), single, start=three)
+    assert from_double.vectors.dtype == torch.float32
+    assert from_double.hvps == 2
+
+
+# --- bad input ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"k": 0}, "k must be a whole number from 1 to the 2 coordinates, not 0"),
+        ({"k": 3}, "k must be a whole number"),
+        ({"k": 1.0}, "k must be a whole number"),
+        ({"k": True}, "k must be a whole number"),
+        ({"tol": 0}, "tol must lie between 0 and 1"),
+        ({"tol": float("nan")}, "tol must lie between 0 and 1"),
+        ({"start": np.zeros(2)}, r"vectors of shape \(j, 2\)"),
+        ({"start": np.zeros((1, 3))}, r"vectors of shape \(j, 2\)"),
+        ({"start": []}, r"vectors of shape \(j, 2\)"),
+        ({"max_hvps": 1}, "max_hvps must be at least k [+] 1 = 2, not 1"),
+        ({"point": np.zeros((4, 2))}, "probe the points of a batch one by one"),
+        ({"point": np.zeros(3)}, r"shape \(3,\).*of shape \(2,\)"),
+        ({"point": np.zeros(2, int)}, "must hold floating-point numbers, not int64"),
+        ({"point": np.zeros(2, complex)}, "must hold floating-point numbers, not complex128"),
+    ],
+)
+def test_bad_input_is_refused_before_any_product(arguments, words):
+    loss = Parabola(np.eye(2))
+    with pytest.raises(ValueError, match=words):
+        sharpness(**{"loss": loss, "point": np.zeros(2)} | arguments)
+    assert loss.products == 0
+
+
+def test_a_product_that_is_not_finite_is_told():
+    with pytest.raises(FloatingPointError, match="not finite here: check that the loss"):
+        sharpness(Parabola(np.full((3, 3), np.nan)), np.zeros(3))
+
+
+def test_the_answer_reads_well():
+    answer = sharpness(two_valleys, np.zeros(2), k=2)
+    assert isinstance(answer, Sharpness)
+    assert repr(answer).startswith("Sharpness([25, 1], residual ")
+    assert repr(answer).endswith("2 products, converged)")
+
+
+@pytest.mark.gpu
+def test_cpu_and_cuda_agree():
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    for name in ("tanh", "batchnorm", "instancenorm"):
+        found = []
+        for device in ("cpu", "cuda"):
+            model, inputs, labels, _ = build(name, torch.float32)
+            loss = NetworkLoss(
+                model.to(device), inputs.to(device), labels.to(device), half_squared_error
+            )
+            answer = sharpness(loss, loss.point, k=3, tol=1e-4)
+            assert answer.converged
+            assert answer.vectors.device.type == device
+            found.append(answer.values)
+        np.testing.assert_allclose(found[1], found[0], rtol=1e-3)
