@@ -11,7 +11,7 @@ from array_api_compat import array_namespace, device, is_array_api_obj
 DEPENDENT = 1e-5
 # Products more, spent on a guard that began at random, before nothing is believed to be missed:
 # after a cold start the whole basis did, after a start from bare vectors the guard alone.
-COLD_STEPS, BARE_STEPS = 3, 5
+COLD_STEPS, BARE_STEPS = 3, 4
 
 
 @dataclass(frozen=True)
