@@ -191,7 +191,7 @@ def read_npz(path):
     Raises ``ValueError`` if it is damaged or holds pickled objects, which are never loaded.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return {name: np.asarray(archive[name]) for name in archive.files}
     except Exception as error:  # a damaged file fails in many ways, and they all mean the same
         raise ValueError(f"{path} is not a readable .npz of plain arrays: {error}") from error

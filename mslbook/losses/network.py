@@ -206,7 +206,8 @@ def _product(slope, theta, v, retain_graph=False):
     """The derivative of `slope` along `v`; zero where the loss is linear in `theta`."""
     if not slope.requires_grad:
         return torch.zeros_like(v)
-    return torch.autograd.grad(slope, theta, v, retain_graph=retain_graph)[0]
+    # Handing v to autograd.grad instead would be the same, but makes torch import sympy first.
+    return torch.autograd.grad(slope @ v.detach(), theta, retain_graph=retain_graph)[0]
 
 
 def _check_types(model, inputs, targets, criterion):

@@ -1,0 +1,241 @@
+"""Pictures: embedded, from official CIFAR archives, from .npz files; and when they are amiss."""
+
+import io
+import zipfile
+
+import numpy as np
+import pytest
+
+from mslbook.data import CIFAR, load, standardise
+
+rng = np.random.default_rng(0)
+
+
+def arrays(count=6, classes=3, **changes):
+    """What a good archive holds, with changes."""
+    images = rng.integers(0, 256, (2 * count, 3, 4, 5), dtype=np.uint8)
+    labels = np.arange(2 * count) % classes
+    good = {
+        "train_images": images[:count],
+        "train_labels": labels[:count],
+        "test_images": images[count:],
+        "test_labels": labels[count:],
+    }
+    return {key: value for key, value in (good | changes).items() if value is not None}
+
+
+def written(tmp_path, **changes):
+    path = tmp_path / "small.npz"
+    np.savez(path, **arrays(**changes))
+    return path
+
+
+# --- what is embedded, and standardised ---------------------------------------------------------
+
+
+def test_digits_are_real_and_embedded():
+    pictures = load("digits")
+    assert pictures.name == "digits"
+    assert pictures.train_images.dtype == np.uint8
+    assert pictures.train_images.max() == 16
+    assert len(pictures.train_labels) + len(pictures.test_labels) == 1797
+    assert set(pictures.train_labels) == set(pictures.test_labels) == set(range(10))
+    assert pictures.class_names == tuple("0123456789")
+
+
+def test_standardise_per_pixel():
+    images = rng.integers(0, 256, (50, 3, 4, 4), dtype=np.uint8)
+    images[:, 0, 0, 0] = 7  # never changes
+    out = standardise(images)
+    assert out.dtype == np.float32
+    assert out.shape == images.shape
+    assert not out[:, 0, 0, 0].any()
+    np.testing.assert_allclose(out.mean(axis=0), 0, atol=1e-6)
+    scale = out.std(axis=0).ravel()
+    np.testing.assert_allclose(scale[1:], 1, rtol=1e-5)
+    expected = (images[3, 1, 2, 3] - images[:10, 1, 2, 3].mean()) / images[:10, 1, 2, 3].std()
+    np.testing.assert_allclose(standardise(images, like=images[:10])[3, 1, 2, 3], expected, 1e-5)
+
+
+def test_standardise_refuses_another_size():
+    with pytest.raises(ValueError, match="pass pictures of one size"):
+        standardise(np.zeros((2, 3, 4, 4)), like=np.zeros((2, 3, 4, 5)))
+
+
+# --- .npz archives ------------------------------------------------------------------------------
+
+
+def test_an_archive_comes_back_as_it_was_written(tmp_path):
+    path = tmp_path / "mine.npz"
+    stored = arrays(class_names=np.array(["cat", "dog", "ship"]), anything_else=np.zeros(3))
+    np.savez_compressed(path, **stored)
+    pictures = load(path)
+    assert pictures.name == "mine"
+    assert pictures.class_names == ("cat", "dog", "ship")
+    for key in ("train_images", "train_labels", "test_images", "test_labels"):
+        np.testing.assert_array_equal(getattr(pictures, key), stored[key])
+
+
+def test_class_names_default_to_numbers_and_may_be_bytes(tmp_path):
+    assert load(written(tmp_path)).class_names == ("0", "1", "2")
+    named = written(tmp_path, class_names=np.array([b"cat", b"dog", b"ship"]))
+    assert load(named).class_names == ("cat", "dog", "ship")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"test_labels": None}, "lacks 'test_labels': an archive needs train_images"),
+        ({"train_images": np.zeros((6, 4, 5), np.uint8)}, r"store uint8 of shape \(N, 3, "),
+        ({"train_images": np.zeros((6, 1, 4, 5), np.uint8)}, r"store uint8 of shape \(N, 3, "),
+        ({"test_images": np.zeros((6, 3, 4, 5))}, "test_images is float64.*store uint8"),
+        ({"train_images": np.zeros((0, 3, 4, 5), np.uint8)}, "N at least 1"),
+        ({"test_images": np.zeros((6, 3, 8, 8), np.uint8)}, "make them the same size"),
+        ({"train_labels": np.arange(5)}, "one whole number for each of the 6 pictures"),
+        ({"train_labels": np.zeros((6, 1), int)}, "one whole number for each"),
+        ({"train_labels": np.zeros(6)}, "train_labels is float64"),
+        ({"test_labels": np.arange(6) - 1}, "negative label: number classes from 0"),
+        ({"class_names": np.array(["cat", "dog"])}, "label 2 has no name.*give every class one"),
+        ({"class_names": np.array("cat")}, "give every class one"),
+        ({"train_labels": np.array([{}] * 6)}, "not a readable .npz of plain arrays.*allow_pickle"),
+    ],
+)
+def test_an_archive_of_another_shape_is_refused(tmp_path, changes, words):
+    path = written(tmp_path, **changes)
+    with pytest.raises(ValueError, match=words) as told:
+        load(path)
+    assert str(path) in str(told.value)
+
+
+def whole(tmp_path):
+    return written(tmp_path).read_bytes()
+
+
+def flipped(tmp_path):
+    data = bytearray(whole(tmp_path))
+    data[300] ^= 255
+    return bytes(data)
+
+
+def single_array(tmp_path):
+    file = io.BytesIO()
+    np.save(file, np.zeros(3))
+    return file.getvalue()
+
+
+def no_arrays(tmp_path):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for key in arrays():
+            archive.writestr(key, "text")
+    return file.getvalue()
+
+
+DAMAGED = {
+    "cut short": lambda tmp_path: whole(tmp_path)[:-100],
+    "cut in half": lambda tmp_path: whole(tmp_path)[:400],
+    "empty": lambda tmp_path: b"",
+    "a flipped byte": flipped,
+    "text": lambda tmp_path: b"not an archive at all",
+    "one array": single_array,
+    "a zip of texts": no_arrays,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGED)
+def test_a_damaged_archive_is_refused(tmp_path, damage):
+    path = tmp_path / "damaged.npz"
+    path.write_bytes(DAMAGED[damage](tmp_path))
+    with pytest.raises(ValueError, match="damaged.npz"):
+        load(path)
+
+
+def test_what_is_not_there_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="there is no file .*absent.npz: name an .npz"):
+        load(tmp_path / "absent.npz")
+    with pytest.raises(ValueError, match="no data set 'mnist': choose digits, cifar10, cifar100"):
+        load("mnist")
+
+
+# --- CIFAR --------------------------------------------------------------------------------------
+
+
+def official(root, name, per_file=4):
+    """A miniature of the official binary archive; returns its pictures and labels, by file."""
+    source = CIFAR[name]
+    folder = root / source.folder
+    folder.mkdir(parents=True)
+    files = {}
+    for file in (*source.train, source.test):
+        images = rng.integers(0, 256, (per_file, 3, 32, 32), dtype=np.uint8)
+        labels = rng.integers(0, 10, per_file, dtype=np.uint8)
+        records = b""
+        for image, label in zip(images, labels, strict=True):
+            coarse = b"\x63" if name == "cifar100" else b""
+            records += coarse + bytes([label]) + image.tobytes()
+        (folder / file).write_bytes(records)
+        files[file] = images, labels
+    (folder / source.names).write_text("\n".join(f"name_{i}" for i in range(10)) + "\n\n")
+    return files
+
+
+@pytest.mark.parametrize("name", ["cifar10", "cifar100"])
+def test_official_archives_are_parsed(tmp_path, name):
+    files = official(tmp_path, name)
+    source, pictures = CIFAR[name], load(name, root=tmp_path)
+    for index, part in enumerate(("images", "labels")):
+        train = np.concatenate([files[file][index] for file in source.train])
+        np.testing.assert_array_equal(getattr(pictures, f"train_{part}"), train)
+        np.testing.assert_array_equal(getattr(pictures, f"test_{part}"), files[source.test][index])
+    assert pictures.class_names == tuple(f"name_{i}" for i in range(10))
+    assert pictures.name == name
+
+
+def test_cifar_that_is_not_there_says_how_to_get_it(tmp_path):
+    with pytest.raises(FileNotFoundError, match="cifar10 is not in .*download=True.*--download"):
+        load("cifar10", root=tmp_path / "nowhere")
+
+
+def test_a_half_extracted_folder_is_as_good_as_none(tmp_path):
+    official(tmp_path, "cifar10")
+    (tmp_path / "cifar-10-batches-bin" / "data_batch_3.bin").unlink()
+    with pytest.raises(FileNotFoundError, match="no data_batch_3.bin.*download=True"):
+        load("cifar10", root=tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", bytes(3073 + 100)])
+def test_a_file_cut_short_is_found(tmp_path, content):
+    official(tmp_path, "cifar10")
+    (tmp_path / "cifar-10-batches-bin" / "test_batch.bin").write_bytes(content)
+    with pytest.raises(ValueError, match="test_batch.bin holds .* delete its folder"):
+        load("cifar10", root=tmp_path)
+
+
+def test_download_fetches_what_is_missing(tmp_path, monkeypatch):
+    utils = pytest.importorskip("torchvision.datasets.utils")
+    calls = []
+
+    def fetch(url, root, md5):
+        calls.append((url, md5))
+        official(root, "cifar100")
+
+    monkeypatch.setattr(utils, "download_and_extract_archive", fetch)
+    first = load("cifar100", root=tmp_path, download=True)
+    again = load("cifar100", root=tmp_path, download=True)  # it is there now
+    np.testing.assert_array_equal(first.train_images, again.train_images)
+    assert calls == [(CIFAR["cifar100"].url, CIFAR["cifar100"].md5)]
+
+
+@pytest.mark.parametrize(
+    "error", [OSError("no route to host"), RuntimeError("File not found or corrupted.")]
+)
+def test_a_download_that_fails_says_what_to_do(tmp_path, monkeypatch, error):
+    utils = pytest.importorskip("torchvision.datasets.utils")
+
+    def fail(*args, **kwargs):
+        raise error
+
+    monkeypatch.setattr(utils, "download_and_extract_archive", fail)
+    with pytest.raises(FileNotFoundError, match="could not be fetched.*check the network") as told:
+        load("cifar10", root=tmp_path, download=True)
+    assert str(error) in str(told.value)
