@@ -238,7 +238,7 @@ CLAIMS = (
     Claim(
         "2.1-settles",
         "journal fig. 2.1 left, preprint fig. 1 left",
-        "there it stabilises around 2/η",
+        "then it hovers near 2/η",
         "1 × 2/η",
         _settles,
         "10 %: it oscillates about a level a little above",
@@ -247,7 +247,7 @@ CLAIMS = (
     Claim(
         "2.1-falls",
         "journal fig. 2.1 left, preprint fig. 1 left",
-        "the training loss keeps decreasing after that",
+        "past that point the loss still goes down",
         "—",
         _keeps_falling,
         "none: it must be lower, mean of the last 100 steps",
@@ -301,7 +301,7 @@ CLAIMS = (
     Claim(
         "4.1-left",
         "journal fig. 4.1 left, preprint fig. 4 left",
-        "when η drops from 5 to 3 to 1, the iterate moves to lower cycles and then to 0",
+        "each drop of η, from 5 to 3 to 1, brings a smaller cycle, and at last rest",
         "—",
         _left_panel,
         "1e-9 from x_5, x_3 and 0",
@@ -310,7 +310,7 @@ CLAIMS = (
     Claim(
         "4.1-middle",
         "journal fig. 4.1 middle, preprint fig. 4 middle",
-        "on the non-convex f2 descent is chaotic at η = 2 and 0.5, and does not blow up",
+        "on the non-convex f2 descent is chaotic at η = 2 and 0.5, and yet bounded",
         "—",
         _middle_panel,
         "the sign of the exponent; 1e-9 after the last decay",

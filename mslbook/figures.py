@@ -101,25 +101,26 @@ def descent_over_time(path, decay_steps=(), logarithmic=False):
     return figure
 
 
-def cycle_by_learning_rate(lrs, cycle, limits, stable):
+def cycle_by_learning_rate(lrs, cycle, end_lrs, ends, stable):
     """The two-cycle by learning rate: the prediction as lines, where descent ended as dots.
 
-    `cycle` is x_η at `lrs`; `limits`, of shape (k, 2), pairs a learning rate with a last iterate.
+    `cycle` is x_η at `lrs`; `ends` are last iterates, one for each entry of `end_lrs`.
     """
     figure, axes = plt.subplots(figsize=ONE_PANEL)
     axes.plot(lrs, cycle, "-", color=BLUE, label="predicted $\\pm x_\\eta$")
     axes.plot(lrs, -cycle, "-", color=BLUE)
-    axes.plot(*limits.T, ".", color=VERMILLION, label="where descent ended")
+    axes.plot(end_lrs, ends, ".", color=VERMILLION, label="where descent ended")
     axes.axvline(stable, color=GREY, linestyle=":", label="$2/f''(0)$")
-    axes.set(xlabel="learning rate $\\eta$", ylabel="$x$")
-    axes.legend(loc="center right")
+    axes.set(xlabel="learning rate $\\eta$", ylabel="$x$", ylim=(-16, 10))
+    axes.legend(loc="lower left")
     return figure
 
 
-def contraction(distances):
-    """Distances to the two-cycle, one row for each step and one column for each start."""
+def contraction(distances, late):
+    """Distances to the two-cycle by step: a column for each start, and an awkward start."""
     figure, axes = plt.subplots(figsize=ONE_PANEL)
     axes.plot(distances, "-", color=BLUE, linewidth=1)
+    axes.plot(late, "--", color=VERMILLION)
     axes.set(xlabel="step", ylabel="distance to $\\pm x_\\eta$", yscale="log", ylim=(1e-16, None))
     return figure
 
@@ -138,6 +139,8 @@ def edge_of_stability(run):
         right.plot(lr * steps, eigenvalues[:, 0], dash, color=color, label=f"η = {lr:g}")
         right.axhline(2 / lr, color=color, linestyle="--", linewidth=1)
     left.set(xlabel="time $\\eta t$", ylabel="training loss", yscale="log")
+    left.set_yticks([0.1, 0.2, 0.4], labels=["0.1", "0.2", "0.4"])
+    left.minorticks_off()
     right.set(xlabel="time $\\eta t$", ylabel="sharpness", ylim=(0, None))
     right.legend(loc="lower right")
     return figure
@@ -152,8 +155,8 @@ def quadratic_continuation(run):
     ):
         steps = branch + np.arange(len(quadratic))
         axes.plot(steps, losses[branch:][: len(steps)], "-", color=BLUE, label="the network")
-        axes.plot(steps, np.abs(quadratic), "--", color=VERMILLION, label="its quadratic")
-        axes.set(xlabel="step", title=f"η = {lr:g}", yscale="log")
-    panels[0].set_ylabel("|loss|")
-    panels[0].legend(loc="upper left")
+        axes.plot(steps, quadratic, "--", color=VERMILLION, label="its quadratic")
+        axes.set(xlabel="step", title=f"η = {lr:g}", yscale="log", xticks=steps[[100, -101]])
+    panels[0].set_ylabel("loss")
+    panels[1].legend(loc="upper left")
     return figure
