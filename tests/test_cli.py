@@ -1,0 +1,133 @@
+"""The command line: what it prints, and how it says no."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+from test_experiments import shrink  # noqa: E402
+
+from mslbook import cli, data, experiments  # noqa: E402
+from mslbook.experiments import recording  # noqa: E402
+
+
+@pytest.fixture
+def refused(capsys, tmp_path, monkeypatch):
+    """Run a command that must be refused: status 2, one line on stderr, nothing written."""
+    monkeypatch.chdir(tmp_path)
+
+    def check(*arguments):
+        before = sorted(tmp_path.rglob("*"))
+        assert cli.main(arguments) == 2
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert err.startswith("mslbook: ")
+        assert err.count("\n") == 1
+        assert sorted(tmp_path.rglob("*")) == before
+        return err
+
+    return check
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["fig9"], "no experiment 'fig9': choose fig2_1_left"),
+        (["fig2_1_left", "--size", "big"], "no size 'big': choose small or paper"),
+        (["fig2_1_left", "--device", "gpu"], "no device 'gpu': choose cpu or cuda"),
+        (["fig2_1_left", "--data", "mnist"], "no data set 'mnist': choose digits"),
+        (["fig2_1_left", "--data", "mine.npz"], "no file mine.npz: name an .npz archive"),
+        (["fig2_1_left", "--data", "cifar10"], "cifar10 is not in .data/cifar-10-batches-bin"),
+        (["fig2_1_left", "--out", "/dev/null"], "/dev/null cannot be written to"),
+    ],
+)
+def test_what_cannot_be_run_is_refused_in_one_sentence(refused, arguments, words):
+    assert words in refused("run", *arguments)
+
+
+def test_a_device_is_refused_before_a_download(refused, monkeypatch):
+    monkeypatch.setattr(data, "load", None)
+    command = ["run", "fig2_1_left", "--data", "cifar10", "--download"]
+    assert "no device 'tpu'" in refused(*command, "--device", "tpu")
+
+
+def test_a_download_without_network_is_one_sentence(refused, monkeypatch):
+    utils = pytest.importorskip("torchvision.datasets.utils")
+
+    def offline(*args, **kwargs):
+        raise OSError("Name or service not known")
+
+    monkeypatch.setattr(utils, "download_and_extract_archive", offline)
+    told = refused("run", "fig2_1_left", "--data", "cifar100", "--download")
+    assert "could not be fetched (Name or service not known): check the network" in told
+
+
+def test_a_missing_package_says_what_to_install(refused, monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
+    told = refused("run", "fig2_1_left")
+    assert "this needs sklearn.datasets: pip install 'mslbook[network]'" in told
+
+
+def test_run_records_and_says_where(tmp_path, monkeypatch, capsys):
+    shrink(monkeypatch)
+    assert cli.main(["run", "fig2_1_left", "--out", str(tmp_path)]) == 0
+    path = tmp_path / "fig2_1_left-digits-small.npz"
+    assert capsys.readouterr().out == f"recorded {path}\n"
+    assert recording.load(path).provenance["data"] == "digits, training rows 0-59"
+
+
+def test_run_takes_a_file_of_pictures(tmp_path, monkeypatch, capsys):
+    shrink(monkeypatch)
+    rng = np.random.default_rng(0)
+    halves = {}
+    for half in ("train", "test"):
+        halves[f"{half}_images"] = rng.integers(0, 256, (60, 3, 4, 4), dtype=np.uint8)
+        halves[f"{half}_labels"] = np.arange(60) % 3
+    np.savez(tmp_path / "own.npz", **halves)
+    command = ["run", "fig2_1_left", "--data", str(tmp_path / "own.npz"), "--out", str(tmp_path)]
+    assert cli.main(command) == 0
+    about = recording.load(tmp_path / "fig2_1_left-own-small.npz").provenance
+    assert about["data"] == "own, training rows 0-59"
+    assert "48-16-16-3 tanh" in about["network"]
+
+
+def test_a_stopped_run_says_how_it_goes_on(tmp_path, monkeypatch, capsys):
+    def stopped(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(experiments, "run", stopped)
+    assert cli.main(["run", "fig2_1_left", "--out", str(tmp_path)]) == 130
+    assert "stopped; the same command goes on" in capsys.readouterr().err
+
+
+def test_list_names_recipes_and_recordings(capsys):
+    assert cli.main(["list"]) == 0
+    out = capsys.readouterr().out
+    for name in experiments.RECIPES:
+        assert f"{name}  " in out
+        assert experiments.recipe(name).ABOUT in out
+    for path in recording.RESULTS.glob("*.npz"):
+        assert recording.load(path).provenance["data"] in out
+
+
+def test_claims_prints_its_report(monkeypatch):
+    claims = pytest.importorskip("mslbook.claims")
+    monkeypatch.setattr(claims, "report", lambda: 7)
+    assert cli.main(["claims"]) == 7
+
+
+@pytest.mark.parametrize("arguments", [[], ["walk"], ["run"], ["list", "more"]])
+def test_wrong_usage_is_explained(arguments, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(arguments)
+    assert stopped.value.code == 2
+    assert capsys.readouterr().err.startswith("usage: mslbook")
+
+
+def test_the_command_is_installed():
+    command = Path(sys.executable).with_name("mslbook")
+    answer = subprocess.run([command, "--version"], capture_output=True, text=True, check=True)
+    assert answer.stdout.startswith("mslbook 0.")
