@@ -202,6 +202,7 @@ class NetworkLoss:
             )
 
 
+@torch.enable_grad()
 def _product(slope, theta, v, retain_graph=False):
     """The derivative of `slope` along `v`; zero where the loss is linear in `theta`."""
     if not slope.requires_grad:
