@@ -18,7 +18,9 @@ def main(arguments=None):
         print(f"mslbook: this needs {error.name}: pip install 'mslbook[network]'", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("\nmslbook: stopped; the same command goes on from the last checkpoint", file=sys.stderr)
+        print(
+            "\nmslbook: stopped; the same command goes on from the last checkpoint", file=sys.stderr
+        )
         return 130
 
 
