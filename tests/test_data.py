@@ -150,6 +150,12 @@ def test_a_damaged_archive_is_refused(tmp_path, damage):
         load(path)
 
 
+def test_an_archive_may_not_pose_as_the_digits(tmp_path):
+    path = written(tmp_path).rename(tmp_path / "digits.npz")
+    with pytest.raises(ValueError, match="name of the embedded digits: give the file another"):
+        load(path)
+
+
 def test_what_is_not_there_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="there is no file .*absent.npz: name an .npz"):
         load(tmp_path / "absent.npz")
