@@ -48,14 +48,14 @@ def _parser():
 
 
 def _list(options):
-    from mslbook.experiments import RECIPES, recipe
+    from mslbook.experiments import RECIPES
     from mslbook.experiments.recording import RESULTS, load
 
-    for name in RECIPES:
-        print(f"{name}  {recipe(name).ABOUT}")
+    for name, (_, about) in RECIPES.items():
+        print(f"{name}  {about}")
         for path in sorted(RESULTS.glob(f"{name}-*.npz")):
-            about = load(path).provenance
-            print(f"  recorded: {about['data']} ({about['size']}, {about['device']})")
+            run = load(path).provenance
+            print(f"  recorded: {run['data']} ({run['size']}, {run['device']})")
     return 0
 
 

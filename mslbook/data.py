@@ -182,6 +182,8 @@ def _archive(path):
             f"{path}: label {highest} has no name among {names.size} class_names: "
             "give every class one"
         )
+    if path.stem == "digits":
+        raise ValueError(f"{path} has the name of the embedded digits: give the file another")
     return Pictures(path.stem, *(arrays[key] for key in KEYS), tuple(names.tolist()))
 
 

@@ -106,9 +106,9 @@ def test_a_stopped_run_says_how_it_goes_on(tmp_path, monkeypatch, capsys):
 def test_list_names_recipes_and_recordings(capsys):
     assert cli.main(["list"]) == 0
     out = capsys.readouterr().out
-    for name in experiments.RECIPES:
+    for name, (_, about) in experiments.RECIPES.items():
         assert f"{name}  " in out
-        assert experiments.recipe(name).ABOUT in out
+        assert about in out
     for path in recording.RESULTS.glob("*.npz"):
         assert recording.load(path).provenance["data"] in out
 

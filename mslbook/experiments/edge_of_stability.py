@@ -17,7 +17,6 @@ from mslbook.losses.taylor import QuadraticApproximation
 from mslbook.models import fully_connected
 from mslbook.probes import sharpness
 
-ABOUT = "fully connected tanh network, full-batch descent at three learning rates: sharpness at 2/η"
 VERSION = 1  # of the recipe: a checkpoint or recording of another one is another run
 HIDDEN = (200, 200)
 SEED = 0
@@ -49,7 +48,7 @@ def settings(data, size):
     """The settings for a data set by name and a size, "small" or "paper"."""
     if data == "digits":
         paper = Settings(1000, (0.4, 0.2, 0.1), time=300, probes=150)
-        small = Settings(1000, (0.4, 0.2), time=120, probes=30)
+        small = Settings(1000, (0.4, 0.3), time=108, probes=30)
     else:
         paper = Settings(5000, (0.02, 0.0125, 0.01), time=100, probes=200)
         small = Settings(1000, (0.04, 0.03), time=60, probes=60)

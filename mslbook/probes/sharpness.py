@@ -57,8 +57,8 @@ def sharpness(loss, point, k=1, tol=1e-3, start=None, seed=0, max_hvps=None):
     One pair beyond the k asked for, the guard, is followed until its eigenvalue is known or its
     residual keeps it below the k-th, because a warm start alone cannot see an eigenvector that it
     is orthogonal to. Started from a whole earlier answer the guard goes on where it was, and sees
-    the eigenvalue that it follows overtake; started from k bare vectors it begins at random, may
-    see any, and costs a few products more.
+    the eigenvalue that it follows overtake, though not one that jumps up from beyond it; started
+    from k bare vectors it begins at random, may see any, and costs a few products more.
 
     Parameters
     ----------
