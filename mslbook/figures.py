@@ -112,7 +112,7 @@ def cycle_by_learning_rate(lrs, cycle, end_lrs, ends, stable):
     axes.plot(end_lrs, ends, ".", color=VERMILLION, label="where descent ended")
     axes.axvline(stable, color=GREY, linestyle=":", label="$2/f''(0)$")
     axes.set(xlabel="learning rate $\\eta$", ylabel="$x$", ylim=(-16, 10))
-    axes.legend(loc="lower left")
+    axes.legend(loc="lower right")
     return figure
 
 
