@@ -216,6 +216,8 @@ def _broadcast(x, lr, dimension):
     if np.ndim(lr) == 0:
         return x, _checked_rate(lr)
     lr = xp.asarray(lr, dtype=x.dtype, device=device(x))
+    if 0 in lr.shape:
+        raise ValueError("there is no learning rate in an empty array: give at least one")
     wrong = lr[~(xp.isfinite(lr) & (lr > 0))]
     if len(wrong):
         _checked_rate(wrong[0])

@@ -395,3 +395,8 @@ def test_every_divides_steps():
         descend(f1, 1.0, 0.1, steps=10, every=3)
     with pytest.raises(ValueError, match="every must be a whole number of at least 1, not 0"):
         descend(f1, 1.0, 0.1, steps=10, every=0)
+
+
+def test_an_empty_sweep_is_refused():
+    with pytest.raises(ValueError, match="no learning rate in an empty array"):
+        descend(f1, 1.0, [], 3)

@@ -311,6 +311,8 @@ def test_starts_of_any_length_and_kind():
         ({"start": np.zeros(2)}, r"vectors of shape \(j, 2\)"),
         ({"start": np.zeros((1, 3))}, r"vectors of shape \(j, 2\)"),
         ({"start": []}, r"vectors of shape \(j, 2\)"),
+        ({"start": 5}, r"vectors of shape \(j, 2\)"),
+        ({"start": np.full((1, 2), np.nan)}, "finite vectors"),
         ({"max_hvps": 1}, "max_hvps must be at least k [+] 1 = 2, not 1"),
         ({"point": np.zeros((4, 2))}, "probe the points of a batch one by one"),
         ({"point": np.zeros(3)}, r"shape \(3,\).*of shape \(2,\)"),

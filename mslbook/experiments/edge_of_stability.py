@@ -79,7 +79,7 @@ def run(pictures, size, device, folder, progress=True):
     if len(pictures.train_images) < count:
         raise ValueError(
             f"{pictures.name} has {len(pictures.train_images)} training pictures, this run needs "
-            f"{count}: choose a smaller --size or a larger data set"
+            f"{count}: choose a larger data set" + (", or --size small" if size == "paper" else "")
         )
     images, labels = pictures.train_images[:count], pictures.train_labels[:count]
     loss = network_loss(pictures, count, device)

@@ -268,6 +268,10 @@ def _check_fit(loss):
                 loss._forward(loss.point, loss.inputs[-1:])
     if not isinstance(outputs, torch.Tensor) or outputs.shape[:1] != inputs.shape[:1]:
         raise ValueError("the model must return one tensor with a row of outputs for each input")
+    if not outputs.isfinite().all():
+        raise ValueError(
+            "the model's outputs are not finite: check its inputs and parameters for nan and inf"
+        )
     rounding = 1e-3 * float(outputs.abs().max())
     if not torch.allclose(outputs, again, atol=rounding, equal_nan=True):
         raise ValueError(
@@ -277,8 +281,8 @@ def _check_fit(loss):
     if targets.is_floating_point():
         if outputs.shape != targets.shape:
             raise ValueError(
-                f"outputs of shape {tuple(outputs.shape)} do not fit targets of shape "
-                f"{tuple(targets.shape)}: give both the same shape"
+                f"outputs of shape (N, {', '.join(map(str, outputs.shape[1:]))}) do not fit "
+                f"targets of shape {tuple(loss.targets.shape)}: give both the same shape"
             )
     elif outputs.ndim < 2 or targets.shape != outputs.shape[:1] + outputs.shape[2:]:
         raise ValueError(

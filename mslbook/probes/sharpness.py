@@ -252,10 +252,12 @@ def _check(k, tol, start, limit, n):
         raise ValueError(f"max_hvps must be at least k + 1 = {k + 1}, not {limit!r}")
     if start is None:
         return []
-    rows = [*start.vectors, *start.guard] if isinstance(start, Sharpness) else list(start)
-    if not rows or any(tuple(row.shape) != (n,) for row in rows):
+    rows = [*start.vectors, *start.guard] if isinstance(start, Sharpness) else start
+    rows = list(rows) if np.iterable(rows) else []
+    shapes = {tuple(getattr(row, "shape", ())) for row in rows}
+    if shapes != {(n,)} or not all(np.isfinite(float(row.sum())) for row in rows):
         raise ValueError(
-            f"start must be the answer at a nearby point, or its vectors of shape (j, {n})"
+            f"start must be the answer at a nearby point, or its finite vectors of shape (j, {n})"
         )
     return rows
 
