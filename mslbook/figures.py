@@ -88,13 +88,13 @@ def written(value, among):
     return f"{float(f'{value:.10g}'):.4g}"
 
 
-def descent_over_time(path, decay_steps=(), logarithmic=False):
+def descent_over_time(path, decay_steps):
     """Journal fig. 4.1, preprint fig. 4: the iterates of one variable, and the loss, by step."""
     figure, (left, right) = plt.subplots(1, 2, figsize=TWO_PANELS)
     left.plot(path.steps, path.points, ".", markersize=3, color=BLUE)
     left.set(xlabel="step", ylabel="iterate $x_t$")
     right.plot(path.steps, path.values, ".", markersize=3, color=VERMILLION)
-    right.set(xlabel="step", ylabel="loss $f(x_t)$", yscale="log" if logarithmic else "linear")
+    right.set(xlabel="step", ylabel="loss $f(x_t)$")
     for axes in (left, right):
         for step in decay_steps:
             axes.axvline(step, color=GREY, linestyle=":", linewidth=1.5)
