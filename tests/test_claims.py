@@ -2,14 +2,10 @@
 
 import dataclasses
 
-import numpy as np
 import pytest
 
 from mslbook import claims
 from mslbook.cli import main
-from mslbook.descent import descend
-from mslbook.experiments.recording import Recording
-from mslbook.losses import Quadratic
 
 
 @pytest.fixture(scope="module")
@@ -31,14 +27,14 @@ def test_every_claim_is_complete_and_has_its_own_id(whole):
         assert verdict in (claims.HOLDS, claims.RESERVED, claims.FAILS)
 
 
-@pytest.mark.parametrize("section", ["2.1", "4.1"])
+@pytest.mark.parametrize("section", sorted({claim.section for claim in claims.CLAIMS}))
 def test_a_section_is_its_own_part_of_the_whole(whole, section):
     part = claims.ledger(section)
     assert [c.id for c in part.claims] == [c.id for c in whole.claims if c.section == section]
 
 
 def test_an_unknown_section_is_refused():
-    with pytest.raises(ValueError, match=r"no claims for section '9\.9': choose one of 2\.1, 4\.1"):
+    with pytest.raises(ValueError, match=r"no claims for section '9\.9': choose one of 2\.1, "):
         claims.ledger("9.9")
 
 
@@ -47,51 +43,6 @@ def test_the_table_has_a_cell_for_every_column(whole):
     assert len(rows) == len(whole.claims)
     for line in (header, rule, *rows):
         assert line.replace(r"\|", "").count("|") == len(claims.Ledger.HEADER) + 1
-
-
-def on_a_parabola(monkeypatch):
-    monkeypatch.setattr(claims, "f1", Quadratic())
-
-
-def with_a_longer_step(monkeypatch):
-    def longer(loss, start, lr, *rest, **options):
-        return descend(loss, start, np.multiply(lr, 1.2), *rest, **options)
-
-    monkeypatch.setattr(claims, "descend", longer)
-
-
-@pytest.mark.parametrize(
-    ("measure", "breakage"),
-    [
-        (claims._strongly_convex, on_a_parabola),
-        (claims._stable_below, with_a_longer_step),
-        (claims._all_reach_the_cycle, with_a_longer_step),
-        (claims._contraction, with_a_longer_step),
-    ],
-)
-def test_what_is_measured_decides_the_verdict(monkeypatch, measure, breakage):
-    before = measure()
-    breakage(monkeypatch)
-    number, verdict = measure()
-    assert number != before[0]
-    assert verdict != before[1]
-
-
-@pytest.mark.parametrize(
-    ("measure", "name", "tampered"),
-    [
-        (claims._rises, "eigenvalues", lambda array: array / 3),
-        (claims._settles, "eigenvalues", lambda array: array * 1.2),
-        (claims._keeps_falling, "losses", lambda array: array[:, ::-1]),
-        (claims._quadratic_blows_up, "quadratic_losses", np.zeros_like),
-    ],
-)
-def test_the_recorded_run_decides_the_verdict(monkeypatch, measure, name, tampered):
-    assert measure()[1] == claims.HOLDS
-    run = claims.recorded("fig2_1_left", "cifar10")
-    other = Recording(run.arrays | {name: tampered(run[name])}, run.provenance)
-    monkeypatch.setattr(claims, "recorded", lambda *_: other)
-    assert measure()[1] == claims.FAILS
 
 
 def test_the_command_line_says_which_verdict_changed(monkeypatch, capsys):

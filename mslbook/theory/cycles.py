@@ -1,4 +1,4 @@
-"""What the paper predicts of gradient descent, to be held against what it does."""
+"""One variable: the stable learning rate, and the two-cycle above it (section 4.1)."""
 
 import numpy as np
 
@@ -49,8 +49,9 @@ def two_cycle(f: Loss, lr):
     if not np.all(np.isfinite(lr) & (lr > stable)):
         wrong = lr[~(np.isfinite(lr) & (lr > stable))].flat[0]
         raise ValueError(
-            f"there is a two-cycle only above the stable learning rate {stable:g}: at or below it "
-            f"gradient descent settles at the minimum; got lr = {wrong:g}"
+            f"there is a two-cycle only above the stable learning rate {stable:g} (journal Lemma "
+            "4.1, preprint Lemma 1): at or below it gradient descent settles at the minimum; got "
+            f"lr = {wrong:g}"
         )
 
     def excess(log_x, lr):  # f'(x) / x falls from f''(0) to 0: find where it passes 2 / lr
@@ -63,8 +64,9 @@ def two_cycle(f: Loss, lr):
     if not np.all(bracket.success):
         wrong = lr[~np.asarray(bracket.success)].flat[0]
         raise ValueError(
-            f"there is no two-cycle at lr = {wrong:g}: f'(x) / x does not fall to 2 / lr, so "
-            "gradient descent flies off, as it does on a quadratic"
+            f"there is no two-cycle at lr = {wrong:g}: f'(x) / x does not fall to 2 / lr, as it "
+            "must by journal Lemma 4.1 (preprint Lemma 1), so gradient descent flies off, as on a "
+            "quadratic"
         )
     root = elementwise.find_root(excess, bracket.bracket, args=(lr,))
     return np.exp(root.x)[()]

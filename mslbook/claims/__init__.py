@@ -1,0 +1,36 @@
+"""The ledger: what the paper claims, what we measured, and whether it holds.
+
+One module for each section of the paper: the functions that measure, and the rows they fill.
+"""
+
+from mslbook.claims import section_2_1, section_4_1
+from mslbook.claims.ledger import FAILS, HOLDS, RESERVED, Claim, Ledger
+
+__all__ = ["FAILS", "HOLDS", "RESERVED", "Claim", "Ledger", "ledger", "report"]
+
+SECTIONS = (section_2_1, section_4_1)
+CLAIMS = tuple(claim for section in SECTIONS for claim in section.CLAIMS)
+
+
+def ledger(section=None):
+    """The claims of one section (such as "4.1"), or all of them, measured now.
+
+    Raises ``ValueError`` for a section without claims.
+
+    >>> ledger("4.1").changed
+    []
+    """
+    chosen = [claim for claim in CLAIMS if section in (None, claim.section)]
+    if not chosen:
+        known = sorted({claim.section for claim in CLAIMS})
+        raise ValueError(f"no claims for section {section!r}: choose one of {', '.join(known)}")
+    return Ledger(chosen)
+
+
+def report():
+    """Print the whole ledger; returns 1 if a verdict is no longer the one written down, else 0."""
+    whole = ledger()
+    print(whole)
+    for claim in whole.changed:
+        print(f"the verdict on {claim.id} was: {claim.verdict}")
+    return 1 if whole.changed else 0

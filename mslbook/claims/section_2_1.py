@@ -1,0 +1,94 @@
+"""Section 2.1, the edge of stability: measured on the recorded run on CIFAR-10.
+
+The last quarter of a run is where it has settled.
+"""
+
+import numpy as np
+
+from mslbook.claims.ledger import HOLDS, Claim, verdict
+from mslbook.experiments import recorded
+
+
+def _edge_run():
+    run = recorded("fig2_1_left", "cifar10")
+    return run, 2 / run["lrs"], run["eigenvalues"][:, :, 0]
+
+
+def _rises():
+    _, edge, sharpness = _edge_run()
+    start, top = sharpness[:, 0], sharpness.max(axis=1)
+    number = f"from {start[0]:.0f} to " + ", ".join(f"{t:.0f}" for t in top)
+    return number, verdict(np.all(start < edge) and np.all(top >= edge))
+
+
+def _settles():
+    _, edge, sharpness = _edge_run()
+    last = sharpness[:, -sharpness.shape[1] // 4 :]
+    ratio = last.mean(axis=1) / edge
+    number = ", ".join(f"{r:.2f}" for r in ratio) + " × 2/η"
+    return number, verdict(np.all(abs(ratio - 1) < 0.1))
+
+
+def _keeps_falling():
+    run, edge, sharpness = _edge_run()
+    ratios = []
+    for losses, steps, arrived in zip(
+        run["losses"], run["probe_steps"], (sharpness >= edge[:, None]).argmax(axis=1), strict=True
+    ):
+        losses = losses[np.isfinite(losses)]
+        ratios.append(losses[-100:].mean() / losses[steps[arrived]])
+    number = "to " + ", ".join(f"{100 * r:.0f} %" for r in ratios) + " of the loss at arrival"
+    return number, verdict(max(ratios) < 1)
+
+
+def _quadratic_blows_up():
+    run, _, _ = _edge_run()
+    growth = [
+        quadratic[-1] / losses[step : step + len(quadratic)].max()
+        for quadratic, losses, step in zip(
+            run["quadratic_losses"], run["losses"], run["branch_steps"], strict=True
+        )
+    ]
+    steps = run["quadratic_losses"].shape[1] - 1
+    number = f"at least {min(growth):.0e} × the true loss after {steps} steps"
+    return number, verdict(min(growth) > 10)
+
+
+CLAIMS = (
+    Claim(
+        "2.1-rises",
+        "journal 2.1, preprint 2.1",
+        "under gradient descent the sharpness rises until it reaches 2/η",
+        "2/η = 100, 160, 200",
+        _rises,
+        "none: it must cross",
+        HOLDS,
+    ),
+    Claim(
+        "2.1-settles",
+        "journal fig. 2.1 left, preprint fig. 1 left",
+        "then it hovers near 2/η",
+        "1 × 2/η",
+        _settles,
+        "10 %: it oscillates about a level a little above",
+        HOLDS,
+    ),
+    Claim(
+        "2.1-falls",
+        "journal fig. 2.1 left, preprint fig. 1 left",
+        "past that point the loss still goes down",
+        "—",
+        _keeps_falling,
+        "none: it must be lower, mean of the last 100 steps",
+        HOLDS,
+    ),
+    Claim(
+        "2.1-quadratic",
+        "journal 2.1, preprint 2.1",
+        "on a quadratic loss the same descent would blow up exponentially",
+        "—",
+        _quadratic_blows_up,
+        "ten times the true loss within 600 steps",
+        HOLDS,
+    ),
+)

@@ -1,0 +1,36 @@
+"""The ledger of section 4.1: what is measured decides the verdict."""
+
+import numpy as np
+import pytest
+
+from mslbook.claims import section_4_1 as claims
+from mslbook.descent import descend
+from mslbook.losses import Quadratic
+
+
+def on_a_parabola(monkeypatch):
+    monkeypatch.setattr(claims, "f1", Quadratic())
+
+
+def with_a_longer_step(monkeypatch):
+    def longer(loss, start, lr, *rest, **options):
+        return descend(loss, start, np.multiply(lr, 1.2), *rest, **options)
+
+    monkeypatch.setattr(claims, "descend", longer)
+
+
+@pytest.mark.parametrize(
+    ("measure", "breakage"),
+    [
+        (claims._strongly_convex, on_a_parabola),
+        (claims._stable_below, with_a_longer_step),
+        (claims._all_reach_the_cycle, with_a_longer_step),
+        (claims._contraction, with_a_longer_step),
+    ],
+)
+def test_what_is_measured_decides_the_verdict(monkeypatch, measure, breakage):
+    before = measure()
+    breakage(monkeypatch)
+    number, verdict = measure()
+    assert number != before[0]
+    assert verdict != before[1]
