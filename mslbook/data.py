@@ -165,6 +165,8 @@ def _records(path, source):
 def _archive(path):
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}: name an .npz archive that exists")
+    if path.stem == "digits":
+        raise ValueError(f"{path} has the name of the embedded digits: give the file another")
     arrays = read_npz(path)
     if lacking := [key for key in KEYS if key not in arrays]:
         raise ValueError(f"{path} lacks {lacking[0]!r}: an archive needs {', '.join(KEYS)}")
@@ -182,8 +184,6 @@ def _archive(path):
             f"{path}: label {highest} has no name among {names.size} class_names: "
             "give every class one"
         )
-    if path.stem == "digits":
-        raise ValueError(f"{path} has the name of the embedded digits: give the file another")
     return Pictures(path.stem, *(arrays[key] for key in KEYS), tuple(names.tolist()))
 
 

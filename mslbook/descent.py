@@ -161,6 +161,8 @@ def iterate(loss: Loss, start, lr, first_step: int = 0) -> Iterator[Iterate]:
     if not callable(lr):
         x, lr = _broadcast(x, lr, loss.dimension)
     xp = array_namespace(x)
+    if 0 in x.shape:
+        raise ValueError(f"a start of shape {tuple(x.shape)} holds no point: give at least one")
     if not xp.all(xp.isfinite(x)):
         raise ValueError("the start must be finite, without inf or nan")
     value, grad = _quiet_value_and_grad(loss, x)

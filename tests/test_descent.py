@@ -398,5 +398,7 @@ def test_every_divides_steps():
 
 
 def test_an_empty_sweep_is_refused():
+    with pytest.raises(ValueError, match=r"start of shape \(0,\) holds no point"):
+        descend(f1, [], 1.0, 3)
     with pytest.raises(ValueError, match="no learning rate in an empty array"):
         descend(f1, 1.0, [], 3)

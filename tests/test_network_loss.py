@@ -373,6 +373,8 @@ class Noisy(nn.Module):
 
 X, Y = torch.ones(N, 4), torch.tensor([0, 1, 2, 0, 1, 2, 0])
 ONE_HOT = torch.eye(CLASSES)[Y]
+INFINITE = nn.Linear(4, 3)
+nn.init.constant_(INFINITE.weight, torch.inf)
 
 
 @pytest.mark.parametrize(
@@ -393,7 +395,9 @@ ONE_HOT = torch.eye(CLASSES)[Y]
         ({"targets": torch.tensor(1)}, ValueError, "one target for each"),
         ({"targets": Y - 1}, ValueError, "classes -1 to 1"),
         ({"targets": ONE_HOT[:, :2]}, ValueError, r"\(N, 3\) do not fit targets of shape \(7, 2\)"),
-        ({"inputs": torch.full((7, 4), torch.nan)}, ValueError, "outputs are not finite"),
+        ({"inputs": torch.full((7, 4), torch.nan)}, ValueError, "inputs hold nan or infinite"),
+        ({"targets": ONE_HOT / 0}, ValueError, "targets hold nan or infinite"),
+        ({"model": INFINITE}, ValueError, "outputs are not finite"),
         ({"targets": ONE_HOT.long()}, ValueError, "do not fit integer targets"),
         ({"targets": ONE_HOT.double()}, ValueError, "targets torch.float64: convert"),
         ({"inputs": X.to("meta")}, ValueError, "inputs on meta: move one"),

@@ -316,6 +316,7 @@ def test_starts_of_any_length_and_kind():
         ({"max_hvps": 1}, "max_hvps must be at least k [+] 1 = 2, not 1"),
         ({"point": np.zeros((4, 2))}, "probe the points of a batch one by one"),
         ({"point": np.zeros(3)}, r"shape \(3,\).*of shape \(2,\)"),
+        ({"point": np.array([0.0, np.nan])}, "the point holds nan or infinite coordinates"),
         ({"point": np.zeros(2, int)}, "must hold floating-point numbers, not int64"),
         ({"point": np.zeros(2, complex)}, "must hold floating-point numbers, not complex128"),
     ],

@@ -253,6 +253,8 @@ def _check_arguments(loss):
             raise ValueError(
                 f"the model is {like.dtype}, its {name} {tensor.dtype}: convert one with .to(...)"
             )
+        if not tensor.isfinite().all():
+            raise ValueError(f"the {name} hold nan or infinite numbers: leave those rows out")
 
 
 def _check_fit(loss):

@@ -239,6 +239,8 @@ def _one_point(loss, point):
             f"the point has shape {tuple(point.shape)}, but this loss is measured at one point "
             f"of shape {shape}: probe the points of a batch one by one"
         )
+    if not bool(xp.all(xp.isfinite(point))):
+        raise ValueError("the point holds nan or infinite coordinates: there is no Hessian there")
     return xp, point
 
 
