@@ -4,7 +4,7 @@ One module for each section of the paper: the functions that measure, and the ro
 """
 
 from mslbook.claims import section_2_1, section_4_1
-from mslbook.claims.ledger import FAILS, HOLDS, RESERVED, Claim, Ledger
+from mslbook.claims.ledger import FAILS, HOLDS, RESERVED, SIGNS, Claim, Ledger, measured
 
 __all__ = ["FAILS", "HOLDS", "RESERVED", "Claim", "Ledger", "ledger", "report"]
 
@@ -24,13 +24,18 @@ def ledger(section=None):
     if not chosen:
         known = sorted({claim.section for claim in CLAIMS})
         raise ValueError(f"no claims for section {section!r}: choose one of {', '.join(known)}")
-    return Ledger(chosen)
+    return Ledger(measured(claim) for claim in chosen)
 
 
 def report():
-    """Print the whole ledger; returns 1 if a verdict is no longer the one written down, else 0."""
-    whole = ledger()
-    print(whole)
+    """Print the ledger row by row; returns 1 if a verdict is no longer the one written down."""
+    entries = []
+    for claim in CLAIMS:
+        entries.append(measured(claim))
+        print(Ledger(entries[-1:]), flush=True)
+    whole = Ledger(entries)
+    for verdict in SIGNS:
+        print(f"{verdict}: {whole.count(verdict)} of {len(entries)}")
     for claim in whole.changed:
         print(f"the verdict on {claim.id} was: {claim.verdict}")
     return 1 if whole.changed else 0

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 HOLDS = "holds"
 RESERVED = "holds, with a reservation"
 FAILS = "does not hold as stated"
+SIGNS = {HOLDS: "✓", RESERVED: "≈", FAILS: "✗"}
 
 
 def verdict(holds, otherwise=FAILS):
@@ -42,41 +44,60 @@ class Claim:
         return self.id.split("-")[0]
 
 
+class Entry(NamedTuple):
+    """A claim, our number, and the verdict it leads to."""
+
+    claim: Claim
+    number: str
+    verdict: str
+
+
+def measured(claim):
+    """Put one claim to the test, now."""
+    return Entry(claim, *claim.measure())
+
+
 class Ledger:
     """Claims with their measurements, readable as text and as a Markdown table."""
 
-    HEADER = ("Where", "The paper says", "Its number", "We measured", "Verdict")
+    HEADER = ("The paper says", "Its number", "We measured", "Verdict")
 
-    def __init__(self, claims):
-        self.claims = tuple(claims)
-        self.measured = [claim.measure() for claim in self.claims]
+    def __init__(self, entries):
+        self.entries = tuple(entries)
+
+    def part(self, section):
+        """The entries of one section, such as "4.1", without measuring them again."""
+        return Ledger(entry for entry in self.entries if entry.claim.section == section)
 
     @property
     def changed(self):
         """The claims whose verdict is no longer the one in the ledger."""
-        return [
-            claim
-            for claim, (_, verdict) in zip(self.claims, self.measured, strict=True)
-            if verdict != claim.verdict
-        ]
+        return [entry.claim for entry in self.entries if entry.verdict != entry.claim.verdict]
+
+    def count(self, verdict):
+        """How many claims got this verdict."""
+        return sum(entry.verdict == verdict for entry in self.entries)
 
     def __repr__(self):
-        blocks = []
-        for claim, (number, verdict) in zip(self.claims, self.measured, strict=True):
-            blocks.append(
-                f"{claim.id}  ({claim.place})\n"
-                f"  the paper says  {claim.says}\n"
-                f"  its number      {claim.paper}\n"
-                f"  we measured     {number}\n"
-                f"  tolerance       {claim.tolerance}\n"
-                f"  verdict         {verdict}"
-            )
-        return "\n".join(blocks)
+        return "\n".join(
+            f"{claim.id}  ({claim.place})\n"
+            f"  the paper says  {claim.says}\n"
+            f"  its number      {claim.paper}\n"
+            f"  we measured     {number}\n"
+            f"  tolerance       {claim.tolerance}\n"
+            f"  verdict         {verdict}"
+            for claim, number, verdict in self.entries
+        )
 
     def _repr_markdown_(self):
         rows = [
-            (claim.place, claim.says, claim.paper, number, verdict)
-            for claim, (number, verdict) in zip(self.claims, self.measured, strict=True)
+            (
+                f"{claim.says}<br><small>{claim.place}</small>",
+                claim.paper,
+                f"{number}<br><small>tolerance: {claim.tolerance}</small>",
+                f"{SIGNS[verdict]} {verdict}",
+            )
+            for claim, number, verdict in self.entries
         ]
         lines = [self.HEADER, ("---",) * len(self.HEADER), *rows]
         escaped = ([cell.replace("|", r"\|") for cell in cells] for cells in lines)
