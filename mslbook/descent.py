@@ -34,9 +34,15 @@ class decays:  # lower case, because it reads as a function
         except TypeError:
             steps = []
         if not steps or steps[0] != 0:
+            wrong = f"not {rates!r}"
+            if steps and steps[0] < 0:
+                wrong += (
+                    f": no decay can come before step 0, where descent begins, as {steps[0]} would "
+                    "(decays: journal section 5 and fig. 5.1, preprint section 5 and fig. 6)"
+                )
             raise ValueError(
                 "a schedule gives the learning rate by whole steps from 0 on, such as "
-                f"decays({{0: 2.5, 650: 0.25}}), not {rates!r}"
+                f"decays({{0: 2.5, 650: 0.25}}), {wrong}"
             )
         self._steps = steps
         self._rates = [_checked_rate(rates[step], step) for step in steps]

@@ -6,6 +6,7 @@ The analytic ones need no torch; :mod:`mslbook.losses.network` has the loss of a
 from mslbook.losses.analytic import (
     F1,
     F2,
+    Clip,
     Composed,
     Linear,
     Quadratic,
@@ -16,6 +17,7 @@ from mslbook.losses.analytic import (
     Scaled,
     Sum,
     Valley,
+    crossed_valleys,
     f1,
     f2,
     f3,
@@ -27,6 +29,7 @@ from mslbook.losses.protocol import Loss
 __all__ = [
     "F1",
     "F2",
+    "Clip",
     "Composed",
     "Linear",
     "Loss",
@@ -38,6 +41,7 @@ __all__ = [
     "Scaled",
     "Sum",
     "Valley",
+    "crossed_valleys",
     "f1",
     "f2",
     "f3",

@@ -159,23 +159,59 @@ class Quadratic(ClosedForm):
 
 @dataclass(frozen=True, repr=False)
 class Saturation(ClosedForm):
-    """The smooth cut-off x / (1 + x) for x >= 0, which stays below 1 (journal eq. 5.1).
+    """The smooth cut-off c x / (1 + x) for x >= 0, which stays below c (journal eq. 5.1).
+
+    Preprint eq. 9. Raises ValueError unless the height c is positive and finite.
 
     >>> Saturation().value([0.0, 1.0, 9.0])
     array([0. , 0.5, 0.9])
     """
 
+    c: float = 1.0
+
+    def __post_init__(self):
+        _check_height(self.c)
+
     def _value_and_grad(self, xp, x):
         u = 1 / (1 + x)
-        return x * u, u * u
+        return self.c * x * u, self.c * u * u
 
     def _hvp(self, xp, x, v):
         u = 1 / (1 + x)
-        return -2 * u * u * u * v
+        return -2 * self.c * u * u * u * v
 
     def formula(self, x):
         """Its formula."""
-        return f"{_factor(x)}/(1 + {x})"
+        ratio = f"{_factor(x)}/(1 + {x})"
+        return ratio if self.c == 1 else f"{self.c:g} ({ratio})"
+
+
+@dataclass(frozen=True, repr=False)
+class Clip(ClosedForm):
+    """The hard cut-off min(x, c), which has a kink at x = c (journal eq. 5.1, preprint eq. 9).
+
+    Its slope jumps there from 1 to 0; at x = c itself ``grad`` takes the flat side, 0. Raises
+    ValueError unless the height c is positive and finite.
+
+    >>> Clip(0.25).value([0.0, 0.2, 9.0])
+    array([0.  , 0.2 , 0.25])
+    """
+
+    c: float
+
+    def __post_init__(self):
+        _check_height(self.c)
+
+    def _value_and_grad(self, xp, x):
+        below = x < self.c
+        return xp.where(below, x, self.c), xp.astype(below, x.dtype)
+
+    def _hvp(self, xp, x, v):
+        return xp.zeros_like(v)
+
+    def formula(self, x):
+        """Its formula."""
+        return f"min({x}, {self.c:g})"
 
 
 @dataclass(frozen=True, repr=False)
@@ -462,6 +498,27 @@ class Sum(ClosedForm):
         return " + ".join(_formula(term, x) for term in self.terms)
 
 
+def crossed_valleys(f, h, k, cutoff):
+    """A wide valley along x1, crossed by a narrow one along x2: f(h(x1) x2) + φ(f(k h(x2) x1)).
+
+    Journal eq. 5.1 (preprint eq. 9). The functions of one variable ``f``, even, and ``h``,
+    positive, make the valley; ``k`` is how many times narrower the second one is, and ``cutoff``,
+    such as ``Saturation(c)`` or ``Clip(c)``, confines it. Returns a loss of two variables.
+
+    Raises ValueError unless k is above 1 and finite, and f, h and the cut-off have one variable.
+
+    >>> crossed_valleys(F1(), h=Quadratic(minimum=1.0), k=10, cutoff=Clip(0.25))
+    (x1, x2) -> f1((1 + 0.5 x1^2) x2) + min(f1((1 + 0.5 x2^2) (10 x1)), 0.25)
+    """
+    if not (k > 1 and isfinite(k)):
+        raise ValueError(
+            f"k must be above 1 and finite, not {k!r}: the second valley is the first on a scale k "
+            "times smaller (journal section 5, preprint section 5)"
+        )
+    wide = Valley(f, h=Ridge(h, (1,)))
+    return Sum((wide, Composed(cutoff, Linear(wide, ((0, 1), (k, 0))))))
+
+
 def _f1_near_0(a):
     """f1 at 0 <= a < 1/4, by a series of positive terms.
 
@@ -483,6 +540,14 @@ def _append(xp, x, y):
 def _check_one_variable(f):
     if f.dimension is not None:
         raise ValueError(f"expected a function of one variable, not a loss of {f.dimension}: {f!r}")
+
+
+def _check_height(c):
+    if not (c > 0 and isfinite(c)):
+        raise ValueError(
+            f"the height c of a cut-off must be positive and finite, not {c!r}: it confines the "
+            "small valley to losses from 0 to c (journal eq. 5.1, preprint eq. 9)"
+        )
 
 
 def _formula(loss, x):
@@ -520,12 +585,7 @@ f3 = Sum((Ridge(f2, (1, 0)), Ridge(f2, (1, 1)), Scaled(0.5, Radial(f1, dimension
 #: Journal fig. 4.2, preprint fig. 5: a valley that gets flatter as x1 grows (x1 > -100).
 valley = Valley(f1, h=Ridge(Reciprocal(), (0.01,)))
 
-_steeper_away_from_0 = Valley(f1, h=Ridge(Quadratic(curvature=0.002, minimum=1.0), (1,)))
-
 #: Journal fig. 5.1, preprint fig. 6: a wide valley along x1, crossed by a narrow one along x2.
-two_valleys = Sum(
-    (
-        _steeper_away_from_0,
-        Scaled(0.25, Composed(Saturation(), Linear(_steeper_away_from_0, ((0, 1), (10, 0))))),
-    )
+two_valleys = crossed_valleys(
+    f1, h=Quadratic(curvature=0.002, minimum=1.0), k=10, cutoff=Saturation(0.25)
 )
