@@ -8,11 +8,12 @@ from torch import nn
 ACTIVATIONS = {"tanh": nn.Tanh, "relu": nn.ReLU, "gelu": nn.GELU}
 
 
-def fully_connected(widths, activation="tanh", seed=0):
+def fully_connected(widths, activation="tanh", seed=0, bias=True):
     """A fully connected network with the given layer widths, inputs and outputs included.
 
     The parameters are PyTorch's default initialisation for this seed; the global random state is
-    left as it was. `activation` is "tanh", "relu" or "gelu". Pictures of any shape are flattened.
+    left as it was. `activation` is "tanh", "relu" or "gelu"; ``bias=False`` leaves out the biases.
+    Pictures of any shape are flattened.
 
     >>> model = fully_connected([64, 200, 200, 10])
     >>> sum(p.numel() for p in model.parameters())
@@ -31,5 +32,5 @@ def fully_connected(widths, activation="tanh", seed=0):
         torch.manual_seed(seed)
         layers = [nn.Flatten()]
         for fan_in, fan_out in pairwise(widths):
-            layers += [nn.Linear(fan_in, fan_out), ACTIVATIONS[activation]()]
+            layers += [nn.Linear(fan_in, fan_out, bias), ACTIVATIONS[activation]()]
     return nn.Sequential(*layers[:-1])  # no activation behind the last layer

@@ -21,8 +21,15 @@ from mslbook.losses.analytic import (
     f1,
     f2,
     f3,
+    separable,
     two_valleys,
     valley,
+)
+from mslbook.losses.neuron import (
+    EmpiricalLoss,
+    PopulationLoss,
+    three_neurons,
+    three_neurons_piecewise,
 )
 from mslbook.losses.protocol import Loss
 
@@ -31,8 +38,10 @@ __all__ = [
     "F2",
     "Clip",
     "Composed",
+    "EmpiricalLoss",
     "Linear",
     "Loss",
+    "PopulationLoss",
     "Quadratic",
     "Radial",
     "Reciprocal",
@@ -45,6 +54,9 @@ __all__ = [
     "f1",
     "f2",
     "f3",
+    "three_neurons",
+    "three_neurons_piecewise",
+    "separable",
     "two_valleys",
     "valley",
 ]
