@@ -56,7 +56,7 @@ def quasistatic(valley: Valley, start, lr, steps: int) -> SlowMotion:
     >>> from mslbook.losses import valley
     >>> motion = quasistatic(valley, start=1.0, lr=3.0, steps=1000)
     >>> motion
-    <SlowMotion of 1000 steps: |y| 1.097 -> 0.511>
+    <SlowMotion of 1000 steps: |y| 1.08 -> 0.5127>
     >>> motion.points[[0, -1], 0].round(2)
     array([ 1.  , 11.11])
     """

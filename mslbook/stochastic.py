@@ -1,0 +1,187 @@
+"""Descent with noise: stochastic gradients, and stochastic differential equations.
+
+The companions of :mod:`mslbook.descent` for journal remarks 4.1 and 4.2 (preprint remarks 1 and 2).
+Many walks are simulated at once: a start of shape (..., n) is one walk for each of its points.
+"""
+
+import operator
+from dataclasses import dataclass
+
+import numpy as np
+
+from mslbook.losses.analytic import Valley
+from mslbook.losses.protocol import Loss, as_point, value_and_grad
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Walk:
+    """The points that :func:`sgd` and :func:`euler_maruyama` kept, the start first."""
+
+    points: np.ndarray  #: (steps / every + 1, ..., n)
+    steps: np.ndarray  #: (steps / every + 1,): the number of updates that led to each row
+
+    def __repr__(self):
+        walks = self.points[0, ..., 0].size
+        return f"<Walk of {self.steps[-1]} steps: {walks} walk{'s' * (walks != 1)}>"
+
+
+def sgd(sample_grad, start, lr, steps: int, seed=0, every: int = 1) -> Walk:
+    """Stochastic gradient descent: ``steps`` updates x <- x - lr * sample_grad(rng, x).
+
+    Parameters
+    ----------
+    sample_grad : function
+        Takes a NumPy generator and points (..., n), and draws a gradient for each; such as
+        :func:`label_noise` and :func:`rescaled` give.
+    start : array
+        A point (n,), or one for each walk (..., n).
+    lr : number or array
+        The learning rate; an array must broadcast against the start.
+    steps, every : int
+        The number of updates; the start and every ``every``-th point are kept.
+    seed : int or numpy.random.Generator
+        The same seed gives the same walks.
+
+    Raises ValueError if a number is out of range, or if a walk leaves the finite numbers.
+
+    >>> from mslbook.losses import valley
+    >>> sgd(label_noise(valley, 0.1), np.ones((50, 2)), lr=1.5, steps=100)
+    <Walk of 100 steps: 50 walks>
+    """
+    lr = np.asarray(lr, dtype=float)
+    _check_positive("a learning rate", lr)
+
+    def update(rng, x):
+        return x - lr * sample_grad(rng, x)
+
+    return _walk(update, start, steps, seed, every)
+
+
+def euler_maruyama(drift, diffusion, start, dt, steps: int, seed=0, every: int = 1) -> Walk:
+    """Simulate dX = drift(X) dt + diffusion(X) dW by ``steps`` steps of length ``dt``.
+
+    Parameters
+    ----------
+    drift, diffusion : functions
+        Of points (..., n): the drift (..., n), and the matrices (..., n, m) that take the m
+        independent Brownian motions W to the noise. Either may answer with fewer leading axes.
+    start : array
+        A point (n,), or one for each walk (..., n).
+    dt : number
+        The time of one step; the error of means, such as a covariance, is proportional to it.
+    steps, seed, every :
+        As in :func:`sgd`.
+
+    Raises ValueError if a number is out of range, or if a walk leaves the finite numbers.
+
+    An Ornstein-Uhlenbeck process, whose variance tends to 1:
+
+    >>> walk = euler_maruyama(lambda x: -x, lambda x: [[2**0.5]], np.zeros((10_000, 1)), 0.02, 200)
+    >>> round(float(walk.points[-1].var()), 1)
+    1.0
+    """
+    dt = np.asarray(dt, dtype=float)
+    _check_positive("the time of one step", dt)
+
+    def update(rng, x):
+        matrix = np.asarray(diffusion(x))
+        kicks = rng.standard_normal((*x.shape[:-1], matrix.shape[-1]))
+        noise = np.einsum("...ij,...j->...i", matrix, kicks)
+        return x + dt * np.asarray(drift(x)) + np.sqrt(dt) * noise
+
+    return _walk(update, start, steps, seed, every)
+
+
+def label_noise(valley: Valley, size: float):
+    """Gradients of f(h(x) y - ξ), with a fresh ξ from N(0, size²) each time.
+
+    The noise of labels that are wrong by ξ: it does not vanish at the minima y = 0.
+    """
+
+    def sample_grad(rng, x):
+        x, y = x[..., :-1], x[..., -1]
+        h, h_grad = value_and_grad(valley.h, x)
+        slope = valley.f.grad(h * y - size * rng.standard_normal(y.shape))
+        return np.concatenate(((slope * y)[..., None] * h_grad, (slope * h)[..., None]), axis=-1)
+
+    return sample_grad
+
+
+def rescaled(loss: Loss, spread: float):
+    """Gradients of a * loss, with a fresh a each time, uniform from 1 - spread to 1 + spread.
+
+    The noise of data that can all be fitted at once: it vanishes at the minima with the gradient.
+    """
+
+    def sample_grad(rng, x):
+        scale = rng.uniform(1 - spread, 1 + spread, x.shape[:-1])
+        return scale[..., None] * loss.grad(x)
+
+    return sample_grad
+
+
+def valley_sde(H, H_grad, along: int, lr: float, sigma: float):
+    """The drift and the diffusion of journal remark 4.2 (preprint remark 2), for (x, y) in one.
+
+    dx = -yᵀ∇H(x)y dt and dy = -2 H(x) y dt + σ √(η H(x)) dW: descent on F(x, y) = yᵀ H(x) y, with
+    noise across the valley alone. ``H`` takes x (..., d) to positive definite matrices (..., m, m),
+    ``H_grad`` to their derivatives (..., d, m, m); ``along`` is d. The root of H is its Cholesky
+    factor: every root makes the same noise.
+
+    >>> drift, diffusion = valley_sde(
+    ...     lambda x: np.eye(2) * x[..., None],
+    ...     lambda x: np.eye(2) * np.ones_like(x)[..., None, None],
+    ...     along=1, lr=0.1, sigma=1.0,
+    ... )
+    >>> drift(np.array([3.0, 1.0, 0.0]))
+    array([-1., -6., -0.])
+    """
+
+    def drift(z):
+        x, y = z[..., :along], z[..., along:]
+        slide = np.einsum("...i,...dij,...j->...d", y, H_grad(x), y)
+        return -np.concatenate((slide, 2 * np.einsum("...ij,...j->...i", H(x), y)), axis=-1)
+
+    def diffusion(z):
+        root = sigma * np.sqrt(lr) * np.linalg.cholesky(H(z[..., :along]))
+        return np.concatenate((np.zeros((*root.shape[:-2], along, root.shape[-1])), root), axis=-2)
+
+    return drift, diffusion
+
+
+def _walk(update, start, steps, seed, every):
+    """Iterate x <- update(rng, x), and keep every ``every``-th point."""
+    steps, every = _whole("steps", steps, least=0), _whole("every", every, least=1)
+    if steps % every:
+        raise ValueError(f"every must divide steps, but {every} does not divide {steps}")
+    x = as_point(start, None)
+    if x.ndim == 0 or not np.all(np.isfinite(x)):
+        raise ValueError("the start must be a finite point (n,), or an array of them (..., n)")
+    rng = np.random.default_rng(seed)
+    points = np.empty((steps // every + 1, *x.shape))
+    points[0] = x
+    for step in range(1, steps + 1):
+        with np.errstate(all="ignore"):
+            x = update(rng, x)
+        if step % every == 0:
+            if not np.all(np.isfinite(x)):
+                raise ValueError(
+                    f"a walk left the finite numbers by step {step}: take smaller steps"
+                )
+            points[step // every] = x
+    return Walk(points, np.arange(0, steps + 1, every))
+
+
+def _check_positive(what, number):
+    if number.size == 0 or not np.all(np.isfinite(number) & (number > 0)):
+        raise ValueError(f"{what} must be positive and finite, not {number}")
+
+
+def _whole(name, number, least):
+    try:
+        whole = operator.index(number)
+    except TypeError:
+        whole = least - 1
+    if whole < least:
+        raise ValueError(f"{name} must be a whole number of at least {least}, not {number!r}")
+    return whole
