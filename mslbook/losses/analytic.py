@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from math import isfinite
 
+import numpy as np
 from array_api_compat import array_namespace, device
 
 from mslbook.losses.protocol import Loss, as_point, value_and_grad
@@ -496,6 +497,43 @@ class Sum(ClosedForm):
     def formula(self, x):
         """Its formula."""
         return " + ".join(_formula(term, x) for term in self.terms)
+
+
+def separable(functions, basis):
+    """The loss f_1(p_1·x) + ... + f_n(p_n·x) over an orthonormal basis p_1, ..., p_n of R^n.
+
+    Gradient descent on it is n descents side by side, one along each p_i (journal eq. 4.4 and
+    theorem 4.2, preprint eq. 4 and theorem 2). ``functions`` are n losses of one variable;
+    ``basis`` has the shape (n, n), a vector in each row. The answer is a :class:`Sum` of
+    :class:`Ridge` terms.
+
+    Raises ValueError if a function is not of one variable, if there are not as many as vectors, or
+    if a product of two vectors differs by 1e-6 or more from that of an orthonormal basis.
+
+    >>> separable([F1(), Scaled(0.5, F1())], [[0.6, 0.8], [-0.8, 0.6]])
+    (x1, x2) -> f1(0.6 x1 + 0.8 x2) + 0.5 f1(-0.8 x1 + 0.6 x2)
+    """
+    functions, basis = tuple(functions), np.asarray(basis, dtype=float)
+    for i, f in enumerate(functions, start=1):
+        if getattr(f, "dimension", 0) is not None:
+            raise ValueError(
+                f"function {i} of the sum must be a loss of one variable, such as f1 (journal eq. "
+                f"4.4, preprint eq. 4), not {f!r}"
+            )
+    n = len(functions)
+    if basis.shape != (n, n):
+        raise ValueError(
+            f"a sum of {n} functions needs {n} basis vectors of length {n}, one in each row "
+            f"(journal eq. 4.4, preprint eq. 4), not an array of shape {basis.shape}"
+        )
+    off = abs(basis @ basis.T - np.eye(n)).max()
+    if not off < 1e-6:
+        raise ValueError(
+            "the basis must be orthonormal (journal eq. 4.4 and theorem 4.2, preprint eq. 4 and "
+            f"theorem 2), but a product of two of its vectors is off by {off:.2g}: "
+            "np.linalg.qr(np.transpose(basis))[0].T makes an orthonormal basis of any other"
+        )
+    return Sum(Ridge(f, p) for f, p in zip(functions, basis, strict=True))
 
 
 def crossed_valleys(f, h, k, cutoff):
