@@ -54,9 +54,9 @@ __all__ = [
     "f1",
     "f2",
     "f3",
+    "separable",
     "three_neurons",
     "three_neurons_piecewise",
-    "separable",
     "two_valleys",
     "valley",
 ]
