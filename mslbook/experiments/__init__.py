@@ -13,6 +13,10 @@ RECIPES = {
         "mslbook.experiments.edge_of_stability",
         "fully connected tanh network, full-batch descent at several learning rates",
     ),
+    "sec6_norms": (
+        "mslbook.experiments.picture_norms",
+        "lengths of pictures, raw and standardised, and their spread by direction (seconds)",
+    ),
 }
 SIZES = ("small", "paper")
 

@@ -1,0 +1,97 @@
+"""Section 6: how far the lengths of real pictures differ before and after standardisation."""
+
+import time
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from mslbook.data import standardise
+from mslbook.experiments.recording import environment, fingerprint
+
+VERSION = 1
+LEVELS = np.linspace(0, 1, 1001)  # of the quantiles recorded, the smallest and largest included
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How many training pictures to measure, from the first; None for all there are."""
+
+    pictures: int | None
+
+
+def settings(data, size):
+    """The settings for a data set by name and a size, "small" or "paper"."""
+    return Settings(1000 if size == "small" else None)
+
+
+def standardise_channels(images):
+    """Centre and scale every colour channel by its mean and standard deviation over all pictures.
+
+    `images` is an array (N, channels, height, width); returns float32 of the same shape. A channel
+    that never changes is only centred.
+
+    >>> pictures = standardise_channels(np.arange(24).reshape(2, 3, 2, 2))
+    >>> pictures.mean(axis=(0, 2, 3)).tolist(), pictures.std(axis=(0, 2, 3)).tolist()
+    ([0.0, 0.0, 0.0], [1.0, 1.0, 1.0])
+    """
+    over = (0, 2, 3)
+    mean, scale = images.mean(over, keepdims=True), images.std(over, keepdims=True)
+    return ((images - mean) / np.where(scale > 0, scale, 1)).astype(np.float32)
+
+
+def magnitudes(images):
+    """Lengths (N,) of pictures, their spread (D,) by principal direction, and the first of these.
+
+    `images` is an array (N, ...) of pictures with D numbers each. The spread is the root mean
+    square of the pictures' components along each principal direction, largest first; what the
+    pictures measure along the first direction, (N,), comes third, with an arbitrary sign.
+
+    >>> lengths, spread, along = magnitudes(np.array([[3.0, 4.0], [-3.0, -4.0]]))
+    >>> lengths, spread.round(6), abs(along).round(6)
+    (array([5., 5.]), array([5., 0.]), array([5., 5.]))
+    """
+    x = images.reshape(len(images), -1).astype(float)
+    variances, directions = np.linalg.eigh(x.T @ x / len(x))
+    spread = np.sqrt(np.maximum(variances[::-1], 0))
+    return np.sqrt(np.sum(x * x, axis=1)), spread, x @ directions[:, -1]
+
+
+def run(pictures, size, device, folder, progress=True):
+    """Measure the pictures; returns the arrays to record and their provenance.
+
+    Arrays, for pictures of D numbers: ``levels`` (1001,); the quantiles of the pictures' lengths at
+    these levels, ``raw`` (as stored, 0 to 255), ``channels`` (standardised per channel) and
+    ``pixels`` (standardised per pixel and channel), each (1001,); for the latter two the spread
+    along the principal directions, ``channels_spread`` and ``pixels_spread`` (D,), and quantiles of
+    the size of the component along the first, ``channels_along`` and ``pixels_along`` (1001,).
+    The work is done on the CPU in seconds, so it keeps no checkpoint.
+    """
+    begun = time.monotonic()
+    chosen = settings(pictures.name, size)
+    images = pictures.train_images[: chosen.pictures]
+    raw = images.reshape(len(images), -1).astype(float)
+    arrays = {"levels": LEVELS, "raw": _quantiles(np.sqrt(np.sum(raw * raw, axis=1)))}
+    for name, standardised in (
+        ("channels", standardise_channels(images)),
+        ("pixels", standardise(images)),
+    ):
+        lengths, spread, along = magnitudes(standardised)
+        arrays[name] = _quantiles(lengths)
+        arrays[f"{name}_spread"] = spread.astype(np.float32)
+        arrays[f"{name}_along"] = _quantiles(abs(along))
+    provenance = environment(device) | {
+        "recipe": "sec6_norms",
+        "version": VERSION,
+        "data": f"{pictures.name}, training rows 0-{len(images) - 1}",
+        "data_hash": fingerprint(images),
+        "size": size,
+        "settings": asdict(chosen),
+        "precision": "float64",
+        "wall_seconds": round(time.monotonic() - begun),
+    }
+    return arrays, provenance
+
+
+def _quantiles(values):
+    """Quantiles that are values themselves, none in between."""
+    return np.quantile(values, LEVELS, method="nearest").astype(np.float32)
