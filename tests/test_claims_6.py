@@ -1,0 +1,168 @@
+"""The ledger of section 6: what is measured decides the verdict."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from mslbook.claims import section_6 as claims
+from mslbook.losses import F2, EmpiricalLoss, Quadratic, f1, three_neurons
+
+
+class Bowl(Quadratic):
+    """A parabola in the place of a loss on data, or on a distribution."""
+
+    def __init__(self, *_):
+        super().__init__()
+
+
+def four_neurons(monkeypatch):
+    monkeypatch.setattr(claims, "three_neurons", lambda x, w: three_neurons(x, w) + abs(x * w) / 9)
+
+
+def on_a_parabola(monkeypatch):
+    monkeypatch.setattr(claims, "EmpiricalLoss", Bowl)
+    monkeypatch.setattr(claims, "PopulationLoss", Bowl)
+
+
+def a_parabola_for_uniform_data(monkeypatch):
+    monkeypatch.setattr(claims, "f2", SimpleNamespace(C=3.0, **methods(Quadratic())))
+
+
+def convex_for_uniform_data(monkeypatch):
+    """With f1 the second derivative does fall."""
+    monkeypatch.setattr(claims, "f2", SimpleNamespace(C=3.0, **methods(f1)))
+    monkeypatch.setattr(claims, "LOSSES", (f1,))
+
+
+def methods(loss):
+    return {name: getattr(loss, name) for name in ("value", "grad", "hvp")}
+
+
+def a_superquadratic_loss(monkeypatch):
+    quartic = SimpleNamespace(grad=lambda w: w**3, hvp=lambda w, v: 3 * w * w * v)
+    monkeypatch.setattr(claims, "LOSSES", (quartic,))
+
+
+def data_of_one_magnitude(monkeypatch):
+    monkeypatch.setattr(claims, "DATA", (1.0, 1.0, 1.0))
+
+
+def another_C(monkeypatch):
+    monkeypatch.setattr(claims, "F2", lambda C: F2(1.1 * C))
+
+
+def other_data(monkeypatch):
+    monkeypatch.setattr(claims, "EmpiricalLoss", lambda x: EmpiricalLoss(1.1 * np.asarray(x)))
+
+
+def valleys_of_one_scale(monkeypatch):
+    monkeypatch.setattr(claims, "F2", lambda C: F2(3.0))
+
+
+def quadratic_far_out(monkeypatch):
+    monkeypatch.setattr(claims, "_huber", np.square)
+
+
+def pictures(monkeypatch, **changes):
+    recorded = claims.recorded
+
+    def changed(*names):
+        run = recorded(*names)
+        arrays = {name: change(run[name]) for name, change in changes.items()}
+        return run.arrays | arrays
+
+    monkeypatch.setattr(claims, "recorded", changed)
+
+
+def pictures_of_one_length(monkeypatch):
+    pictures(monkeypatch, pixels=lambda lengths: np.full_like(lengths, 3072**0.5))
+
+
+def pictures_scaled_up(monkeypatch):
+    pictures(monkeypatch, pixels=lambda lengths: 2 * lengths)
+
+
+def one_faint_picture(monkeypatch):
+    pictures(monkeypatch, pixels=lambda lengths: np.append(lengths[0] / 100, lengths[1:]))
+
+
+def tanh_network(monkeypatch):
+    def network(x, weights, biases):
+        for weight, bias in zip(weights[:-1], biases[:-1], strict=True):
+            x = np.tanh(weight @ x + bias)
+        return weights[-1] @ x + biases[-1]
+
+    monkeypatch.setattr(claims, "_relu_network", network)
+
+
+def linear_network(monkeypatch):
+    """Homogeneous for negative k too where the number of layers is odd, so for L = 3 alone."""
+
+    def network(x, weights, biases):
+        for weight, bias in zip(weights, biases, strict=True):
+            x = weight @ x + bias
+        return x
+
+    one = [case for case in claims._random_networks(0.0) if len(case[0]) == 3]
+    monkeypatch.setattr(claims, "_random_networks", lambda bias: one)
+    monkeypatch.setattr(claims, "_relu_network", network)
+
+
+def biases_of_0(monkeypatch):
+    networks = claims._random_networks
+    monkeypatch.setattr(claims, "_random_networks", lambda bias: networks(0.0))
+
+
+def scaled_once_more(monkeypatch):
+    monkeypatch.setattr(claims, "_first_layer", lambda k: lambda n: [1 / k] * n)
+
+
+@pytest.mark.parametrize(
+    ("measure", "breakage"),
+    [
+        (claims._network, four_neurons),
+        (claims._wells, on_a_parabola),
+        (claims._empirical, four_neurons),
+        (claims._empirical, other_data),
+        (claims._sharper, a_superquadratic_loss),
+        (claims._sharper, convex_for_uniform_data),
+        (claims._orders, data_of_one_magnitude),
+        (claims._population, four_neurons),
+        (claims._uniform, another_C),
+        (claims._three_scales, data_of_one_magnitude),
+        (claims._three_scales, on_a_parabola),
+        (claims._continuous, a_parabola_for_uniform_data),
+        (claims._continuous, convex_for_uniform_data),
+        (claims._large_data, other_data),
+        (claims._two_valleys, valleys_of_one_scale),
+        (claims._cause, data_of_one_magnitude),
+        (claims._cause, on_a_parabola),
+        (claims._convex_sum, quadratic_far_out),
+        (claims._convex_sum, data_of_one_magnitude),
+        (claims._standardised, pictures_of_one_length),
+        (claims._standardised, pictures_scaled_up),
+        (claims._norms, one_faint_picture),
+        (claims._first_identity, tanh_network),
+        (claims._first_identity, linear_network),
+        (claims._first_identity_with_bias, biases_of_0),
+        (claims._second_identity, scaled_once_more),
+    ],
+)
+def test_what_is_measured_decides_the_verdict(monkeypatch, measure, breakage):
+    before = measure()
+    breakage(monkeypatch)
+    number, verdict = measure()
+    assert number != before[0]
+    assert verdict != before[1]
+
+
+def test_a_sum_that_is_not_quadratic_is_noticed(monkeypatch):
+    sum_of = claims._sum_of
+    monkeypatch.setattr(claims, "_sum_of", lambda loss, w: sum_of(claims._huber, w))
+    assert claims._quadratic_sum()[1] == claims.FAILS
+
+
+@pytest.mark.parametrize("claim", claims.CLAIMS, ids=lambda claim: claim.id)
+def test_the_verdicts_written_down_are_those_measured(claim):
+    assert claim.measure()[1] == claim.verdict
