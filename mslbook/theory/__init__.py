@@ -2,5 +2,15 @@
 
 from mslbook.theory.cycles import stable_lr, two_cycle
 from mslbook.theory.slow_motion import SlowMotion, quasistatic
+from mslbook.theory.trapping import Subquadratic, Trap, subquadratic, trapping_radius
 
-__all__ = ["SlowMotion", "quasistatic", "stable_lr", "two_cycle"]
+__all__ = [
+    "SlowMotion",
+    "Subquadratic",
+    "Trap",
+    "quasistatic",
+    "stable_lr",
+    "subquadratic",
+    "trapping_radius",
+    "two_cycle",
+]
