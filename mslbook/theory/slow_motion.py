@@ -103,7 +103,7 @@ def _follow(f, lr, log_u):
 
 
 def _steepness(valley, x, step):
-    """h and its gradient at x, or one sentence if the valley ends there."""
+    """The pair of h and its gradient at x, or one sentence if the valley ends there."""
     with np.errstate(all="ignore"):
         h, h_grad = value_and_grad(valley.h, x)
     if not np.all(np.isfinite(h) & (h > 0)):

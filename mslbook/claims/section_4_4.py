@@ -1,0 +1,347 @@
+"""Section 4.4, what happens after the edge of stability: measured here and now."""
+
+from functools import cache
+
+import numpy as np
+from scipy.optimize import brentq
+
+from mslbook.claims.ledger import FAILS, HOLDS, RESERVED, Claim, verdict
+from mslbook.descent import descend
+from mslbook.losses import Quadratic, Reciprocal, Ridge, Valley, f1, valley
+from mslbook.stochastic import euler_maruyama, label_noise, rescaled, sgd, valley_sde
+from mslbook.theory import quasistatic, two_cycle
+
+LR = 3.0  # of journal fig. 4.2, as is the start (1, 1)
+END = 100 * (np.sqrt(1.5) - 1)  # where 3 h(x)² = 2
+
+
+@cache
+def _figure_4_2():
+    """Descent and the slow motion of the figure, over the steps that most of the way takes."""
+    return descend(valley, (1.0, 1.0), LR, 3000), quasistatic(valley, 1.0, LR, 3000)
+
+
+def _steepness(points):
+    """The steepness h at points (x, y) of the paper's valley."""
+    return valley.h.value(points[..., :1])
+
+
+def _minima():
+    places = np.random.default_rng(0).uniform((-90, 0.01), (1000, 5), (10_000, 2))
+    floor = places * [1, 0]
+    number = f"loss and gradient 0 at {len(floor):,} points of the floor, loss at least "
+    number += f"{valley.value(places).min():.0e} off it; this h needs x1 > -100"
+    flat = np.all(valley.value(floor) == 0) and np.all(valley.grad(floor) == 0)
+    return number, verdict(flat and valley.value(places).min() > 0)
+
+
+def _flatness():
+    floor = np.array([[0.0, 0.0], [20.0, 0.0], [100.0, 0.0]])
+    sharpness = valley.hvp(floor, [0.0, 1.0])[:, 1]
+    number = "sharpness " + ", ".join(f"{s:.3f}" for s in sharpness) + " where h² is "
+    number += ", ".join(f"{s:.3f}" for s in _steepness(floor) ** 2)
+    return number, verdict(np.allclose(sharpness, _steepness(floor) ** 2, rtol=1e-12))
+
+
+def _downhill():
+    h = _steepness(_figure_4_2()[0].points)
+    falls = np.sum(np.diff(h) < 0)
+    number = f"h falls at {falls:,} of {len(h) - 1:,} steps, from {h[0]:.3f} to {h[-1]:.3f}"
+    return number, verdict(falls == len(h) - 1)
+
+
+def _close():
+    path, motion = _figure_4_2()
+    x, predicted = path.points[:, 0], motion.points[:, 0]
+    apart, way = abs(x - predicted).max(), predicted[-1] - predicted[0]
+    number = f"x1 at most {apart:.3f} apart on a way of {way:.0f}"
+    return number, verdict(apart < 0.01 * way)
+
+
+def _on_the_cycle():
+    points = _figure_4_2()[0].points
+    h = _steepness(points)
+    off = abs(abs(points[:, 1]) * h / two_cycle(f1, LR * h * h) - 1)
+    number = f"|x2| is off by {off[0]:.0%} at the start, by {off[10]:.2%} after 10 steps, "
+    number += f"by {off[-1]:.2%} after {len(off) - 1}"
+    return number, verdict(off[10:].max() < 0.01)
+
+
+def _speeds(distances, steps=100):
+    """The mean speed of descent along the valley, from the two-cycle at distances to the end."""
+    h = 1 / (1 + 0.01 * (END - distances))
+    start = np.stack((END - distances, two_cycle(f1, LR * h * h) / h), axis=-1)
+    ends = descend(valley, start, LR, steps, every=steps).points[:, :, 0]
+    return (ends[1] - ends[0]) / steps
+
+
+def _slower():
+    distances = np.array([10.0, 1.0, 0.1, 0.01])
+    speeds = _speeds(distances)
+    power = np.log10(speeds[-2] / speeds[-1])
+    number = "speeds " + ", ".join(f"{s:.1e}" for s in speeds) + " at 10, 1, 0.1, 0.01 from the "
+    number += f"end: power {power:.2f} of the distance, which is then {1e-4 / speeds[-1]:,.0f}/t"
+    if not np.all(np.diff(speeds) < 0):
+        return number, FAILS
+    return number, verdict(power < 1, RESERVED)  # from power 1 on it takes for ever
+
+
+def _end():
+    """Starts next to the floor on both sides of the end: does y grow, and x move?"""
+    starts = END + np.array([-0.5, 0.5])
+    start = np.stack((starts, np.full(2, 1e-3)), axis=-1)
+    before, beyond = descend(valley, start, LR, 1500, every=1500).points[-1]
+    number = f"from {starts[0]:.2f}, |x2| = 0.001 grows to {abs(before[1]):.3f}; "
+    number += f"from {starts[1]:.2f} it falls to {abs(beyond[1]):.0e}"
+    return number, verdict(abs(before[1]) > 2e-3 and abs(beyond[1]) < 1e-6)
+
+
+def _figure():
+    path, _ = _figure_4_2()
+    x, y = path.points[:, 0], abs(path.points[:, 1])
+    number = f"x1 from 1 to {x[-1]:.1f}, |x2| from 1 over {y.max():.2f} down to {y[-1]:.2f}"
+    signs = np.all(np.diff(np.sign(path.points[:, 1])) != 0)
+    return number, verdict(signs and np.all(np.diff(x) > 0) and np.all(np.diff(y[20:]) < 0))
+
+
+def _relative_distances(opening, lrs):
+    """Of descent from the slow motion, by learning rate: the largest in units of the way."""
+    opened = Valley(f1, Ridge(Reciprocal(), (opening,)))
+    x = np.full((len(lrs), 1), 0.01 / opening)
+    y = two_cycle(f1, lrs * opened.h.value(x) ** 2) / opened.h.value(x)
+    gd = descend(opened, np.c_[x, y], lrs[:, None], 600).points[..., 0]
+    slow = quasistatic(opened, x, lrs[:, None], 600).points[..., 0]
+    return abs(gd - slow).max(axis=0) / (slow[-1] - slow[0])
+
+
+def _small_rate():
+    lrs = np.array([2.1, 3.0, 6.0])
+    gentle, opening = _relative_distances(0.01, lrs), _relative_distances(0.1, lrs)
+    number = "distance / way at η = 2.1, 3, 6: "
+    number += ", ".join(f"{d:.2%}" for d in gentle) + "; in a valley opening ten times faster "
+    number += ", ".join(f"{d:.0%}" for d in opening)
+    if not (gentle[0] < gentle[-1] and opening[0] < opening[-1]):
+        return number, FAILS
+    return number, verdict(max(gentle[0], opening[0]) < 0.005, RESERVED)
+
+
+def _flattest():
+    floor = Valley(f1, Ridge(Quadratic(curvature=0.002, minimum=0.7), (1,)))
+    flat_enough = np.sqrt((np.sqrt(2 / LR) - 0.7) / 0.001)
+    gd = descend(floor, (20.0, 1.0), LR, 2500, every=2500).points[-1, 0]
+    walk = sgd(label_noise(floor, 0.3), np.tile([20.0, 1.0], (20, 1)), LR, 2500, every=2500)
+    noisy = abs(walk.points[-1, :, 0]).max()
+    number = f"from x = 20: descent {gd:.1f}, where {flat_enough:.1f} is flat enough; label noise "
+    number += f"within {np.ceil(noisy):.0f} of the flattest, x = 0"
+    return number, verdict(abs(gd - flat_enough) < 1 and noisy < 0.25 * flat_enough)
+
+
+def _interpolation():
+    starts, lrs = np.ones((2, 20, 2)), np.array([1.5, LR])[:, None, None]
+    walk = sgd(rescaled(valley, 0.5), starts, lrs, 1500, every=1500)
+    below, above = walk.points[-1, ..., 0].mean(axis=1) - 1
+    a = 0.5 + (np.arange(10_000) + 0.5) / 10_000
+    edge = brentq(lambda c: np.log(abs(1 - c * a)).mean(), 2.0, 2.4)
+    number = f"x1 moves by {below:.2f} at η = 1.5, but by {above:.0f} at η = {LR:g}, and would "
+    number += f"until η h² = {edge:.2f} (2 without noise)"
+    if below > 0.1:
+        return number, FAILS
+    return number, verdict(above < 0.1, RESERVED)
+
+
+def _descent_moves():
+    starts, lrs = np.ones((2, 2)), np.array([[1.5], [LR]])
+    below, above = descend(valley, starts, lrs, 1500, every=1500).points[-1, :, 0] - 1
+    number = f"x1 moves by {above:.0f} at η = {LR:g}, but by {below:.2f} at η = 1.5"
+    if above < 1:
+        return number, FAILS
+    return number, verdict(below > 0.1, RESERVED)
+
+
+def _parabola():
+    swings, ends = [], []
+    for f in (f1, Quadratic()):
+        path = descend(Valley(f, valley.h), (1.0, 1.0), LR, 1500)
+        swings.append(abs(path.points[:, 1]).max())
+        ends.append(path.points[-1, 0])
+    number = f"across f1 x1 walks from 1 to {ends[0]:.0f}, |x2| at most {swings[0]:.1f}; across "
+    number += f"u²/2 it leaps to {ends[1]:.0f}, past {END:.1f}, with |x2| up to {swings[1]:.0f}"
+    if not swings[0] < 1.5 < ends[0] < END:
+        return number, FAILS
+    return number, verdict(ends[1] < 2, RESERVED)
+
+
+def _covariance():
+    H, lr, sigma, dt, walks = np.array([[2.0, 0.6], [0.6, 1.0]]), 0.1, 0.3, 0.02, 20_000
+    root = sigma * np.sqrt(lr) * np.linalg.cholesky(H)
+    start, steps = np.zeros((walks, 2)), round(4 / dt)
+    walk = euler_maruyama(lambda y: -2 * y @ H, lambda y: root, start, dt, steps, every=steps)
+    y = walk.points[-1] / np.sqrt(lr * sigma**2 / 4)
+    products = np.stack((y[:, 0] ** 2, y[:, 1] ** 2, y[:, 0] * y[:, 1]))
+    found, error = products.mean(axis=1), products.std(axis=1) / np.sqrt(walks)
+    number = "variances {:.2f} and {:.2f}, covariance {:.2f} of ησ²/4, each ± {:.2f}".format(
+        *found, error.max()
+    )
+    bias = np.linalg.norm(H, 2) * dt
+    return number, verdict(np.all(abs(found - [1, 1, 0]) < 3 * error + bias))
+
+
+def _drift():
+    lr, sigma, dt, steps = 0.1, 0.3, 0.01, 100
+    unit = lr * sigma**2 / 4
+
+    def H(x):
+        return np.stack([1 + x * x, x / 2, x / 2, 1 + 0 * x], -1).reshape(*x.shape[:-1], 2, 2)
+
+    def H_grad(x):
+        entries = [2 * x, 0.5 + 0 * x, 0.5 + 0 * x, 0 * x]
+        return np.stack(entries, -1).reshape(*x.shape[:-1], 1, 2, 2)
+
+    start = np.random.default_rng(0).normal(0, np.sqrt(unit), (3000, 4, 3))
+    start[..., 0] = [-1.0, -0.5, 0.5, 1.0]
+    sde = valley_sde(H, H_grad, along=1, lr=lr, sigma=sigma)
+    x = euler_maruyama(*sde, start, dt, steps, every=steps).points[..., 0]
+    velocity, predicted = (x[1] - x[0]) / (steps * dt * unit), -2 * x.mean(axis=(0, 1))
+    slopes = velocity @ predicted / (predicted @ predicted)  # of each walk, against the remark
+    slope, error = slopes.mean(), slopes.std() / np.sqrt(len(slopes))
+    number = f"velocity = {slope:.2f} ± {error:.2f} times -(ησ²/4) ∇Tr H, over four places"
+    return number, verdict(abs(slope - 1) < 3 * error + 2.3 * dt)
+
+
+CLAIMS = (
+    Claim(
+        "4.4-minima",
+        "journal 4.4, preprint 4.4",
+        "the minima of f(h(x) y), for a positive h, are the points with y = 0",
+        "—",
+        _minima,
+        "none: exactly 0 on the floor, above 0 elsewhere",
+        HOLDS,
+    ),
+    Claim(
+        "4.4-flatness",
+        "journal 4.4, preprint 4.4",
+        "the smaller h(x), the flatter the minimum",
+        "—",
+        _flatness,
+        "1e-12, rounding: the sharpness is h² f''(0)",
+        HOLDS,
+    ),
+    Claim(
+        "4.4-cycle",
+        "journal eq. 4.7, preprint eq. 7",
+        "y bounces on the two-cycle that belongs to the present x",
+        "—",
+        _on_the_cycle,
+        "1 % from the tenth step on; it lags behind a cycle that shrinks",
+        HOLDS,
+    ),
+    Claim(
+        "4.4-log-h",
+        "journal eq. 4.8, preprint eq. 8",
+        "oscillating descent reduces h(x): it searches for flatter minima",
+        "—",
+        _downhill,
+        "none: h must fall at every step",
+        HOLDS,
+    ),
+    Claim(
+        "4.4-figure",
+        "journal fig. 4.2, preprint fig. 5",
+        "on f1(x2/(1 + 0.01 x1)), descent bounces and moves to flatter minima",
+        "start (1, 1), η = 3",
+        _figure,
+        "none: signs alternate, x1 grows at every step, |x2| falls from step 20 on",
+        HOLDS,
+    ),
+    Claim(
+        "4.4-close",
+        "journal fig. 4.2, preprint fig. 5",
+        "the slow motion (4.8) approximates descent very well",
+        "—",
+        _close,
+        "1 % of the way",
+        HOLDS,
+    ),
+    Claim(
+        "4.4-slower",
+        "journal fig. 4.2, preprint fig. 5",
+        "the motion gets ever slower, and finally stops",
+        "—",
+        _slower,
+        "a power of 1 or more never arrives; the distance falls like 1/t here",
+        RESERVED,
+    ),
+    Claim(
+        "4.4-end",
+        "journal 4.4 and lemma 4.1, preprint 4.4 and lemma 1",
+        "it stops where η h(x)² f''(0) = 2, which the figure's constants put at x1 = 22.47",
+        "—",
+        _end,
+        "|x2| must double on one side and die out on the other",
+        HOLDS,
+    ),
+    Claim(
+        "4.4-small-rate",
+        "journal 4.4, preprint 4.4",
+        "the quasistatic view is right when the learning rate is relatively small",
+        "—",
+        _small_rate,
+        "0.5 % at η = 2.1 in both valleys: it is the gentle slope of h that helps",
+        RESERVED,
+    ),
+    Claim(
+        "4.4-flattest",
+        "journal remark 4.1, preprint remark 1",
+        "noise drives to the flattest minimum; descent stops at one that is flat enough",
+        "—",
+        _flattest,
+        "descent within 1, noise within a quarter of the way",
+        HOLDS,
+    ),
+    Claim(
+        "4.4-interpolation",
+        "journal remark 4.1, preprint remark 1",
+        "on interpolating minima noise vanishes, and SGD shows no flatness-driven motion",
+        "—",
+        _interpolation,
+        "0.1 along the valley: true below the edge, above it SGD oscillates as descent does",
+        RESERVED,
+    ),
+    Claim(
+        "4.4-subquadratic",
+        "journal remark 4.1, preprint remark 1",
+        "the motion of descent is made possible by the subquadratic loss across the valley",
+        "—",
+        _parabola,
+        "a move of 1: the slow walk needs it; without, y grows and flings x far beyond the end",
+        RESERVED,
+    ),
+    Claim(
+        "4.4-moves",
+        "journal remark 4.1, preprint remark 1",
+        "with subquadratic growth descent moves on interpolating minima, too",
+        "—",
+        _descent_moves,
+        "0.1 along the valley: η must be above 2/(h² f''(0)), too",
+        RESERVED,
+    ),
+    Claim(
+        "4.4-covariance",
+        "journal remark 4.2, preprint remark 2",
+        "at equilibrium y has the covariance (ησ²/4) I, whatever H is",
+        "1, 1 and 0 of ησ²/4",
+        _covariance,
+        "3 standard errors and the bias ‖H‖ dt of the time step",
+        HOLDS,
+    ),
+    Claim(
+        "4.4-drift",
+        "journal remark 4.2, preprint remark 2",
+        "x drifts with the mean velocity -(ησ²/4) ∇Tr H(x)",
+        "1",
+        _drift,
+        "3 standard errors and the bias ‖H‖ dt of the time step",
+        HOLDS,
+    ),
+)
