@@ -1,0 +1,410 @@
+"""Section 5, separate scales and learning-rate decay: measured here and now."""
+
+from functools import cache
+
+import numpy as np
+from scipy.optimize import brentq
+
+from mslbook.claims.ledger import FAILS, HOLDS, RESERVED, Claim, verdict
+from mslbook.descent import descend
+from mslbook.losses import (
+    Clip,
+    Composed,
+    Quadratic,
+    Ridge,
+    Saturation,
+    Sum,
+    Valley,
+    crossed_valleys,
+    f1,
+    two_valleys,
+)
+from mslbook.probes import lyapunov, sharpness
+from mslbook.theory import two_cycle
+
+START, LARGE, SMALL, DECAYS = (-20.0, 3.0), 2.5, 0.25, (650, 700, 750)
+BOWL = Quadratic(curvature=0.002, minimum=1.0)  # h(x) = 1 + 0.001 x²
+ONE_VALLEY = Valley(f1, Ridge(BOWL, (1,)))
+HARD = crossed_valleys(f1, h=BOWL, k=10, cutoff=Clip(0.25))
+PROFILE = Composed(Saturation(), f1)  # F(x, 0) = PROFILE(10 x) / 4, descended at the rate 25 η
+ARRIVED = 0.17  # |x1| where it has half its depth; at η = 0.25, x2 = 0 none leaves 0.1615 again
+CANDIDATES = np.arange(630, 770)  # decay steps, up to the first visit of the small valley
+
+
+@cache
+def _before(loss=two_valleys):
+    """The figure's path before any decay."""
+    return descend(loss, START, LARGE, 800)
+
+
+@cache
+def _after():
+    """The paths at the small learning rate from each of the candidates."""
+    return descend(two_valleys, _before().points[CANDIDATES], SMALL, 2000)
+
+
+def _waits():
+    """After how many steps at the small rate each candidate arrives; infinity for not yet."""
+    inside = abs(_after().points[..., 0]) < ARRIVED
+    return np.where(inside.any(axis=0), inside.argmax(axis=0), np.inf)
+
+
+def _at(array):
+    """Its entries for the paper's three decay steps."""
+    return [array[..., step - CANDIDATES[0]] for step in DECAYS]
+
+
+def _listed(numbers, form="{:g}"):
+    return ", ".join(form.format(number) for number in numbers)
+
+
+def _constants():
+    x = np.random.default_rng(0).uniform(-20, 20, (1000, 2))
+
+    def h(x1, x2):
+        return f1.value((1 + 0.001 * x1**2) * x2)
+
+    small = h(x[:, 1], 10 * x[:, 0])
+    by_hand = h(x[:, 0], x[:, 1]) + 0.25 * small / (1 + small)
+    error = abs(two_valleys.value(x) / by_hand - 1).max()
+    same = error < 1e-13
+    return f"`two_valleys` is {'' if same else 'not '}the formula with these", verdict(same)
+
+
+def _flattest():
+    x = np.linspace(-20, 20, 4001)
+    across = ONE_VALLEY.hvp(np.stack([x, 0 * x], axis=-1), [0.0, 1.0])[:, 1]
+    flattest = x[across.argmin()]
+    number = f"curvature {across.min():g} at the origin, {across.max():g} at x1 = ±20"
+    return number, verdict(abs(flattest) < 1e-9 and np.sum(across == across.min()) == 1)
+
+
+def _global_minimum():
+    scales = 10.0 ** -np.arange(6)[:, None, None]
+    x = scales * np.random.default_rng(0).uniform(-20, 20, (20_000, 2))
+    origin = max(loss.value([0.0, 0.0]) for loss in (two_valleys, HARD))
+    lowest = min(loss.value(x).min() for loss in (two_valleys, HARD))
+    number = f"F = {origin:g} there, with both cut-offs, and more at 120,000 random points"
+    return number, verdict(origin == 0 < lowest)
+
+
+def _confined():
+    z = np.concatenate([[0], np.geomspace(1e-6, 1e12, 1000)])
+    hard, smooth = Clip(0.25).value(z), Saturation(0.25).value(z)
+    rising = all(v[0] == 0 and np.all(np.diff(v) >= 0) for v in (hard, smooth))
+    number = f"up to {hard.max():g} for min{{z, ¼}}; for ¼ z/(1 + z) still below ¼ at z = 10¹²"
+    return number, verdict(rising and hard.max() == 0.25 > smooth.max())
+
+
+def _kink():
+    edge = brentq(lambda u: f1.value(u) - 0.25, 0, 2) / 10
+    sides = [[edge - 1e-9, 0.0], [edge + 1e-9, 0.0]]
+    hard, smooth = (abs(np.diff(loss.grad(sides)[:, 0]))[0] for loss in (HARD, two_valleys))
+    number = (
+        f"at |x1| = {edge:.4f} the slope jumps by {hard:.2f} (for ¼ z/(1 + z): by {smooth:.0f})"
+    )
+    return number, verdict(hard < 1e-6, RESERVED)
+
+
+def _local():
+    steps = [np.argmax(_before(loss).points[:, 0] > -4) for loss in (two_valleys, HARD)]
+    number = f"x1 passes -4 at step {steps[0]}; without the small valley's far slope, at {steps[1]}"
+    return number, verdict(abs(steps[0] - steps[1]) <= 1, RESERVED)
+
+
+def _needs_a_small_rate():
+    stable = 2 / sharpness(two_valleys, np.zeros(2), tol=1e-8).values[0]
+    number = f"largest stable rate at the origin {stable:g}"
+    return number, verdict(stable < LARGE / 10)
+
+
+def _comes_to_rest():
+    cycle = two_cycle(PROFILE, 25 * SMALL)
+    factor = 1 - 25 * SMALL * PROFILE.hvp(cycle, 1.0)
+    starts = np.random.default_rng(0).uniform(-1, 1, 200)
+    exponent = lyapunov(PROFILE, starts, 25 * SMALL, steps=1000, discard=200).mean()
+    number = f"its two-cycle ±{cycle / 10:.3f} repels (factor {factor:.2f} a step); "
+    number += f"Lyapunov exponent {exponent:+.1f}"
+    return number, verdict(exponent < 0)
+
+
+def _attracted_first():
+    path = _before()
+    h = BOWL.value(path.points[:, 0])
+    cycle = two_cycle(f1, LARGE * h**2) / h
+    off = abs(abs(path.points[:, 1]) / cycle - 1)
+    first = np.argmax(off < 0.05)
+    number = f"|x2| within 5 % of its two-cycle from step {first} on, at x1 = "
+    number += f"{path.points[first, 0]:.1f}"
+    return number, verdict(off[first : DECAYS[-1] + 1].max() < 0.05 and path.points[first, 0] < -15)
+
+
+def _to_the_flattest():
+    rates = np.array([[1.5], [LARGE]])
+    ends = descend(ONE_VALLEY, START, rates, 4000, every=4000).points[-1, :, 0]
+    number = f"large valley alone, 4000 steps: x1 = {ends[1]:.2f}; at η = 1.5 only {ends[0]:.1f}"
+    return number, verdict(abs(ends[1]) < 0.1 < 10 < abs(ends[0]))
+
+
+def _faster():
+    rates = np.array([2.25, 2.5, 3.0, 4.0])
+    x = descend(two_valleys, START, rates[:, None], 1200).points[..., 0]
+    steps = np.where((x > -4).any(axis=0), (x > -4).argmax(axis=0), 10**9)
+    number = f"x1 passes -4 at steps {_listed(steps)} with η = {_listed(rates)}"
+    return number, verdict(np.all(np.diff(steps) < 0))
+
+
+def _loss_hardly_falls():
+    path, ends = _before(), [466, 750]
+    (x, far), (high, low) = path.points[ends, 0], path.values[ends]
+    number = f"{high:.3f} at x1 = {x:.2f}, {low:.3f} at {far:.2f}: {1 - low / high:.0%} less"
+    return number, verdict(low > 0.85 * high and far > x / 2)
+
+
+def _passes_minus_4():
+    x = _before().points[: DECAYS[-1] + 1, 0]
+    first = np.argmax(x > -4)
+    return f"{first}, and it stays", verdict(first == 466 and np.all(x[first:] > -4))
+
+
+def _similar_losses():
+    values = _before().values[list(DECAYS)]
+    return _listed(values, "{:.3f}"), verdict(values.max() < 1.1 * values.min())
+
+
+def _different_times():
+    waits = np.array(_at(_waits()))
+    number = f"{_listed(waits)} steps until |x1| < {ARRIVED}"
+    return number, verdict(np.all(waits[:-1] > 1.9 * waits[1:]))
+
+
+def _five_hundred_steps():
+    later = _after().points[500]
+    x = _at(later[:, 0])
+    loss = _at(_after().values[500])
+    number = f"x1 = {x[0]:.2f}, {x[1]:.2f}, inside ±{ARRIVED}; loss {loss[0]:.3f}, {loss[1]:.3f}, "
+    number += "below 0.12"
+    far = x[0] < -1 and x[1] < -1
+    return number, verdict(far and abs(x[2]) < ARRIVED and loss[2] < 0.12 < min(loss[:2]))
+
+
+def _earlier_costs_more():
+    total = CANDIDATES + _waits()
+    best = CANDIDATES[total.argmin()]
+    until = total[: total.argmin() + 1]
+    number = f"arrival at step {_listed(_at(total))}; at best {total.min():g}, decay at {best}"
+    return number, verdict(np.all(np.diff(until) < 0))
+
+
+def _in_the_vicinity():
+    best = CANDIDATES[(CANDIDATES + _waits()).argmin()]
+    x = _before().points[best, 0]
+    number = f"the best moment is step {best}, with x1 = {x:.2f}"
+    return number, verdict(0.1 < abs(x) < 0.5)
+
+
+def _suboptimal_minimum():
+    x, y = START
+    h = BOWL.value(x)
+    bound = abs(x) * (1 - 0.002 * y**2 / (2 - SMALL * h**2))
+    hard, smooth = (descend(loss, START, SMALL, 1000).points[-1] for loss in (HARD, two_valleys))
+    slopes = [loss.grad(point)[0] for loss, point in ((HARD, hard), (two_valleys, smooth))]
+    number = f"min{{z, ¼}}: for ever at x1 = {hard[0]:.2f}; ¼ z/(1 + z): still sliding there "
+    number += f"(slope {slopes[1]:.0e}), as it has no other minimum"
+    stuck = slopes[0] == 0 and abs(hard[0]) >= bound
+    if not stuck:
+        return number, FAILS
+    return number, verdict(slopes[1] == 0, RESERVED)
+
+
+def _same_on_a_quadratic():
+    bowl = Sum((Ridge(Quadratic(25.0), (1, 0)), Ridge(Quadratic(1.0), (0, 1))))
+    before = descend(bowl, START, 0.06, DECAYS[-1]).points
+    ends = descend(bowl, before[list(DECAYS)], 0.006, 2000, every=2000).points[-1]
+    apart = np.ptp(ends, axis=0).max()
+    number = f"the three decays end within {apart:.0e} of each other"
+    return number, verdict(apart < 1e-9)
+
+
+CLAIMS = (
+    Claim(
+        "5-constants",
+        "journal eq. 5.1 and fig. 5.1, preprint eq. 9 and fig. 6",
+        "the loss of the figure: f1, h(x) = 1 + 0.001 x², k = 10, a cut-off ¼ z/(1 + z)",
+        "0.001, 10, 0.25",
+        _constants,
+        "1e-13, rounding, against the caption's formula at 1000 random points",
+        HOLDS,
+    ),
+    Claim(
+        "5-flattest",
+        "journal section 5, preprint section 5",
+        "(0, 0) is the flattest minimum of the large valley",
+        "—",
+        _flattest,
+        "none: it must be the smallest of 4001 curvatures",
+        HOLDS,
+    ),
+    Claim(
+        "5-global",
+        "journal section 5, preprint section 5",
+        "the global minimum is at the origin, at the bottom of both valleys",
+        "—",
+        _global_minimum,
+        "none; proved on the page",
+        HOLDS,
+    ),
+    Claim(
+        "5-confined",
+        "journal eq. 5.1, preprint eq. 9",
+        "the cut-off does not decrease and keeps the small valley within [0, c]",
+        "0.25 in the figure",
+        _confined,
+        "none",
+        HOLDS,
+    ),
+    Claim(
+        "5-kink",
+        "journal section 5, preprint section 5",
+        "the simplest cut-off is min{z, c}",
+        "—",
+        _kink,
+        "a slope that jumps by less than 1e-6 would do: descent needs a gradient everywhere",
+        RESERVED,
+    ),
+    Claim(
+        "5-local",
+        "journal section 5, preprint section 5",
+        "the cut-off makes the small valley's effect local",
+        "—",
+        _local,
+        "one step: with ¼ z/(1 + z) the small valley pulls from afar",
+        RESERVED,
+    ),
+    Claim(
+        "5-sharp",
+        "journal section 5, preprint section 5",
+        "the small valley is sharp, so descent needs a small learning rate to converge in it",
+        "—",
+        _needs_a_small_rate,
+        "it must be below a tenth of the large rate 2.5",
+        HOLDS,
+    ),
+    Claim(
+        "5-rest",
+        "journal fig. 5.1, preprint fig. 6",
+        "decayed to 0.25, the trajectories converge in the small valley",
+        "0.25",
+        _comes_to_rest,
+        "the sign of the exponent: they arrive in the small valley, and stay chaotic in it",
+        FAILS,
+    ),
+    Claim(
+        "5-first",
+        "journal section 5 and fig. 5.1, preprint section 5 and fig. 6",
+        "from (-20, 3) at η = 2.5, descent is first attracted by the large valley",
+        "(-20, 3), 2.5",
+        _attracted_first,
+        "5 % of the two-cycle; x1 below -15 when it is reached",
+        HOLDS,
+    ),
+    Claim(
+        "5-along",
+        "journal section 5, preprint section 5",
+        "then it moves along the valley to its flattest part",
+        "—",
+        _to_the_flattest,
+        "|x1| below 0.1; the rate must be above 2/(h(0)² f''(0)) = 2",
+        HOLDS,
+    ),
+    Claim(
+        "5-faster",
+        "journal section 5, preprint section 5",
+        "it moves faster with a larger learning rate",
+        "—",
+        _faster,
+        "none: the steps must decrease",
+        HOLDS,
+    ),
+    Claim(
+        "5-loss",
+        "journal section 5, preprint section 5",
+        "while it moves along the large valley, the loss hardly decreases",
+        "—",
+        _loss_hardly_falls,
+        "15 % from step 466 to step 750, while x1 makes more than half of its way",
+        HOLDS,
+    ),
+    Claim(
+        "5-466",
+        "journal fig. 5.1, preprint fig. 6",
+        "x1 gets bigger than -4 at iteration 466",
+        "466, -4",
+        _passes_minus_4,
+        "none",
+        HOLDS,
+    ),
+    Claim(
+        "5-similar",
+        "journal section 5 and fig. 5.1, preprint section 5 and fig. 6",
+        "at the decays at steps 650, 700 and 750 the losses are similar",
+        "650, 700, 750",
+        _similar_losses,
+        "10 %, the paper names no number",
+        HOLDS,
+    ),
+    Claim(
+        "5-times",
+        "journal section 5, preprint section 5",
+        "yet from there the three need drastically different times to the small valley",
+        "—",
+        _different_times,
+        "each about twice the next at least; the paper names no number",
+        HOLDS,
+    ),
+    Claim(
+        "5-500",
+        "journal fig. 5.1, preprint fig. 6",
+        "the figure shows each of the three for 500 steps after its decay",
+        "500",
+        _five_hundred_steps,
+        "none: one of three has arrived by then",
+        HOLDS,
+    ),
+    Claim(
+        "5-earlier",
+        "journal section 5, preprint section 5",
+        "decayed earlier, descent takes longer",
+        "—",
+        _earlier_costs_more,
+        "none: the arrival must fall with every decay step from 630 to the best one",
+        HOLDS,
+    ),
+    Claim(
+        "5-ideal",
+        "journal section 5, preprint section 5",
+        "the ideal moment is when the iterate has come to the vicinity of the small valley",
+        "—",
+        _in_the_vicinity,
+        "between 0.1 and 0.5 from its bottom; it has half its depth at |x1| = 0.17",
+        HOLDS,
+    ),
+    Claim(
+        "5-stuck",
+        "journal section 5, preprint section 5",
+        "in the extreme case a small learning rate leads to a suboptimal minimum",
+        "—",
+        _suboptimal_minimum,
+        "none: the slope must be exactly 0 (proved for the hard cut-off)",
+        RESERVED,
+    ),
+    Claim(
+        "5-quadratic",
+        "journal section 2.2, preprint section 2.2",
+        "on a quadratic loss all decays end at the same solution",
+        "—",
+        _same_on_a_quadratic,
+        "1e-9 after 2000 steps at η = 0.006, on the quadratic approximation at the origin",
+        HOLDS,
+    ),
+)
