@@ -3,7 +3,14 @@
 One module for each section of the paper: the functions that measure, and the rows they fill.
 """
 
-from mslbook.claims import section_2_1, section_4_1, section_4_2, section_4_3, section_4_4, section_6
+from mslbook.claims import (
+    section_2_1,
+    section_4_1,
+    section_4_2,
+    section_4_3,
+    section_4_4,
+    section_6,
+)
 from mslbook.claims.ledger import FAILS, HOLDS, RESERVED, SIGNS, Claim, Ledger, measured
 
 __all__ = ["FAILS", "HOLDS", "RESERVED", "Claim", "Ledger", "ledger", "report"]
