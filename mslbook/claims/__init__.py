@@ -9,13 +9,14 @@ from mslbook.claims import (
     section_4_2,
     section_4_3,
     section_4_4,
+    section_5,
     section_6,
 )
 from mslbook.claims.ledger import FAILS, HOLDS, RESERVED, SIGNS, Claim, Ledger, measured
 
 __all__ = ["FAILS", "HOLDS", "RESERVED", "Claim", "Ledger", "ledger", "report"]
 
-SECTIONS = (section_2_1, section_4_1, section_4_2, section_4_3, section_4_4, section_6)
+SECTIONS = (section_2_1, section_4_1, section_4_2, section_4_3, section_4_4, section_5, section_6)
 CLAIMS = tuple(claim for section in SECTIONS for claim in section.CLAIMS)
 
 
