@@ -1,0 +1,237 @@
+"""Section 4.2, many dimensions: measured here and now."""
+
+import numpy as np
+
+from mslbook.claims.ledger import HOLDS, RESERVED, Claim, verdict
+from mslbook.descent import decays, descend
+from mslbook.losses import Composed, Quadratic, Saturation, Scaled, Sum, f1, f2, f3, separable
+from mslbook.probes import lyapunov, sharpness
+from mslbook.theory import stable_lr, two_cycle
+
+ARRIVED = 1e-9  # a distance that counts as arrived
+N = 8  # dimensions
+
+g = Composed(Saturation(), Quadratic(curvature=2.0))  # x² / (1 + x²): smooth, not convex
+
+
+def _basis():
+    """A random orthonormal basis, a vector in each row."""
+    return np.linalg.qr(np.random.default_rng(0).normal(size=(N, N)))[0].T
+
+
+def _starts(count, n=N):
+    return np.random.default_rng(1).normal(0, 10, (count, n))
+
+
+def _eigendirections():
+    curvatures = np.array([3, 2, 1.4, 1, 0.7, 0.5, 0.3, 0.2])
+    loss = separable([Scaled(a, f1) for a in curvatures], _basis())
+    found = sharpness(loss, np.zeros(N), k=N, tol=1e-8)
+    values = abs(found.values - curvatures).max()
+    aligned = abs(np.sum(found.vectors * _basis(), axis=1)).min()
+    number = f"cosines at least {aligned:.5f}, curvatures off by at most {values:.5f}"
+    return number, verdict(values < 1e-8 and aligned > 1 - 1e-6)
+
+
+def _components_converge():
+    lr = 2.5
+    functions = [Scaled(a, f1) for a in (3, 2, 1.4, 1, 0.7, 0.5, 0.3, 0.2)]
+    levels = np.array([two_cycle(f, lr) if lr > stable_lr(f) else 0.0 for f in functions])
+    basis, starts = _basis(), _starts(300)
+    ends = descend(separable(functions, basis), starts, lr, 300, every=300).points[-1]
+    arrived = np.sum(np.all(abs(abs(ends @ basis.T) - levels) < ARRIVED, axis=-1))
+    number = (
+        f"{arrived:,} of {len(starts):,} starts in {N} dimensions, {np.sum(levels > 0)} cycling"
+    )
+    return number, verdict(arrived == len(starts))
+
+
+def _components_are_separate():
+    functions = [f1, f2, Scaled(0.5, f1), g] * 2
+    basis, starts = _basis(), _starts(100) / 10
+    z = descend(separable(functions, basis), starts, 0.3, 30).points @ basis.T
+    alone = [descend(f, z[0, :, i], 0.3, 30).points for i, f in enumerate(functions)]
+    off = abs(z - np.stack(alone, axis=-1)).max()
+    number = f"components and descents apart differ by {off:.5f}"
+    return number, verdict(off < ARRIVED)
+
+
+def _exponentially_many():
+    orbits = []
+    for k in range(1, N + 1):
+        functions = k * [f1] + (N - k) * [Scaled(0.2, f1)]
+        ends = descend(separable(functions, _basis()), _starts(2000), 5.0, 20, every=20).points[-1]
+        signs = ends @ _basis()[:k].T > 0
+        orbits.append(len(np.unique(signs ^ signs[:, :1], axis=0)))  # a pattern and its opposite
+    number = f"{', '.join(map(str, orbits))} for 1 to {N} cycling directions"
+    return number, verdict(orbits == [2**k for k in range(N)])
+
+
+def _f3_is_not_convex():
+    x = np.stack(np.meshgrid(*2 * [np.linspace(-3, 3, 61)]), axis=-1)
+    hessians = np.stack([f3.hvp(x, e) for e in np.eye(2)], axis=-1)
+    lowest = np.linalg.eigvalsh(hessians).min()
+    return f"lowest curvature {lowest:.1f} (|x1|, |x2| ≤ 3)", verdict(lowest < 0)
+
+
+def _right_panel():
+    path = descend(f3, (-3.0, 3.0), decays({0: 1, 200: 0.3, 400: 0.1}), 600)
+    stable = 2 / sharpness(f3, np.zeros(2)).values[0]
+    nearby = _starts(50, 2) / 1e4
+    exponents = [
+        lyapunov(f3, start + nearby, lr, 300, discard=100).mean()
+        for start, lr in zip(path.points[[0, 200]], (1.0, 0.3), strict=True)
+    ]
+    rest = abs(path.points[-1]).max()
+    number = f"exponents {exponents[0]:+.1f} at η = 1, {exponents[1]:+.1f} at 0.3; "
+    number += f"at rest at 0.1 (stable up to {stable:.4f}): {'yes' if rest < ARRIVED else 'no'}"
+    return number, verdict(min(exponents) > 0 and rest < ARRIVED and 0.1 < stable < 0.3)
+
+
+def _several_cycles():
+    ends = descend(g, _starts(1000, 1)[:, 0] / 10, 1.9, 1000, every=1000).points[-1]
+    after = descend(g, ends, 1.9, 2).points
+    returned = np.all(abs(after[2] - after[0]) < ARRIVED)
+    orbits = len(np.unique(np.sort(after[:2], axis=0).round(6), axis=1).T)
+    number = f"x²/(1 + x²) at η = 1.9: {orbits} two-cycles attract"
+    return number, verdict(returned and orbits > 1)
+
+
+def _period(lr, longest=60):
+    """The period of the cycle of g that attracts at this learning rate, 0 if none so short does."""
+    late = descend(g, _starts(20, 1)[:, 0] / 10, lr, 2000, every=2000).points[-1]
+    orbits = descend(g, late, lr, longest).points
+    # Chaos may last long before a start falls into the cycle, so not all of them need be there.
+    back = np.flatnonzero(np.any(abs(orbits[1:] - orbits[0]) < 1e-7, axis=-1))
+    return int(back[0]) + 1 if len(back) else 0
+
+
+def _long_periods():
+    lrs = (2.1, 2.63, 5.581, 8.2302)
+    periods = [_period(lr) for lr in lrs]
+    number = "on x²/(1 + x²) " + ", ".join(
+        f"{period} at η = {lr}" for period, lr in zip(periods, lrs, strict=True)
+    )
+    return number, verdict(min(periods) > 0 and max(periods) > 20)
+
+
+def _chaos_is_easy():
+    line, plane = _starts(40, 1) / 10, _starts(20, 2)[:, None] / 10
+    share = []
+    for f, start, lrs in (
+        (f2, line, np.linspace(0.35, 2, 34)),
+        (f3, plane, np.linspace(0.13, 2, 34)[:, None]),
+        (f1, line, np.linspace(2.1, 20, 34)),
+    ):
+        share.append(np.mean(lyapunov(f, start, lrs, 250, discard=250).mean(axis=0) > 0))
+    number = "exponent positive at {:.0%} of η above stable for f2, {:.0%} for f3; ".format(*share)
+    number += f"{share[2]:.0%} for the convex f1"
+    return number, verdict(min(share[:2]) > 0.5 and share[2] == 0)
+
+
+def _bounded():
+    far = 0.0
+    for f in (f1, f2, f3):
+        path = descend(f, _starts(300, f.dimension or 1), 100.0, 500, every=500)
+        if np.any(path.diverged_at >= 0):
+            return "descent on f1, f2 or f3 diverged at η = 100", verdict(False)
+        far = max(far, abs(path.points[-1]).max())
+    bowl = Sum((f1, Quadratic(curvature=0.1)))  # its curvature falls from 1.1 to 0.1
+    lost = np.mean(descend(bowl, _starts(200, 1), 25.0, 3500, every=3500).diverged_at >= 0)
+    number = f"η = 100: f1, f2, f3 within {10 ** np.ceil(np.log10(far)):.0f}; "
+    number += f"η = 25 on f1 + x²/20: {lost:.0%} of starts diverge"
+    return number, verdict(lost == 0, RESERVED)
+
+
+CLAIMS = (
+    Claim(
+        "4.2-eigen",
+        "journal eq. 4.4, preprint eq. 4",
+        "the directions of a sum (4.4) play the part of a quadratic's eigenvectors",
+        "—",
+        _eigendirections,
+        "1e-6 in the cosine: the Hessian at 0 has them as eigenvectors, f_i''(0) as eigenvalues",
+        HOLDS,
+    ),
+    Claim(
+        "4.2-converges",
+        "journal theorem 4.2, preprint theorem 2",
+        "from almost every start each component rests or cycles, as in one dimension",
+        "—",
+        _components_converge,
+        "1e-9 from 0 or ±x_η in every component, after 300 steps at η = 2.5",
+        HOLDS,
+    ),
+    Claim(
+        "4.2-orthogonal",
+        "journal theorem 4.2, preprint theorem 2",
+        "orthogonal directions make n separate descents in one dimension",
+        "—",
+        _components_are_separate,
+        "1e-9 over 30 steps: rounding, before chaos enlarges it",
+        HOLDS,
+    ),
+    Claim(
+        "4.2-many",
+        "journal 4.2, preprint 4.2",
+        "there are exponentially many two-cycles, by the combinations of signs",
+        "—",
+        _exponentially_many,
+        "none: the orbits reached from 2000 starts must be 2^(k-1)",
+        HOLDS,
+    ),
+    Claim(
+        "4.2-nonconvex",
+        "journal fig. 4.1, preprint fig. 4",
+        "f3 is not convex",
+        "—",
+        _f3_is_not_convex,
+        "none: a negative curvature anywhere",
+        HOLDS,
+    ),
+    Claim(
+        "4.2-right",
+        "journal fig. 4.1 right, preprint fig. 4 right",
+        "from (-3, 3) descent on f3 is chaotic; η is 1, 0.3 from step 200, 0.1 from step 400",
+        "1, 0.3, 0.1",
+        _right_panel,
+        "the signs of the exponents; 1e-9 after the last decay",
+        HOLDS,
+    ),
+    Claim(
+        "4.2-several",
+        "journal 4.2, preprint 4.2",
+        "without convexity there may be more than one periodic solution",
+        "—",
+        _several_cycles,
+        "1e-9 for the return after two steps",
+        HOLDS,
+    ),
+    Claim(
+        "4.2-long",
+        "journal 4.2, preprint 4.2",
+        "and some of them have very long periods",
+        "—",
+        _long_periods,
+        "1e-7 for the return; more than 20 counts as long",
+        HOLDS,
+    ),
+    Claim(
+        "4.2-chaos",
+        "journal 4.2, preprint 4.2",
+        "without convexity a large learning rate easily makes descent chaotic",
+        "—",
+        _chaos_is_easy,
+        "the sign of the exponent, at 34 learning rates for each function",
+        HOLDS,
+    ),
+    Claim(
+        "4.2-bounded",
+        "journal 4.2, preprint 4.2",
+        "subquadratic growth around the minimum keeps descent from blowing up at any η",
+        "—",
+        _bounded,
+        "none; the growth must be subquadratic far out, not only around the minimum",
+        RESERVED,
+    ),
+)
