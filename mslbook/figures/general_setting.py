@@ -5,7 +5,7 @@ import numpy as np
 
 from mslbook.figures import BLUE, GREEN, GREY, ONE_PANEL, PURPLE, TWO_PANELS, VERMILLION
 
-LOOKS = ((BLUE, "-"), (VERMILLION, "--"), (GREEN, "-."), (PURPLE, ":"), (GREY, "-"))
+LOOKS = ((BLUE, "-"), (VERMILLION, "--"), (GREEN, "-."), (PURPLE, ":"), (GREY, (0, (7, 1))))
 
 
 def definition_by_distance(found, proved):
@@ -15,19 +15,17 @@ def definition_by_distance(found, proved):
     the cosine, drawn as a line.
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=TWO_PANELS)
-    for (name, loss), (color, dash) in zip(found.items(), LOOKS, strict=False):
-        left.loglog(loss.radii, loss.growth, dash, color=color, label=name)
+    for (name, loss), (color, dash) in zip(found.items(), LOOKS, strict=True):
+        left.loglog(loss.radii, loss.growth, linestyle=dash, color=color, label=name)
         if loss.cosines.min() < 0.99:
-            right.semilogx(loss.radii, loss.cosines, dash, color=color, label=name)
-    right.axhline(1, color=GREY, linestyle=":", linewidth=1.5)
-    right.text(1e6, 0.98, "one variable", ha="right", va="top", color=GREY, fontsize=12)
+            right.semilogx(loss.radii, loss.cosines, linestyle=dash, color=color)
     right.axhline(proved, color=GREY, linestyle="--", linewidth=1.5)
-    right.text(1e6, proved - 0.02, f"proved: {proved:g}", ha="right", va="top", color=GREY)
-    left.set(xlabel="distance $r$", ylabel="largest $\\|\\nabla f\\| / r$", ylim=(1e-9, 1e9))
-    left.legend(loc="lower left", fontsize=11, handlelength=2.4)
-    right.set(xlabel="distance $r$", ylabel="smallest cosine", ylim=(0, 1.1))
-    for axes in (left, right):
-        axes.set_xlim(1e-3, 1e6)
+    right.text(1e4, proved - 0.02, f"proved: {proved:g}", ha="right", va="top", color=GREY)
+    left.set(xlabel="distance $r$", ylabel="largest $\\|\\nabla f\\| / r$", ylim=(1e-9, 1e12))
+    left.set_yticks([1e-6, 1, 1e6])
+    left.legend(loc="upper left", fontsize=11, labelspacing=0.2)
+    right.set(xlabel="distance $r$", ylabel="smallest cosine", ylim=(0, 1), xlim=(1e-3, 1e4))
+    left.set_xlim(1e-3, 1e6)
     return figure
 
 
@@ -42,30 +40,24 @@ def caught(steps, distances, radius):
     axes.plot(steps, high, "-", color=BLUE, label="the farthest of all")
     axes.plot(steps, middle, "-.", color=GREEN, label="half are nearer than this")
     axes.axhline(radius, color=VERMILLION, linestyle="--", label="radius $R_\\eta$")
-    axes.set(xlabel="step", ylabel="distance $\\|x_t\\|$", yscale="log")
+    axes.set(xlabel="step", ylabel="distance $\\|x_t\\|$", yscale="log", ylim=(0.1, 1e5))
     axes.legend(loc="upper right")
     return figure
 
 
-def radius_by_learning_rate(lrs, cycle, r2, trap, visited):
-    """The radius by learning rate: f1 and its two-cycle left, f3 and what descent visits right.
-
-    `cycle` and `r2` of f1 belong to `lrs`; `visited` is the farthest iterate on f3 at `trap.lr`.
-    """
-    figure, (left, right) = plt.subplots(1, 2, figsize=TWO_PANELS)
-    left.plot(lrs, r2, "--", color=VERMILLION, label="$r_2$")
-    left.plot(lrs, cycle, "-", color=BLUE, label="$r_1 = x_\\eta$")
-    left.set(xlabel="learning rate $\\eta$", ylabel="distance", title="$f_1$")
-    left.legend(loc="upper left")
-    right.loglog(trap.lr, trap.by_c, ":", color=PURPLE, label="$r_1$ from $c$")
-    right.loglog(trap.lr, trap.r2, "--", color=VERMILLION, label="$r_2$")
-    right.loglog(trap.lr, trap.r1, "-", color=BLUE, label="$r_1$")
-    right.loglog(trap.lr, visited, "o", color=GREEN, label="farthest visited")
-    right.set(xlabel="learning rate $\\eta$", title="$f_3$")
-    right.set_xticks([0.2, 0.5, 1, 2, 5], labels=["0.2", "0.5", "1", "2", "5"])
-    right.set_yticks([1, 10], labels=["1", "10"])
-    right.minorticks_off()
-    right.legend(loc="upper left", fontsize=11)
+def radius_by_learning_rate(trap, visited):
+    """The radii by learning rate, and the farthest point that descent visits at each."""
+    figure, axes = plt.subplots(figsize=ONE_PANEL)
+    r1, r2 = (np.where(radii > 0, radii, np.nan) for radii in (trap.r1, trap.r2))
+    axes.loglog(trap.lr, trap.by_c, ":", color=PURPLE, label="$r_1$ from $c$")
+    axes.loglog(trap.lr, r2, "--", color=VERMILLION, label="$r_2$")
+    axes.loglog(trap.lr, r1, "-", color=BLUE, label="$r_1$")
+    axes.loglog(trap.lr, np.where(r1 > 0, visited, np.nan), "o", color=GREEN, label="farthest visited")
+    axes.set(xlabel="learning rate $\\eta$", ylabel="distance", ylim=(0.4, 40))
+    axes.set_xticks([0.2, 0.5, 1, 2, 5], labels=["0.2", "0.5", "1", "2", "5"])
+    axes.set_yticks([1, 10], labels=["1", "10"])
+    axes.minorticks_off()
+    axes.legend(loc="upper left")
     return figure
 
 
@@ -87,7 +79,8 @@ def caught_or_lost(paths):
     """Distances by step on several losses; `paths` has distances by label."""
     figure, axes = plt.subplots(figsize=ONE_PANEL)
     for (name, distances), (color, dash) in zip(paths.items(), LOOKS, strict=True):
-        axes.plot(distances, dash, color=color, label=name)
-    axes.set(xlabel="step", ylabel="$|x_t|$", yscale="log", ylim=(1e-4, 1e5))
-    axes.legend(loc="center right", fontsize=11)
+        axes.plot(distances, linestyle=dash, color=color, label=name)
+    axes.set(xlabel="step", ylabel="$|x_t|$", yscale="log", ylim=(1e-2, 1e7))
+    axes.set_yticks([1e-2, 1, 1e2, 1e4, 1e6])
+    axes.legend(loc="upper left", bbox_to_anchor=(0.2, 1.05), fontsize=11, labelspacing=0.2)
     return figure

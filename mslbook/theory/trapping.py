@@ -12,7 +12,7 @@ DECADE = 8  # spheres
 KEPT = 6  # directions followed from each sphere to the next,
 APART = np.cos(0.05)  # at least this far from each other, as a cosine
 ANGLES = 0.1 * 8.0 ** -np.arange(9)  # within which a better direction is sought, one after one
-COARSE = ANGLES[:5]
+COARSE = ANGLES[:6]
 NOTHING = 1e-6  # a cosine, or a ratio of gradients, that counts as 0
 PLACE = "journal definition 4.1, preprint definition 1"
 
@@ -45,7 +45,7 @@ class Subquadratic:
 
     def __repr__(self):
         growth = "falls" if self.falls else "does not fall"
-        other = "" if self.critical is None else f", gradient 0 also at {self.critical}"
+        other = "" if self.critical is None else f", gradient 0 also at {_written(self.critical)}"
         return f"<c at most {self.c:.4g}, growth {growth}{other}>"
 
 
@@ -74,7 +74,7 @@ def subquadratic(loss: Loss, minimum=None) -> Subquadratic:
     ‖grad‖ / ‖x - x*‖ tend to 0 far out. Both are measured on spheres around the minimum x* (zero
     unless given), with radii from 1e-4 to 1e6: in both directions for a function of one variable,
     in 256 or more for others, the worst of them improved and followed from sphere to sphere. No
-    chance is involved. What is found is exact at the points sampled and proves nothing between
+    chance is involved. It is made for a handful of variables. What is found is exact at the points sampled and proves nothing between
     them: ``c`` is an upper bound of the best constant, ``falls`` and ``critical`` are evidence.
 
     Raises ValueError if the minimum has the wrong length or the gradient does not vanish there.
@@ -121,11 +121,16 @@ def trapping_radius(loss: Loss, lr, minimum=None) -> Trap:
     return Trap(*(array if lr.ndim else array.item() for array in fields))
 
 
+def _written(point):
+    """A point in words, to four digits."""
+    return np.array2string(np.asarray(point), precision=4)
+
+
 def _check(found):
     """One sentence on the condition that the loss lacks."""
     if found.c <= NOTHING:
         raise ValueError(
-            f"the loss is not subquadratic ({PLACE}): at x = {found.where} the gradient does not "
+            f"the loss is not subquadratic ({PLACE}): at x = {_written(found.where)} the gradient does not "
             f"point away from the minimum (cosine {found.c:.2g}), as it must everywhere with one "
             "c > 0; if the minimum lies elsewhere, pass it as minimum="
         )
@@ -137,7 +142,7 @@ def _check(found):
         )
     if found.critical is not None:
         raise ValueError(
-            f"the gradient vanishes at x = {found.critical} too, so descent can rest there; the "
+            f"the gradient vanishes at x = {_written(found.critical)} too, so descent can rest there; the "
             "definition permits it, but journal theorem 4.3 (preprint theorem 3) needs a gradient "
             "that vanishes only at the minimum"
         )
@@ -156,7 +161,7 @@ class _Field:
         near = np.linalg.norm(self.grad(RADII[0] * _directions(self.n)), axis=-1).max()
         if not size <= NOTHING * near:
             raise ValueError(
-                f"the gradient does not vanish at {self.minimum}, its norm there is {size:.2g}: "
+                f"the gradient does not vanish at {_written(self.minimum)}, its norm there is {size:.2g}: "
                 "pass the point where the loss is smallest as minimum="
             )
 
