@@ -109,7 +109,7 @@ def _steepness(valley, x, step):
     if not np.all(np.isfinite(h) & (h > 0)):
         where = "at the start" if step == 0 else f"after {step} steps"
         raise ValueError(
-            f"{where} h(x) is no longer a positive finite number, as the valley f(h(x) y) needs "
+            f"{where} h(x) is not a positive finite number, as the valley f(h(x) y) needs "
             f"({PLACE}): start elsewhere, or with a smaller learning rate"
         )
     return h, h_grad
