@@ -221,6 +221,21 @@ class TestAsALoss:
         )
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize(
+    "loss", [EmpiricalLoss(DATA), PopulationLoss(stats.lognorm(1.0))], ids=["data", "distribution"]
+)
+def test_a_gpu_is_answered_in_kind(loss):
+    w = torch.tensor([-2.0, 0.0, 0.3], dtype=torch.float64, device="cuda")
+    for ours, theirs in (
+        (loss.value(w), loss.value(w.cpu())),
+        (loss.grad(w), loss.grad(w.cpu())),
+        (loss.hvp(w, w), loss.hvp(w.cpu(), w.cpu())),
+    ):
+        assert ours.device.type == "cuda"
+        torch.testing.assert_close(ours.cpu(), theirs, rtol=1e-12, atol=0)
+
+
 def test_empirical_loss_can_be_differentiated_by_torch():
     loss, w = EmpiricalLoss(DATA), torch.tensor([-3.0, 0.02, 0.4], dtype=torch.float64)
     w.requires_grad_()
