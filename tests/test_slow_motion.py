@@ -38,11 +38,11 @@ class Smooth:
         return v / (1 + u * u) ** 1.5
 
 
-@pytest.mark.parametrize("f", [f1, F2(C=0.5), Smooth()])
-def test_y_is_on_the_two_cycle_at_every_step(f):
-    motion = quasistatic(Valley(f, valley.h), 1.0, 15.0, 400)
+@pytest.mark.parametrize(("f", "lr"), [(f1, 3.0), (f1, 15.0), (F2(C=0.5), 40.0), (Smooth(), 15.0)])
+def test_y_is_on_the_two_cycle_at_every_step(f, lr):
+    motion = quasistatic(Valley(f, valley.h), 1.0, lr, 100)
     h = valley.h.value(motion.points)
-    np.testing.assert_allclose(motion.amplitudes, two_cycle(f, 15.0 * h * h) / h, rtol=1e-10)
+    np.testing.assert_allclose(motion.amplitudes, two_cycle(f, lr * h * h) / h, rtol=1e-10)
 
 
 def test_each_step_is_equation_4_8():
@@ -80,7 +80,7 @@ def test_descent_stays_with_it():
 
 
 def test_a_sweep_of_starts_and_rates_is_the_single_runs():
-    starts = np.array([[20.0, 10.0], [-15.0, 3.0], [5.0, -16.0]])
+    starts = np.array([[20.0, 10.0], [-25.0, 3.0], [5.0, -16.0]])
     rates = np.array([3.0, 6.0])[:, None, None]
     sweep = quasistatic(Valley(f1, BOWL), starts, rates, 50)
     assert sweep.points.shape == (51, 2, 3, 2)
@@ -97,7 +97,7 @@ def test_it_stops_at_the_end_and_not_before():
     assert np.all(np.diff(left, axis=0) < 0)
     assert np.all(left > 0)
     growth = (1 / left[-1] - 1 / left[0]) / 500
-    np.testing.assert_allclose(growth, 32e-6 * np.sqrt(2 / 3), rtol=0.04 * distances)
+    assert np.all(abs(growth / (32e-6 * np.sqrt(2 / 3)) - 1) < 0.04 * distances)
 
 
 def test_what_has_passed_the_end_rests_while_others_move():
@@ -112,7 +112,7 @@ def test_what_has_passed_the_end_rests_while_others_move():
 def test_the_way_does_not_depend_on_the_learning_rate():
     """Small steps from one start follow one line of steepest descent, as far as they go."""
     gentle = Sum((Ridge(Quadratic(1e-5, 0.6), (1, 0)), Ridge(Quadratic(3e-5), (0, 1))))
-    motion = quasistatic(Valley(f1, gentle), np.tile([150.0, 100.0], (2, 1)), [[2.6], [4.0]], 3000)
+    motion = quasistatic(Valley(f1, gentle), np.tile([150.0, 100.0], (2, 1)), [[2.9], [5.0]], 3000)
     short, long = motion.points[:, 0], motion.points[:, 1]
     assert long[-1, 0] < short[-1, 0] - 10
     on_the_long_way = np.interp(-short[:, 0], -long[:, 0], long[:, 1])

@@ -58,7 +58,7 @@ def quasistatic(valley: Valley, start, lr, steps: int) -> SlowMotion:
     >>> motion
     <SlowMotion of 1000 steps: |y| 1.08 -> 0.5127>
     >>> motion.points[[0, -1], 0].round(2)
-    array([ 1.  , 11.11])
+    array([ 1.  , 11.05])
     """
     x, lr = _checked(valley, start, lr)
     steps = _whole(steps)
