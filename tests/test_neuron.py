@@ -221,6 +221,7 @@ class TestAsALoss:
         )
 
 
+@pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize(
     "loss", [EmpiricalLoss(DATA), PopulationLoss(stats.lognorm(1.0))], ids=["data", "distribution"]
