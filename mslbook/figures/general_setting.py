@@ -3,8 +3,9 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from mslbook.figures import BLUE, GREEN, GREY, ONE_PANEL, PURPLE, TWO_PANELS, VERMILLION
+from mslbook.figures import BLUE, GREEN, GREY, PURPLE, TWO_PANELS, VERMILLION
 
+LOW = (5.0, 2.8)  # inches
 LOOKS = ((BLUE, "-"), (VERMILLION, "--"), (GREEN, "-."), (PURPLE, ":"), (GREY, (0, (7, 1))))
 
 
@@ -34,20 +35,21 @@ def caught(steps, distances, radius):
 
     `distances` has a row for each step and a column for each trajectory, the farthest start last.
     """
-    figure, axes = plt.subplots(figsize=ONE_PANEL)
+    figure, axes = plt.subplots(figsize=LOW)
     low, middle, high = np.quantile(distances, (0.05, 0.5, 1), axis=1)
     axes.fill_between(steps, low, high, color=BLUE, alpha=0.15, linewidth=0)
     axes.plot(steps, high, "-", color=BLUE, label="the farthest of all")
     axes.plot(steps, middle, "-.", color=GREEN, label="half are nearer than this")
     axes.axhline(radius, color=VERMILLION, linestyle="--", label="radius $R_\\eta$")
     axes.set(xlabel="step", ylabel="distance $\\|x_t\\|$", yscale="log", ylim=(0.1, 1e5))
+    axes.minorticks_off()
     axes.legend(loc="upper right")
     return figure
 
 
 def radius_by_learning_rate(trap, visited):
     """The radii by learning rate, and the farthest point that descent visits at each."""
-    figure, axes = plt.subplots(figsize=ONE_PANEL)
+    figure, axes = plt.subplots(figsize=LOW)
     r1, r2 = (np.where(radii > 0, radii, np.nan) for radii in (trap.r1, trap.r2))
     axes.loglog(trap.lr, trap.by_c, ":", color=PURPLE, label="$r_1$ from $c$")
     axes.loglog(trap.lr, r2, "--", color=VERMILLION, label="$r_2$")
@@ -77,10 +79,10 @@ def stairs(x, values, starts, ends):
 
 def caught_or_lost(paths):
     """Distances by step on several losses; `paths` has distances by label."""
-    figure, axes = plt.subplots(figsize=ONE_PANEL)
+    figure, axes = plt.subplots(figsize=LOW)
     for (name, distances), (color, dash) in zip(paths.items(), LOOKS, strict=True):
         axes.plot(distances, linestyle=dash, color=color, label=name)
     axes.set(xlabel="step", ylabel="$|x_t|$", yscale="log", ylim=(1e-2, 1e7))
     axes.set_yticks([1e-2, 1, 1e2, 1e4, 1e6])
-    axes.legend(loc="upper left", bbox_to_anchor=(0.2, 1.05), fontsize=11, labelspacing=0.2)
+    axes.legend(loc="upper left", bbox_to_anchor=(0.22, 1.08), fontsize=11, labelspacing=0.2)
     return figure
