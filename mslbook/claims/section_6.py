@@ -406,7 +406,7 @@ CLAIMS = (
     Claim(
         "6-cause",
         "journal abstract and 6, preprint abstract and 6",
-        "it takes both a non-convex model and data of different magnitude",
+        "a non-convex model and data of different magnitude together are one cause of the scales",
         "—",
         _cause,
         "none: one scale without either",
