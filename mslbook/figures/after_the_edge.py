@@ -6,7 +6,7 @@ from matplotlib.colors import ListedColormap
 from mslbook.figures import BLUE, GREEN, GREY, SKY, VERMILLION
 
 THREE_PANELS = (7.0, 2.6)
-TWO_ROWS = (7.0, 4.0)
+TWO_ROWS = (7.0, 3.8)
 LOOKS = ((BLUE, "-", "o"), (VERMILLION, "--", "s"), (GREEN, "-.", "D"))
 
 
