@@ -1,0 +1,169 @@
+"""The ledger of section 4.3: what is measured decides the verdict."""
+
+import numpy as np
+import pytest
+from scipy.differentiate import derivative
+from scipy.integrate import quad
+
+from mslbook.claims import section_4_3 as claims
+from mslbook.claims.ledger import FAILS, HOLDS
+from mslbook.descent import descend
+from mslbook.losses import F1, Quadratic, Radial, f1, f2, f3
+from mslbook.theory import subquadratic
+
+
+@pytest.fixture(autouse=True)
+def nothing_remembered():
+    claims._balls_of_f3.cache_clear()
+    yield
+    claims._balls_of_f3.cache_clear()
+
+
+@pytest.mark.parametrize("loss", [claims.Staircase(), claims.Landing()], ids=repr)
+def test_the_two_counterexamples_are_losses(loss):
+    x = np.array([-9.0, -2.5, -1.5, -0.7, 0.0, 0.3, 0.9, 1.7, 3.3, 40.0])
+    np.testing.assert_allclose(derivative(loss.value, x).df, loss.grad(x), atol=1e-8)
+    np.testing.assert_allclose(derivative(loss.grad, x).df, loss.hvp(x, 1.0), atol=1e-8)
+    assert loss.value(0.0) == 0
+    for end in (-3.0, 1.9, 12.0):
+        area, error = quad(loss.grad, 0, end, points=[np.sign(end), 2 * np.sign(end)])
+        assert loss.value(end) == pytest.approx(area, abs=10 * error + 1e-9)
+
+
+@pytest.mark.parametrize("loss", [claims.Staircase(), claims.Landing()], ids=repr)
+def test_the_two_counterexamples_meet_the_definition(loss):
+    assert subquadratic(loss).holds
+    assert subquadratic(loss).c == 1
+    x = np.linspace(1e-3, 60, 200_001)
+    assert np.all(np.diff(loss.value(x)) > 0)  # so 0 is the only minimum
+    np.testing.assert_array_equal(loss.grad(-x), -loss.grad(x))
+    jumps = abs(np.diff(loss.hvp(x, 1.0)))  # the second derivative is continuous
+    assert jumps.max() < 0.02
+
+
+def test_nobody_comes_down_the_stairs():
+    """The bound of the chapter: at η <= 4 nobody crosses an odd multiple of π from beyond."""
+    starts = np.random.default_rng(0).uniform(np.pi, 300, 2000)
+    path = descend(claims.Staircase(), starts, 4.0, 300)
+    floor = (np.floor((starts / np.pi - 1) / 2) * 2 + 1) * np.pi
+    assert np.all(path.points >= floor * (1 - 1e-15))
+
+
+def test_the_boxes_bound_the_cosine():
+    """On many boxes, the bound is below the cosine at random points of the box."""
+    rng = np.random.default_rng(0)
+    half = 0.05
+    a = half * (1 + 2 * rng.integers(0, 60, 4000))
+    s = half * (1 + 2 * rng.integers(-60, 60, 4000))
+    bound = claims._cosine_in_boxes(a, s, half)
+    for _ in range(50):
+        x1, total = a + rng.uniform(-half, half, 4000), s + rng.uniform(-half, half, 4000)
+        x = np.stack((x1, total - x1), axis=-1)
+        grad = f3.grad(x)
+        cosine = np.vecdot(x, grad) / np.linalg.norm(x, axis=-1) / np.linalg.norm(grad, axis=-1)
+        inside = np.linalg.norm(x, axis=-1) > 0.3
+        assert np.all((bound <= cosine)[inside & (bound < 1)])
+    assert np.median(bound) > 0.3  # and not idle
+
+
+@pytest.mark.parametrize(
+    ("c", "proved"), [(0.24, True), (0.312, True), (0.313, False), (0.7, False)]
+)
+def test_the_constant_of_f3(c, proved):
+    assert claims.c_of_f3_exceeds(c) == proved
+
+
+def test_the_bound_by_hand():
+    """tan θ <= φ t / (t² / 6r + λ) with t² <= 8, as the chapter has it, is below 4.044."""
+    r, t = np.geomspace(1e-3, 1e4, 2000)[:, None], np.linspace(0, 8**0.5, 1000)
+    tangent = claims.GOLDEN * t / (t * t / (6 * r) + np.log1p(r) / 2)
+    assert 4.03 < tangent.max() < 4.044
+
+
+def f3_on_a_parabola(monkeypatch):
+    monkeypatch.setattr(claims, "f2", Quadratic())
+
+
+def without_curvature_at_0(monkeypatch):
+    monkeypatch.setattr(claims, "Quadratic", F1)
+
+
+def without_stairs(monkeypatch):
+    monkeypatch.setattr(claims, "Staircase", F1)
+
+
+def without_landing(monkeypatch):
+    monkeypatch.setattr(claims, "Landing", lambda: f2)
+
+
+def with_a_longer_step(monkeypatch):
+    def longer(loss, start, lr, *rest, **options):
+        return descend(loss, start, np.multiply(lr, 2), *rest, **options)
+
+    monkeypatch.setattr(claims, "descend", longer)
+
+
+def with_a_shorter_step(monkeypatch):
+    def shorter(loss, start, lr, *rest, **options):
+        return descend(loss, start, np.divide(lr, 2), *rest, **options)
+
+    monkeypatch.setattr(claims, "descend", shorter)
+
+
+def with_smaller_balls(monkeypatch):
+    balls, r1 = claims._balls_of_f3()
+    smaller = {lr: radius / 2 for lr, radius in balls.items()}
+    monkeypatch.setattr(claims, "_balls_of_f3", _Remembered((smaller, r1 / 2)))
+
+
+def with_balls_of_one_size(monkeypatch):
+    monkeypatch.setattr(claims, "_balls_of_f3", _Remembered((dict.fromkeys(claims.LRS, 2.0), 2.0)))
+
+
+def of_one_scale(monkeypatch):
+    monkeypatch.setattr(claims, "F2", lambda C: f2)
+    monkeypatch.setattr(claims, "Scaled", lambda factor, loss: loss)
+
+
+def on_a_round_bowl(monkeypatch):
+    monkeypatch.setattr(claims, "f3", Radial(f1, dimension=2))
+
+
+class _Remembered:
+    """A function that always returns the same, with the cache's one method."""
+
+    def __init__(self, answer):
+        self.answer = answer
+
+    def __call__(self):
+        return self.answer
+
+    def cache_clear(self):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("measure", "breakage", "verdict"),
+    [
+        (claims._examples, f3_on_a_parabola, FAILS),
+        (claims._quadratic_grows, without_curvature_at_0, FAILS),
+        (claims._weaker, f3_on_a_parabola, FAILS),
+        (claims._always_towards_the_minimum, without_stairs, HOLDS),
+        (claims._theorem_as_stated, without_stairs, HOLDS),
+        (claims._theorem_on_examples, with_a_longer_step, FAILS),
+        (claims._nearer, with_smaller_balls, FAILS),
+        (claims._invariant, with_smaller_balls, FAILS),
+        (claims._r2_depends_on_c_and_lr, of_one_scale, HOLDS),
+        (claims._enters, with_a_shorter_step, HOLDS),
+        (claims._neighbourhood, with_balls_of_one_size, FAILS),
+        (claims._behaviours, with_a_longer_step, FAILS),
+        (claims._measure_zero, without_landing, HOLDS),
+    ],
+)
+def test_what_is_measured_decides_the_verdict(monkeypatch, measure, breakage, verdict):
+    before = measure()
+    breakage(monkeypatch)
+    number, after = measure()
+    assert number != before[0]
+    assert after != before[1]
+    assert after == verdict
