@@ -171,8 +171,9 @@ def test_steps_are_whole(steps):
 
 
 def test_a_start_outside_the_valley_is_refused():
-    with pytest.raises(ValueError, match="at the start h.x. is not a positive finite number"):
-        quasistatic(valley, -200.0, 3.0, 10)
+    for outside in (-200.0, -100.0):  # beyond the valley's pole, and on it
+        with pytest.raises(ValueError, match="at the start h.x. is not a positive finite number"):
+            quasistatic(valley, outside, 3.0, 10)
     with pytest.raises(ValueError, match="the start must be finite"):
         quasistatic(valley, np.nan, 3.0, 10)
 

@@ -62,22 +62,22 @@ def quasistatic(valley: Valley, start, lr, steps: int) -> SlowMotion:
     """
     x, lr = _checked(valley, start, lr)
     steps = _whole(steps)
-    h, h_grad = _steepness(valley, x, 0)
-    across = lr * h * h  # the learning rate that f sees across the valley
-    edge = _check_cycle(valley, h, across)
-    log_u = np.log(two_cycle(valley.f, across))
-    log_u, gain = _follow(valley.f, across, log_u)
+    with np.errstate(all="ignore"):  # what is not finite is found, and told or not kept
+        h, h_grad = _steepness(valley, x, 0)
+        across = lr * h * h  # the learning rate that f sees across the valley
+        edge = _check_cycle(valley, h, across)
+        log_u, gain = _follow(valley.f, across, np.log(two_cycle(valley.f, across)))
 
-    points = np.empty((steps + 1, *x.shape))
-    amplitudes = np.empty((steps + 1, *h.shape))
-    points[0], amplitudes[0] = x, np.exp(log_u) / h
-    for step in range(1, steps + 1):
-        x = x - (2 * amplitudes[step - 1] ** 2 / h)[..., None] * h_grad
-        h, h_grad = _steepness(valley, x, step)
-        before, now = across, lr * h * h
-        across = np.where(now > edge, now, before)  # what has stopped keeps its last cycle
-        log_u, gain = _follow(valley.f, across, log_u + gain * np.log(across / before))
-        points[step], amplitudes[step] = x, np.where(now > edge, np.exp(log_u) / h, 0.0)
+        points = np.empty((steps + 1, *x.shape))
+        amplitudes = np.empty((steps + 1, *h.shape))
+        points[0], amplitudes[0] = x, np.exp(log_u) / h
+        for step in range(1, steps + 1):
+            x = x - (2 * amplitudes[step - 1] ** 2 / h)[..., None] * h_grad
+            h, h_grad = _steepness(valley, x, step)
+            before, now = across, lr * h * h
+            across = np.where(now > edge, now, before)  # what has stopped keeps its last cycle
+            log_u, gain = _follow(valley.f, across, log_u + gain * np.log(across / before))
+            points[step], amplitudes[step] = x, np.where(now > edge, np.exp(log_u) / h, 0.0)
     ends = np.concatenate((points, amplitudes[..., None]), axis=-1)
     return SlowMotion(points, amplitudes, valley.value(ends), np.arange(steps + 1))
 
@@ -90,23 +90,19 @@ def _follow(f, lr, log_u):
     for _ in range(20):
         u = np.exp(log_u)
         slope = f.grad(u)
-        with np.errstate(all="ignore"):  # what comes of a bad guess is not finite, and not kept
-            excess = np.log(lr * slope / (2 * u))
-            gain = 1 / (1 - u * f.hvp(u, 1.0) / slope)
-            change = np.where(abs(excess) < ROUNDING, 0.0, excess * gain)
+        excess = np.log(lr * slope / (2 * u))
+        gain = 1 / (1 - u * f.hvp(u, 1.0) / slope)
+        change = np.where(abs(excess) < ROUNDING, 0.0, excess * gain)
         log_u = log_u + change
-        if np.max(abs(change), initial=0.0) < CONVERGED:
-            return log_u, np.where(np.isfinite(gain), gain, 0.0)
-        if not np.all(np.isfinite(log_u)):
-            break
+        if (abs(change) < CONVERGED).all():
+            return log_u, np.where(abs(gain) < np.inf, gain, 0.0)
     return np.log(two_cycle(f, lr)), np.zeros(np.shape(lr))
 
 
 def _steepness(valley, x, step):
     """The pair of h and its gradient at x, or one sentence if the valley ends there."""
-    with np.errstate(all="ignore"):
-        h, h_grad = value_and_grad(valley.h, x)
-    if not np.all(np.isfinite(h) & (h > 0)):
+    h, h_grad = value_and_grad(valley.h, x)
+    if not ((h > 0) & (h < np.inf)).all():
         where = "at the start" if step == 0 else f"after {step} steps"
         raise ValueError(
             f"{where} h(x) is not a positive finite number, as the valley f(h(x) y) needs "
@@ -120,11 +116,12 @@ def _check_cycle(valley, h, across):
     edge = stable_lr(valley.f)
     if not np.all(across > edge):
         worst = np.argmin(across)
+        needed, given = np.array([edge, across.flat[worst]]) / h.flat[worst] ** 2
         raise ValueError(
             "there is no cycle across the valley at the start, and so no motion: the learning rate "
-            f"must be above 2 / (h(x)² f''(0)) = {edge / h.flat[worst % h.size] ** 2:.6g} there "
+            f"must be above 2 / (h(x)² f''(0)) = {needed:.6g} there "
             "(journal section 4.4, eq. 4.7 and Lemma 4.1; preprint section 4.4, eq. 7 and Lemma "
-            f"1), which {across.flat[worst] / h.flat[worst % h.size] ** 2:.6g} is not"
+            f"1), which {given:.6g} is not"
         )
     return edge
 
