@@ -4,16 +4,16 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import ListedColormap, to_rgb
 
-from mslbook.figures import BLUE, GREEN, GREY, OCHRE, ONE_PANEL, PURPLE, SKY, TWO_PANELS, VERMILLION
+from mslbook.figures import BLUE, GREEN, GREY, OCHRE, PURPLE, SKY, VERMILLION
 
-SQUARES = (6.2, 3.2)  # two square panels side by side
+SQUARES = (5.6, 2.9)  # two square panels side by side
 PATTERNS = ("+ +", "+ −", "− +", "− −")  # the signs of two components, in the order of their codes
 PATTERN_LOOKS = ((BLUE, "o"), (OCHRE, "s"), (SKY, "D"), (VERMILLION, "^"))
 LINE_LOOKS = ((BLUE, "-", "o"), (VERMILLION, "--", "s"), (GREEN, "-.", "D"), (PURPLE, ":", "^"))
 
 # Where the iterates are: nothing is clear, a few are pale, many are blue.
-DENSITY = ListedColormap([(*to_rgb(BLUE), alpha) for alpha in np.linspace(0.2, 1, 8)])
-HEIGHT = ListedColormap([(*to_rgb(BLUE), alpha) for alpha in np.linspace(0, 0.75, 12)])
+DENSITY = ListedColormap([(*to_rgb(BLUE), alpha) for alpha in np.linspace(0.2, 1, 6)])
+HEIGHT = ListedColormap([(*to_rgb(BLUE), alpha) for alpha in np.linspace(0, 1, 12)])
 
 
 def components_by_learning_rate(lrs, levels, end_lrs, ends, names):
@@ -21,11 +21,11 @@ def components_by_learning_rate(lrs, levels, end_lrs, ends, names):
 
     `levels` (len(lrs), n) is NaN where a component rests; `ends` (len(end_lrs), n) are |z_i|.
     """
-    figure, axes = plt.subplots(figsize=ONE_PANEL)
+    figure, axes = plt.subplots(figsize=(4.2, 2.5))
     for i, (colour, dash, marker) in enumerate(LINE_LOOKS):
         axes.plot(lrs, levels[:, i], dash, color=colour, label=names[i])
         axes.plot(end_lrs, ends[:, i], marker, color=colour, markersize=4)
-    axes.set(xlabel="learning rate $\\eta$", ylabel="$|z_i|$ in the end")
+    axes.set(xlabel="learning rate $\\eta$", ylabel="$|z_i|$ in the end", xticks=range(0, 16, 2))
     axes.legend(loc="upper left")
     return figure
 
@@ -77,7 +77,7 @@ def swing_heights(ticks, heights, ends, titles):
 
 def descent_over_time(path, decay_steps):
     """Journal fig. 4.1 right, preprint fig. 4 right: two coordinates, and the loss, by step."""
-    figure, axes = plt.subplot_mosaic([["x1", "loss"], ["x2", "loss"]], figsize=TWO_PANELS)
+    figure, axes = plt.subplot_mosaic([["x1", "loss"], ["x2", "loss"]], figsize=(6.2, 2.8))
     rows = {"x1": path.points[:, 0], "x2": path.points[:, 1], "loss": path.values}
     labels = {"x1": "$x_1$", "x2": "$x_2$", "loss": "loss $f_3(x_t)$"}
     for name, panel in axes.items():
@@ -103,7 +103,7 @@ def order_and_chaos(sweeps, lows):
     axes.
     """
     figure, panels = plt.subplots(
-        2, len(sweeps), figsize=(7.0, 4.4), sharex="col", squeeze=False, height_ratios=(3, 2)
+        2, len(sweeps), figsize=(6.4, 3.6), sharex="col", squeeze=False, height_ratios=(3, 2)
     )
     for (above, below), sweep, low in zip(panels.T, sweeps, lows, strict=True):
         title, lrs, points, exponents, stable = sweep
@@ -129,10 +129,10 @@ def two_ways_round(lrs, points, exponents, thresholds, marked):
     at the learning rates of the columns `marked` each orbit has markers of its own.
     """
     figure, (above, below) = plt.subplots(
-        2, 1, figsize=(5.6, 4.0), sharex=True, height_ratios=(3, 2)
+        2, 1, figsize=(5.2, 3.5), sharex=True, height_ratios=(3, 2)
     )
     first, second = (_counts(rows[:, None], _heights(points)) > 0 for rows in points)
-    looks = (GREY, "both"), (BLUE, "from the right alone"), (VERMILLION, "from the left alone")
+    looks = (GREY, "both"), (BLUE, "one alone"), (VERMILLION, "the other")
     for seen, (colour, _) in zip(
         (first & second, first & ~second, second & ~first), looks, strict=True
     ):
@@ -142,14 +142,15 @@ def two_ways_round(lrs, points, exponents, thresholds, marked):
         x = np.broadcast_to(lrs[marked], rows[:, marked].shape)
         look = {"color": colour, "markersize": 5}
         above.plot(x[:4].ravel(), rows[:4, marked].ravel(), marker, label=label, **look)
-    above.legend(loc="upper left", handletextpad=0)
+    above.legend(loc="lower left", ncols=3, handletextpad=0, columnspacing=0.8)
     below.axhline(0, color=GREY, linewidth=1)
     below.plot(lrs, exponents, "-", color=VERMILLION, linewidth=1)
-    above.set_ylabel("iterates")
+    far = _heights(points)[-1]
+    above.set(ylabel="iterates", ylim=(-1.6 * far, far))
     below.set(xlabel="learning rate $\\eta$", ylabel="exponent", ylim=(-3, 1.2))
     for lr, name in thresholds:
-        for axes in (above, below):
-            axes.axvline(lr, color=GREY, linestyle=":", linewidth=1.5)
+        above.axvline(lr, 0.2, color=GREY, linestyle=":", linewidth=1.5)  # clear of the legend
+        below.axvline(lr, color=GREY, linestyle=":", linewidth=1.5)
         above.text(lr, above.get_ylim()[1], name, ha="center", va="bottom")
     for axes in (above, below):
         axes.grid(visible=False)
@@ -162,7 +163,7 @@ def _density(axes, lrs, points):
     _image(axes, lrs, np.log(np.where(counts > 0, counts, np.nan)), _heights(points), DENSITY)
 
 
-def _heights(points, rows=100):
+def _heights(points, rows=81):
     """The edges of rows of equal height that hold all the points."""
     far = np.abs(points).max()
     return np.linspace(-far, far, rows + 1)
@@ -176,4 +177,5 @@ def _counts(points, edges):
 
 def _image(axes, lrs, shade, edges, colours):
     box = (lrs[0], lrs[-1], edges[0], edges[-1])
-    axes.imshow(shade, colours, origin="lower", extent=box, aspect="auto", interpolation="nearest")
+    look = {"origin": "lower", "aspect": "auto", "interpolation": "nearest", "vmin": 0}
+    axes.imshow(shade, colours, extent=box, **look)
