@@ -266,7 +266,7 @@ def _other_critical_point(field, directions):
     around = np.minimum(sizes[:-2], sizes[2:])
     with np.errstate(all="ignore"):
         dips = np.where(around > 0, sizes[1:-1] / around, np.inf)
-    for flat in np.argsort(dips, axis=None)[:4]:
+    for flat in np.argsort(dips.round(6), axis=None, kind="stable")[:4]:
         k, d = np.unravel_index(flat, dips.shape)
         if not dips[k, d] < 1:
             break
