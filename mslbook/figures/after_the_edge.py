@@ -5,8 +5,8 @@ from matplotlib.colors import ListedColormap
 
 from mslbook.figures import BLUE, GREEN, GREY, SKY, VERMILLION
 
-THREE_PANELS = (7.0, 2.6)
-TWO_ROWS = (7.0, 3.8)
+THREE_PANELS = (7.0, 2.4)
+TWO_ROWS = (7.0, 3.6)
 LOOKS = ((BLUE, "-", "o"), (VERMILLION, "--", "s"), (GREEN, "-.", "D"))
 
 
