@@ -9,62 +9,62 @@ from mslbook.figures import BLUE, GREY, ONE_PANEL, PURPLE, THREE_LINES, TWO_PANE
 FOUR_COLOURS = (PURPLE, *(colour for colour, _ in reversed(THREE_LINES)))
 
 
-def cut_offs(x1, profiles, distances, slopes):
-    """The two cut-offs: the small valley's profile across x1, and how steep its flank is.
-
-    `profiles` and `slopes` map a label to an array over `x1` and over `distances`; slopes of 0 are
-    not drawn.
-    """
-    figure, (left, right) = plt.subplots(1, 2, figsize=TWO_PANELS)
-    for axes, x, curves in ((left, x1, profiles), (right, distances, slopes)):
-        looks = ((BLUE, "-"), (VERMILLION, "--"))
-        for (colour, dash), (label, y) in zip(looks, curves.items(), strict=True):
-            axes.plot(x, np.where(y > 0, y, np.nan) if axes is right else y, dash, color=colour)
-            axes.lines[-1].set_label(label)
-    left.set(xlabel="$x_1$", ylabel="loss at $x_2 = 0$")
-    right.legend(loc="lower left")
-    right.set(xlabel="distance $|x_1|$", ylabel="slope towards 0", xscale="log", yscale="log")
+def cut_offs(x1, profiles):
+    """The small valley's profile along the bottom of the large one, for each labelled cut-off."""
+    figure, axes = plt.subplots(figsize=ONE_PANEL)
+    looks = ((BLUE, "-"), (VERMILLION, "--"))
+    for (colour, dash), (label, profile) in zip(looks, profiles.items(), strict=True):
+        axes.plot(x1, profile, dash, color=colour, label=label)
+    axes.set(xlabel="$x_1$", ylabel="loss at $x_2 = 0$")
+    axes.legend(loc="lower left")
     return figure
 
 
-def decays_at_three_steps(grid, heights, before, first, after):
+def decays_at_three_steps(grid, heights, before, first, decays, after):
     """Journal fig. 5.1, preprint fig. 6: the landscape, the trajectories, and the losses by step.
 
     `grid` is the coordinates along x1 and along x2, `heights` the losses on it. `before` is the
-    path at the large learning rate, shown from step `first`; `after` maps each decay step to the
-    path that begins there.
+    path at the large learning rate, shown from step `first`; `after` the paths, side by side, that
+    leave it at the three steps `decays`.
     """
-    figure = plt.figure(figsize=(7.0, 6.2))
-    rows = figure.add_gridspec(2, 2, height_ratios=(1, 0.9), width_ratios=(1, 1.15))
-    landscape = figure.add_subplot(rows[0, 0], projection="3d")
+    figure = plt.figure(figsize=(7.0, 5.2))
+    rows = figure.add_gridspec(2, 2, height_ratios=(1, 1), width_ratios=(1, 1.15))
+    _draw_surface(figure.add_subplot(rows[0, 0], projection="3d"), grid, heights)
     losses, plane = figure.add_subplot(rows[0, 1]), figure.add_subplot(rows[1, :])
-    x1, x2 = np.meshgrid(*grid)
-    landscape.plot_surface(x1, x2, heights, cmap="viridis", rcount=90, ccount=150, linewidth=0)
-    landscape.view_init(elev=40, azim=-64)
-    landscape.set_box_aspect((1.3, 1, 0.7), zoom=1.05)
-    landscape.tick_params(labelsize=9, pad=-3)
-    landscape.set(xlabel="$x_1$", ylabel="$x_2$")
-    landscape.set_title("loss", y=0.95)
-    for axis in (landscape.xaxis, landscape.yaxis, landscape.zaxis):
+    path = before.points[first:]
+    plane.plot(*path.T, ".", color=GREY, markersize=3, label="before the decay")
+    plane.plot(*path[-12:].T, "-", color=GREY, linewidth=0.7)  # all jumps would be a grey wall
+    losses.plot(before.steps[first:], before.values[first:], "-", color=GREY)
+    looks = zip(THREE_LINES, "o^s", strict=True)
+    for column, (step, ((colour, dash), marker)) in enumerate(zip(decays, looks, strict=True)):
+        path, values = after.points[:, column], after.values[:, column]
+        plane.plot(*path.T, dash, color=colour)
+        plane.plot(*path[0], marker, color=colour, markersize=9, label=f"decay at {step}")
+        plane.plot(*path[-1], marker, color=colour, markersize=9, fillstyle="none")
+        losses.plot(step + after.steps, values, ".", color=colour, markersize=1.7)
+        losses.plot(step, values[0], marker, color=colour)
+    losses.set(xlabel="step", ylabel="loss")
+    plane.set(xlabel="$x_1$", ylabel="$x_2$")
+    plane.legend(loc="lower right", labelspacing=0.2, fontsize=11)
+    return figure
+
+
+def _draw_surface(axes, grid, heights):
+    """A landscape in perspective, in a few flat shades."""
+    shades = plt.get_cmap("viridis", 10)
+    axes.plot_surface(
+        *np.meshgrid(*grid), heights, cmap=shades, rstride=1, cstride=1, antialiased=False
+    )
+    axes.view_init(elev=40, azim=-64)
+    axes.set_box_aspect((1.3, 1, 0.7), zoom=1.05)
+    axes.tick_params(labelsize=9, pad=-3)
+    axes.set(xlabel="$x_1$", ylabel="$x_2$")
+    axes.set_title("loss", y=0.95)
+    for axis in (axes.xaxis, axes.yaxis, axes.zaxis):
         axis.set_pane_color((0, 0, 0, 0))
         axis.set_major_locator(MaxNLocator(4))
         axis.labelpad = -5
-    landscape.grid(visible=False)
-    path = before.points[first:]
-    plane.plot(*path.T, "-", color=GREY, linewidth=0.6)
-    plane.plot(*path.T, ".", color=GREY, markersize=4, label="before the decay")
-    losses.plot(before.steps[first:], before.values[first:], "-", color=GREY)
-    for (colour, dash), marker, (step, path) in zip(THREE_LINES, "o^s", after.items(), strict=True):
-        plane.plot(*path.points[:40].T, dash, color=colour, linewidth=1.5)
-        plane.plot(*path.points[40:].T, dash, color=colour, linewidth=3)
-        plane.plot(*path.points[0], marker, color=colour, markersize=9, label=f"decay at {step}")
-        plane.plot(*path.points[-1], marker, color=colour, markersize=9, fillstyle="none")
-        losses.plot(step + path.steps, path.values, dash, color=colour, linewidth=1.5)
-        losses.plot(step, path.values[0], marker, color=colour)
-    losses.set(xlabel="step", ylabel="loss")
-    plane.set(xlabel="$x_1$", ylabel="$x_2$")
-    plane.legend(loc="lower right")
-    return figure
+    axes.grid(visible=False)
 
 
 def best_moment(decay_steps, arrivals, predicted, losses):
@@ -75,11 +75,11 @@ def best_moment(decay_steps, arrivals, predicted, losses):
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=TWO_PANELS)
     left.plot(decay_steps[: len(predicted)], predicted, "--", color=VERMILLION, label="predicted")
-    left.plot(decay_steps, arrivals, ".", color=BLUE, markersize=2.5, label="measured")
+    left.plot(decay_steps, arrivals, ".", color=BLUE, markersize=2, label="measured")
     left.plot(decay_steps, decay_steps, ":", color=GREY, linewidth=1.5, label="the decay itself")
     left.set(xlabel="decay step", ylabel="step of arrival", yscale="log", ylim=(3e2, 3e6))
     left.legend(loc="upper right", markerscale=3)
-    right.plot(decay_steps, losses, ".", color=BLUE, markersize=2.5)
+    right.plot(decay_steps, losses, ".", color=BLUE, markersize=2)
     right.set(xlabel="decay step", ylabel="loss in the end")
     return figure
 
