@@ -49,6 +49,15 @@ class Moved:
         return f3.grad(x - self.minimum)
 
 
+class Plateau:
+    """A bowl with a level plain around it, from |x| = 2 on."""
+
+    dimension = None
+
+    def grad(self, x):
+        return np.asarray(x) * np.clip(4 - np.asarray(x) ** 2, 0, None)
+
+
 class Sideways:
     """A field that turns: the cosine is cos(turn) everywhere. Only ``grad`` is ever asked for."""
 
@@ -218,6 +227,11 @@ def test_a_second_point_without_gradient_is_refused(loss):
     assert round(distance) % 2 == 1
     with pytest.raises(ValueError, match=r"the gradient vanishes at .*theorem 4\.3.*theorem 3"):
         trapping_radius(loss, 1.0)
+
+
+def test_a_level_plain_is_refused():
+    with pytest.raises(ValueError, match=r"the gradient vanishes at x = 2\.\d+ too"):
+        trapping_radius(Plateau(), 1.0)
 
 
 def test_a_place_that_is_no_minimum_is_refused():

@@ -54,7 +54,9 @@ def radius_by_learning_rate(trap, visited):
     axes.loglog(trap.lr, trap.by_c, ":", color=PURPLE, label="$r_1$ from $c$")
     axes.loglog(trap.lr, r2, "--", color=VERMILLION, label="$r_2$")
     axes.loglog(trap.lr, r1, "-", color=BLUE, label="$r_1$")
-    axes.loglog(trap.lr, np.where(r1 > 0, visited, np.nan), "o", color=GREEN, label="farthest visited")
+    axes.loglog(
+        trap.lr, np.where(r1 > 0, visited, np.nan), "o", color=GREEN, label="farthest visited"
+    )
     axes.set(xlabel="learning rate $\\eta$", ylabel="distance", ylim=(0.4, 40))
     axes.set_xticks([0.2, 0.5, 1, 2, 5], labels=["0.2", "0.5", "1", "2", "5"])
     axes.set_yticks([1, 10], labels=["1", "10"])
@@ -84,5 +86,5 @@ def caught_or_lost(paths):
         axes.plot(distances, linestyle=dash, color=color, label=name)
     axes.set(xlabel="step", ylabel="$|x_t|$", yscale="log", ylim=(1e-2, 1e7))
     axes.set_yticks([1e-2, 1, 1e2, 1e4, 1e6])
-    axes.legend(loc="upper left", bbox_to_anchor=(0.22, 1.08), fontsize=11, labelspacing=0.2)
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=11)
     return figure

@@ -74,8 +74,9 @@ def subquadratic(loss: Loss, minimum=None) -> Subquadratic:
     ‖grad‖ / ‖x - x*‖ tend to 0 far out. Both are measured on spheres around the minimum x* (zero
     unless given), with radii from 1e-4 to 1e6: in both directions for a function of one variable,
     in 256 or more for others, the worst of them improved and followed from sphere to sphere. No
-    chance is involved. It is made for a handful of variables. What is found is exact at the points sampled and proves nothing between
-    them: ``c`` is an upper bound of the best constant, ``falls`` and ``critical`` are evidence.
+    chance is involved. What is found is exact at the points sampled and proves nothing between
+    them: ``c`` is an upper bound of the best constant, ``falls`` and ``critical`` are evidence. It
+    is made for a handful of variables: the more there are, the more lies between the samples.
 
     Raises ValueError if the minimum has the wrong length or the gradient does not vanish there.
 
@@ -263,6 +264,8 @@ def _other_critical_point(field, directions):
         return np.linalg.norm(field.grad(x), axis=-1)
 
     sizes = size(RADII[:, None, None] * directions)  # (spheres, directions)
+    for k, d in np.argwhere(sizes == 0)[:1]:
+        return field.point(RADII[k] * directions[d])
     around = np.minimum(sizes[:-2], sizes[2:])
     with np.errstate(all="ignore"):
         dips = np.where(around > 0, sizes[1:-1] / around, np.inf)
