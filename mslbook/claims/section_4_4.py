@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 from scipy.optimize import brentq
 
-from mslbook.claims.ledger import FAILS, HOLDS, RESERVED, Claim, verdict
+from mslbook.claims.claim import FAILS, HOLDS, RESERVED, Claim, verdict
 from mslbook.descent import descend
 from mslbook.losses import Quadratic, Reciprocal, Ridge, Valley, f1, valley
 from mslbook.stochastic import euler_maruyama, label_noise, rescaled, sgd, valley_sde
@@ -129,7 +129,7 @@ def _flattest():
     floor = Valley(f1, Ridge(Quadratic(curvature=0.002, minimum=0.7), (1,)))
     flat_enough = np.sqrt((np.sqrt(2 / LR) - 0.7) / 0.001)
     gd = descend(floor, (20.0, 1.0), LR, 1600, every=1600).points[-1, 0]
-    walk = sgd(label_noise(floor, 0.3), np.tile([20.0, 1.0], (20, 1)), LR, 3000, every=3000)
+    walk = sgd(label_noise(floor, 0.5), np.tile([20.0, 1.0], (20, 1)), LR, 1600, every=1600)
     noisy = abs(walk.points[-1, :, 0]).max()
     number = f"from x = 20: descent {gd:.1f}, where {flat_enough:.1f} is flat enough; label noise "
     number += f"within {np.ceil(noisy):.0f} of the flattest, x = 0"
