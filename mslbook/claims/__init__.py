@@ -12,7 +12,7 @@ from mslbook.claims import (
     section_5,
     section_6,
 )
-from mslbook.claims.ledger import FAILS, HOLDS, RESERVED, SIGNS, Claim, Ledger, measured
+from mslbook.claims.claim import FAILS, HOLDS, RESERVED, SIGNS, Claim, Ledger, measured
 
 __all__ = ["FAILS", "HOLDS", "RESERVED", "Claim", "Ledger", "ledger", "report"]
 

@@ -5,7 +5,7 @@ The last quarter of a run is where it has settled.
 
 import numpy as np
 
-from mslbook.claims.ledger import HOLDS, Claim, verdict
+from mslbook.claims.claim import HOLDS, Claim, verdict
 from mslbook.experiments import recorded
 
 

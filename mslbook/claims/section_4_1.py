@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mslbook.claims.ledger import FAILS, HOLDS, Claim, verdict
+from mslbook.claims.claim import FAILS, HOLDS, Claim, verdict
 from mslbook.descent import decays, descend
 from mslbook.losses import f1, f2
 from mslbook.theory import stable_lr, two_cycle

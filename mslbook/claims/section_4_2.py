@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mslbook.claims.ledger import HOLDS, RESERVED, Claim, verdict
+from mslbook.claims.claim import HOLDS, RESERVED, Claim, verdict
 from mslbook.descent import decays, descend
 from mslbook.losses import Composed, Quadratic, Saturation, Scaled, Sum, f1, f2, f3, separable
 from mslbook.probes import lyapunov, sharpness

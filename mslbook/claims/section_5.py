@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 from scipy.optimize import brentq
 
-from mslbook.claims.ledger import FAILS, HOLDS, RESERVED, Claim, verdict
+from mslbook.claims.claim import FAILS, HOLDS, RESERVED, Claim, verdict
 from mslbook.descent import descend
 from mslbook.losses import (
     Clip,

@@ -5,7 +5,7 @@ The average curvature of a loss L at w is L'(w)/w, the quantity of which section
 
 import numpy as np
 
-from mslbook.claims.ledger import FAILS, HOLDS, RESERVED, Claim, verdict
+from mslbook.claims.claim import FAILS, HOLDS, RESERVED, Claim, verdict
 from mslbook.experiments import recorded
 from mslbook.losses import (
     F2,

@@ -62,24 +62,24 @@ def digest(label, /, **shown):
     """
     if not shown:
         raise ValueError("a digest needs numbers: pass what the figure shows, as in loss=values")
-    parts = [summary(name, np.asarray(values)) for name, values in shown.items()]
+    parts = [_summed_up(name, np.asarray(values)) for name, values in shown.items()]
     print(" | ".join(["digest", label, *parts]))
 
 
-def summary(name, values):
+def _summed_up(name, values):
     """Sum up one named array for `digest`, as text."""
     if values.size == 0:
         raise ValueError(f"the digest of {name} is empty: pass at least one number")
     flat = values.ravel()
     if flat.size <= PRINTED_IN_FULL:
-        return " ".join([name, *(written(value, flat) for value in flat)])
+        return " ".join([name, *(_written(value, flat) for value in flat)])
     marks = flat[0], flat[-1], flat.min(), flat.max(), flat.mean()
     return "{}[{}] {} to {} in {}..{} mean {}".format(
-        name, flat.size, *(written(mark, flat) for mark in marks)
+        name, flat.size, *(_written(mark, flat) for mark in marks)
     )
 
 
-def written(value, among):
+def _written(value, among):
     """Write one number to four significant digits; noise beside the others is written as 0."""
     if np.issubdtype(value.dtype, np.integer):
         return str(value)
