@@ -6,7 +6,7 @@ from scipy.differentiate import derivative
 from scipy.integrate import quad
 
 from mslbook.claims import section_4_3 as claims
-from mslbook.claims.ledger import FAILS, HOLDS
+from mslbook.claims.claim import FAILS, HOLDS
 from mslbook.descent import descend
 from mslbook.losses import F1, Quadratic, Radial, f1, f2, f3
 from mslbook.theory import subquadratic

@@ -36,7 +36,7 @@ class Subquadratic:
     def falls(self) -> bool:
         """Whether the growth is finite and falls from the last decade but one to the last."""
         last, before = self.growth[-DECADE:], self.growth[-2 * DECADE : -DECADE]
-        return bool(np.all(np.isfinite(self.growth)) and last.max() < 0.99 * before.max())
+        return bool(np.all(np.isfinite(self.growth)) and last.max() <= 0.99 * before.max())
 
     @property
     def holds(self) -> bool:
@@ -131,9 +131,9 @@ def _check(found):
     """One sentence on the condition that the loss lacks."""
     if found.c <= NOTHING:
         raise ValueError(
-            f"the loss is not subquadratic ({PLACE}): at x = {_written(found.where)} the gradient does not "
-            f"point away from the minimum (cosine {found.c:.2g}), as it must everywhere with one "
-            "c > 0; if the minimum lies elsewhere, pass it as minimum="
+            f"the loss is not subquadratic ({PLACE}): at x = {_written(found.where)} the gradient "
+            f"does not point away from the minimum (cosine {found.c:.2g}), as it must everywhere "
+            "with one c > 0; if the minimum lies elsewhere, pass it as minimum="
         )
     if not found.falls:
         raise ValueError(
@@ -143,8 +143,8 @@ def _check(found):
         )
     if found.critical is not None:
         raise ValueError(
-            f"the gradient vanishes at x = {_written(found.critical)} too, so descent can rest there; the "
-            "definition permits it, but journal theorem 4.3 (preprint theorem 3) needs a gradient "
+            f"the gradient vanishes at x = {_written(found.critical)} too, so descent can rest "
+            "there; the definition permits it, but journal theorem 4.3 (preprint theorem 3) needs a gradient "
             "that vanishes only at the minimum"
         )
 
@@ -162,8 +162,8 @@ class _Field:
         near = np.linalg.norm(self.grad(RADII[0] * _directions(self.n)), axis=-1).max()
         if not size <= NOTHING * near:
             raise ValueError(
-                f"the gradient does not vanish at {_written(self.minimum)}, its norm there is {size:.2g}: "
-                "pass the point where the loss is smallest as minimum="
+                f"the gradient does not vanish at {_written(self.minimum)}, its norm there is "
+                f"{size:.2g}: pass the point where the loss is smallest as minimum="
             )
 
     def point(self, x):
