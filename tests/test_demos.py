@@ -198,6 +198,20 @@ def test_limits_hold_everything_that_is_shown():
     assert [text for _, text in right["y"]["ticks"]][-1] == "1"
 
 
+def test_an_axis_without_a_label_has_no_numbers():
+    places = Points("places", [0.0, 1.0], [1.0, 2.0])
+    demo = Demo(
+        lambda c: {"caption": "two rows"},
+        sliders=[Slider("c", "c", [0, 1], value=0)],
+        panels=[Panel("Rows", "column", None, [places])],
+        play="c",
+        alt="Two places.",
+    )
+    (panel,) = demo._spec["panels"]
+    assert (panel["y"]["label"], panel["y"]["ticks"]) == ("", [])
+    assert panel["x"]["ticks"]
+
+
 @pytest.mark.parametrize(
     ("make", "says"),
     [

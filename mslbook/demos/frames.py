@@ -122,11 +122,12 @@ class Frames:
         axes = {}
         for axis in "xy":
             ends = self.limits[panel, axis]
+            numbered = ticks(*ends, scale(panel, axis)) if getattr(panel, axis) is not None else []
             axes[axis] = {
-                "label": getattr(panel, axis),
+                "label": getattr(panel, axis) or "",
                 "log": scale(panel, axis) == "log",
                 "limits": ends,
-                "ticks": [[tick, written(tick)] for tick in ticks(*ends, scale(panel, axis))],
+                "ticks": [[tick, written(tick)] for tick in numbered],
             }
         marks = [self.describe_mark(*shown) for shown in self.shown if shown[0] is panel]
         return {"title": panel.title, "marks": marks} | axes

@@ -268,15 +268,16 @@ class Image:
 class Panel:
     """One pair of axes: its title, the labels of x and y, and the marks drawn in it, in order.
 
-    Limits that are not given hold everything that any position of the sliders shows.
+    Limits that are not given hold everything that any position of the sliders shows. A label None
+    leaves the numbers of its axis out, for places that only tell things apart.
 
     >>> Panel("Over time", x="step", y="x", marks=[Trail("iterates")], yscale="log").yscale
     'log'
     """
 
     title: str
-    x: str
-    y: str
+    x: str | None
+    y: str | None
     marks: Sequence
     xlim: tuple[float, float] | None = None
     ylim: tuple[float, float] | None = None
