@@ -144,8 +144,8 @@ def _check(found):
     if found.critical is not None:
         raise ValueError(
             f"the gradient vanishes at x = {_written(found.critical)} too, so descent can rest "
-            "there; the definition permits it, but journal theorem 4.3 (preprint theorem 3) needs a "
-            "gradient that vanishes only at the minimum"
+            "there; the definition permits it, but journal theorem 4.3 (preprint theorem 3) needs "
+            "a gradient that vanishes only at the minimum"
         )
 
 
