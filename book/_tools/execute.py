@@ -9,6 +9,7 @@ import hashlib
 import io
 import sys
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import jupytext
@@ -27,6 +28,7 @@ def execute(notebook):
         kernel_name="python3",
         record_timing=False,
         store_widget_state=False,
+        coalesce_streams=True,  # prints arrive in one piece or in several, as time will have it
         extra_arguments=["--log-level=ERROR"],
         resources={"metadata": {"path": str(ROOT / "notebooks")}},
     )
@@ -56,18 +58,24 @@ def lightened(png):
     return base64.b64encode(file.getvalue()).decode()
 
 
+def refresh(text):
+    """Execute one text and write both twins."""
+    notebook = jupytext.read(text)
+    if "formats" not in notebook.metadata.get("jupytext", {}):
+        return  # a prose page
+    print(f"Executing {text.relative_to(ROOT)}", flush=True)
+    execute(notebook)
+    settle(notebook)
+    jupytext.write(notebook, ROOT / "notebooks" / f"{text.stem}.ipynb")
+    jupytext.write(notebook, text, fmt="md:myst")
+
+
 def main():
-    """Refresh the twins of the texts named on the command line, or of all that have a twin."""
+    """Refresh the texts named on the command line, or all in book/, as many at once as cores."""
     texts = [Path(name).resolve() for name in sys.argv[1:]]
-    for text in texts or sorted((ROOT / "book").glob("*.md")):
-        notebook = jupytext.read(text)
-        if "formats" not in notebook.metadata.get("jupytext", {}):
-            continue  # a prose page
-        print(f"Executing {text.relative_to(ROOT)}", flush=True)
-        execute(notebook)
-        settle(notebook)
-        jupytext.write(notebook, ROOT / "notebooks" / f"{text.stem}.ipynb")
-        jupytext.write(notebook, text, fmt="md:myst")
+    with ProcessPoolExecutor() as pool:
+        for _ in pool.map(refresh, texts or sorted((ROOT / "book").glob("*.md"))):
+            pass  # raises here what went wrong in a chapter
 
 
 if __name__ == "__main__":
