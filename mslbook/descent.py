@@ -5,12 +5,13 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
-from math import isfinite, prod
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
 from array_api_compat import array_namespace, device
 
+from mslbook.checks import kept_steps, learning_rate, points_and_rates, whole
 from mslbook.losses.protocol import Loss, as_point, value_and_grad
 
 
@@ -45,7 +46,7 @@ class decays:  # lower case, because it reads as a function
                 f"decays({{0: 2.5, 650: 0.25}}), {wrong}"
             )
         self._steps = steps
-        self._rates = [_checked_rate(rates[step], step) for step in steps]
+        self._rates = [learning_rate(rates[step], step) for step in steps]
 
     def __call__(self, step: int) -> float:
         """The learning rate of the update that follows ``step`` updates."""
@@ -123,12 +124,10 @@ def descend(loss: Loss, start, lr, steps: int, every: int = 1) -> Path:
     >>> descend(f1, start=-5.0, lr=[0.5, 1.0, 2.5], steps=200, every=100).points.shape
     (3, 3)
     """
-    steps, every = _whole("steps", steps, least=0), _whole("every", every, least=1)
-    if steps % every:
-        raise ValueError(f"every must divide steps, but {every} does not divide {steps}")
+    steps, every = kept_steps(steps, every)
     if callable(lr):
         for step in range(steps):
-            _checked_rate(lr(step), step)
+            learning_rate(lr(step), step)
     kept = islice(iterate(loss, start, lr), 0, steps + 1, every)
     state = next(kept)
     xp, rows = array_namespace(state.point), steps // every + 1
@@ -161,11 +160,11 @@ def iterate(loss: Loss, start, lr, first_step: int = 0) -> Iterator[Iterate]:
     1 0.3069
     2 0.0392
     """
-    first_step = _whole("first_step", first_step, least=0)
+    first_step = whole("first_step", first_step)
     x = as_point(start, loss.dimension)
     x = x.detach() if hasattr(x, "detach") else x  # a torch descent builds no autograd graph
     if not callable(lr):
-        x, lr = _broadcast(x, lr, loss.dimension)
+        x, lr = points_and_rates(x, lr, loss.dimension)
     xp = array_namespace(x)
     if 0 in x.shape:
         raise ValueError(f"a start of shape {tuple(x.shape)} holds no point: give at least one")
@@ -187,7 +186,7 @@ def _updates(loss, x, value, grad, lr, step):
     moving = 1.0  # one number per trajectory once one has diverged: 0 where it stands still
     while True:
         yield Iterate(step, x, value, grad, diverged_at)
-        rate = _checked_rate(lr(step), step) if callable(lr) else lr
+        rate = learning_rate(lr(step), step) if callable(lr) else lr
         step += 1
         with np.errstate(all="ignore"):
             new = x - moving * rate * grad
@@ -216,52 +215,3 @@ def _finite(x, value, grad, dimension):
         return xp.asarray(True, device=device(x))
     finite = xp.isfinite(x) & xp.isfinite(grad)
     return xp.isfinite(value) & (finite if dimension is None else xp.all(finite, axis=-1))
-
-
-def _broadcast(x, lr, dimension):
-    """The start and the learning rate, checked and brought to one shape."""
-    xp = array_namespace(x)
-    if np.ndim(lr) == 0:
-        return x, _checked_rate(lr)
-    lr = xp.asarray(lr, dtype=x.dtype, device=device(x))
-    if 0 in lr.shape:
-        raise ValueError("there is no learning rate in an empty array: give at least one")
-    wrong = lr[~(xp.isfinite(lr) & (lr > 0))]
-    if len(wrong):
-        _checked_rate(wrong[0])
-    if dimension is not None and lr.shape[-1] != 1:
-        raise ValueError(
-            f"learning rates of shape {tuple(lr.shape)} do not go with points of {dimension} "
-            "coordinates: write lr[:, None], so that each rate meets a whole point"
-        )
-    try:
-        shape = np.broadcast_shapes(tuple(x.shape), tuple(lr.shape))
-    except ValueError:
-        raise ValueError(
-            f"learning rates of shape {tuple(lr.shape)} do not broadcast against a start of "
-            f"shape {tuple(x.shape)}"
-        ) from None
-    return xp.broadcast_to(x, shape), lr
-
-
-def _checked_rate(rate, step=None):
-    """The learning rate as a float, or one sentence on what is wrong with it."""
-    try:
-        number = float(rate)
-    except (TypeError, ValueError):
-        number = None
-    if number is None or not (number > 0 and isfinite(number)):
-        what = repr(rate) if number is None else f"{number:g}"
-        where = "" if step is None else f" at step {step}"
-        raise ValueError(f"a learning rate must be positive and finite, not {what}{where}")
-    return number
-
-
-def _whole(name, number, least):
-    try:
-        whole = operator.index(number)
-    except TypeError:
-        whole = least - 1
-    if whole < least:
-        raise ValueError(f"{name} must be a whole number of at least {least}, not {number!r}")
-    return whole

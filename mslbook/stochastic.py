@@ -4,11 +4,11 @@ The companions of :mod:`mslbook.descent` for journal remarks 4.1 and 4.2 (prepri
 Many walks are simulated at once: a start of shape (..., n) is one walk for each of its points.
 """
 
-import operator
 from dataclasses import dataclass
 
 import numpy as np
 
+from mslbook.checks import kept_steps, learning_rates
 from mslbook.losses.analytic import Valley
 from mslbook.losses.protocol import Loss, as_point, value_and_grad
 
@@ -48,8 +48,7 @@ def sgd(sample_grad, start, lr, steps: int, seed=0, every: int = 1) -> Walk:
     >>> sgd(label_noise(valley, 0.1), np.ones((50, 2)), lr=1.5, steps=100)
     <Walk of 100 steps: 50 walks>
     """
-    lr = np.asarray(lr, dtype=float)
-    _check_positive("a learning rate", lr)
+    lr = learning_rates(np.asarray(lr, dtype=float))
 
     def update(rng, x):
         return x - lr * sample_grad(rng, x)
@@ -80,8 +79,8 @@ def euler_maruyama(drift, diffusion, start, dt, steps: int, seed=0, every: int =
     >>> round(float(walk.points[-1].var()), 1)
     1.0
     """
-    dt = np.asarray(dt, dtype=float)
-    _check_positive("the time of one step", dt)
+    if not (np.ndim(dt) == 0 and 0 < dt < np.inf):
+        raise ValueError(f"the time dt of one step must be positive and finite, not {dt!r}")
 
     def update(rng, x):
         matrix = np.asarray(diffusion(x))
@@ -151,9 +150,7 @@ def valley_sde(H, H_grad, along: int, lr: float, sigma: float):
 
 def _walk(update, start, steps, seed, every):
     """Iterate x <- update(rng, x), and keep every ``every``-th point."""
-    steps, every = _whole("steps", steps, least=0), _whole("every", every, least=1)
-    if steps % every:
-        raise ValueError(f"every must divide steps, but {every} does not divide {steps}")
+    steps, every = kept_steps(steps, every)
     x = as_point(start, None)
     if x.ndim == 0 or not np.all(np.isfinite(x)):
         raise ValueError("the start must be a finite point (n,), or an array of them (..., n)")
@@ -170,18 +167,3 @@ def _walk(update, start, steps, seed, every):
                 )
             points[step // every] = x
     return Walk(points, np.arange(0, steps + 1, every))
-
-
-def _check_positive(what, number):
-    if number.size == 0 or not np.all(np.isfinite(number) & (number > 0)):
-        raise ValueError(f"{what} must be positive and finite, not {number}")
-
-
-def _whole(name, number, least):
-    try:
-        whole = operator.index(number)
-    except TypeError:
-        whole = least - 1
-    if whole < least:
-        raise ValueError(f"{name} must be a whole number of at least {least}, not {number!r}")
-    return whole

@@ -5,6 +5,7 @@ from itertools import islice
 import numpy as np
 from array_api_compat import array_namespace, device
 
+from mslbook.checks import whole
 from mslbook.descent import iterate
 
 
@@ -70,10 +71,8 @@ def _begin(point, lr, dimension, seed):
 
 
 def _check(steps, discard, lr):
-    for name, number, least in (("steps", steps, 1), ("discard", discard, 0)):
-        whole = isinstance(number, int | np.integer) and not isinstance(number, bool)
-        if not (whole and number >= least):
-            raise ValueError(f"{name} must be a whole number of at least {least}, not {number!r}")
+    whole("steps", steps, least=1)
+    whole("discard", discard)
     if callable(lr):
         raise TypeError(
             "an exponent belongs to one learning rate: give a number, or an array of them, not a "

@@ -1,10 +1,10 @@
 """The slow motion along a valley, once descent oscillates across it (section 4.4)."""
 
-import operator
 from dataclasses import dataclass
 
 import numpy as np
 
+from mslbook.checks import points_and_rates, whole
 from mslbook.losses.analytic import Valley
 from mslbook.losses.protocol import as_point, value_and_grad
 from mslbook.theory.cycles import stable_lr, two_cycle
@@ -61,7 +61,7 @@ def quasistatic(valley: Valley, start, lr, steps: int) -> SlowMotion:
     array([ 1.  , 11.05])
     """
     x, lr = _checked(valley, start, lr)
-    steps = _whole(steps)
+    steps = whole("steps", steps)
     with np.errstate(all="ignore"):  # what is not finite is found, and told or not kept
         h, h_grad = _steepness(valley, x, 0)
         across = lr * h * h  # the learning rate that f sees across the valley
@@ -145,32 +145,5 @@ def _checked(valley, start, lr):
     x = as_point(x, d)
     if not np.all(np.isfinite(x)):
         raise ValueError("the start must be finite, without inf or nan")
-    lr = np.asarray(lr, dtype=float)
-    wrong = lr[~(np.isfinite(lr) & (lr > 0))]
-    if len(wrong) or lr.size == 0:
-        told = f"{wrong[0]:g}" if len(wrong) else "an empty array"
-        raise ValueError(f"a learning rate must be positive and finite, not {told}")
-    if lr.ndim and lr.shape[-1] != 1:
-        raise ValueError(
-            f"learning rates of shape {lr.shape} do not go with points of {d + 1} coordinates: "
-            "write lr[:, None], so that each rate meets a whole point"
-        )
-    lr = lr if lr.ndim else lr[None]
-    try:
-        shape = np.broadcast_shapes(x.shape, lr.shape)
-    except ValueError:
-        raise ValueError(
-            f"learning rates of shape {lr.shape} do not broadcast against a start of shape "
-            f"{x.shape}"
-        ) from None
-    return np.broadcast_to(x, shape), np.broadcast_to(lr[..., 0], shape[:-1])
-
-
-def _whole(steps):
-    try:
-        steps = operator.index(steps)
-    except TypeError:
-        steps = -1
-    if steps < 0:
-        raise ValueError("steps must be a whole number of at least 0")
-    return steps
+    x, lr = points_and_rates(x, lr, d)
+    return x, np.broadcast_to(lr if np.ndim(lr) == 0 else lr[..., 0], x.shape[:-1])

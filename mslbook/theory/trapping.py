@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from mslbook.checks import learning_rates
 from mslbook.losses.protocol import Loss, as_point
 
 RADII = np.geomspace(1e-4, 1e6, 81)  # the spheres that are sampled, eight to a decade
@@ -110,10 +111,7 @@ def trapping_radius(loss: Loss, lr, minimum=None) -> Trap:
     >>> round(trap.r1, 6), round(trap.r2, 6), round(trap.radius, 6)
     (0.605707, 3.666667, 3.666667)
     """
-    lr = np.asarray(lr, dtype=float)
-    good = np.isfinite(lr) & (lr > 0)
-    if not np.all(good):
-        raise ValueError(f"a learning rate must be positive and finite, not {lr[~good].flat[0]:g}")
+    lr = learning_rates(np.asarray(lr, dtype=float))
     field = _Field(loss, minimum)
     found, directions = _survey(field)
     _check(found)
