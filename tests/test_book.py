@@ -84,13 +84,12 @@ def test_demos_follow_their_sliders(open_page, address):
         for slider in sliders.all():
             demo.get_by_role("button", name="Reset").click()
             before = drawing(demo)
-            at_end = slider.evaluate("s => s.valueAsNumber > (+s.min + +s.max) / 2")
-            slider.press("ArrowLeft" if at_end else "ArrowRight")
+            slider.press("ArrowLeft" if slider.evaluate(UPPER_HALF) else "ArrowRight")
             page.wait_for_function(CHANGED, arg=[demo.element_handle(), before])
 
             before = drawing(demo)
             box = slider.bounding_box()
-            end = box["width"] - 1 if at_end else 1  # the end that the key has moved away from
+            end = 1 if slider.evaluate(UPPER_HALF) else box["width"] - 1
             slider.click(position={"x": end, "y": box["height"] / 2})
             page.wait_for_function(CHANGED, arg=[demo.element_handle(), before])
 
@@ -107,6 +106,9 @@ def demos_stored(address):
 
 DRAWING = "demo => [...demo.querySelectorAll('canvas')].map(c => c.toDataURL()).join()"
 CHANGED = f"([demo, before]) => ({DRAWING})(demo) !== before"
+
+
+UPPER_HALF = "slider => slider.valueAsNumber > (+slider.min + +slider.max) / 2"
 
 
 def drawing(demo):
