@@ -19,6 +19,7 @@ from mslbook.losses import (
     three_neurons,
     three_neurons_piecewise,
 )
+from mslbook.theory import stable_lr, two_cycle
 
 RNG = np.random.default_rng(0)
 DATA = RNG.lognormal(sigma=2.0, size=50)
@@ -159,8 +160,45 @@ def test_curvature_at_the_minimum_is_twice_the_second_moment(distribution):
     assert loss.value(0.0) == loss.grad(0.0) == 0.0
 
 
-def test_without_a_second_moment_no_learning_rate_is_stable():
-    assert PopulationLoss(stats.halfcauchy()).hvp(0.0, 1.0) > 1e100
+@pytest.mark.parametrize("factor", np.linspace(-6, 6, 7))
+@pytest.mark.parametrize(
+    ("distribution", "width"), [(stats.lognorm(1e-4), 1e-4), (stats.norm(1e3, 1e-3), 1e-6)]
+)
+def test_a_drop_at_the_edge_of_a_panel_is_seen(distribution, width, factor):
+    """Medians 1 and 1000 are edges of panels; P falls from 1 to 0 between two Gauss nodes there."""
+    c = distribution.median() * (1 + factor * width)
+    low = distribution.ppf(1e-16)
+    inner = quad(lambda x: 2 * x * distribution.sf(x), low, c, epsabs=0, epsrel=1e-13)[0]
+    assert PopulationLoss(distribution).value(1 / c) == pytest.approx(
+        (low**2 + inner) / c**2, rel=1e-12
+    )
+
+
+@pytest.mark.parametrize(
+    "distribution",
+    [stats.halfcauchy(), stats.pareto(0.5), stats.pareto(1.5), stats.levy(), stats.invgamma(0.5)],
+)
+def test_without_a_second_moment_no_learning_rate_is_stable(distribution):
+    loss = PopulationLoss(distribution)
+    assert loss.hvp(0.0, 1.0) == np.inf
+    assert stable_lr(loss) == 0
+    assert loss.value(0.0) == loss.grad(0.0) == 0
+    cycle = two_cycle(loss, lr=0.01)  # every rate is above the stable one
+    assert loss.grad(cycle) * 0.01 == pytest.approx(2 * cycle)
+
+
+def test_a_large_second_moment_is_not_an_infinite_one():
+    assert PopulationLoss(stats.pareto(2.2)).hvp(0.0, 1.0) == pytest.approx(2 * 2.2 / 0.2)
+
+
+def test_far_out_the_loss_is_1():
+    far = np.array([-np.inf, 1e160, 1e300, np.inf])
+    for loss in (EmpiricalLoss(DATA), PopulationLoss(stats.lognorm(1.0))):
+        assert loss.value(far) == pytest.approx(np.ones(4), abs=1e-12)
+        assert np.all(loss.grad(far) == 0)
+        assert np.all(loss.hvp(far, 1.0) == 0)
+        assert np.isnan(loss.value(np.nan))
+        assert np.isnan(loss.grad(np.nan))
 
 
 def test_population_loss_is_the_limit_of_empirical_losses(distribution):
@@ -254,6 +292,8 @@ def test_empirical_loss_can_be_differentiated_by_torch():
         ([1.0, np.nan], r"finite.*x\[1\] is nan"),
         ([np.inf], r"finite.*x\[0\] is inf"),
         ([1.0, 2.0, 0.0], r"section 6.*x\[2\] is 0"),
+        ([1.0, 1e200], r"between 3e-151 and 3e\+150.*x\[1\] is 1e\+200.*unit"),
+        ([1e-200], r"x\[0\] is 1e-200"),
         ([-1.0, 2.0], r"above 0.*section 6.*x\[0\] is -1.*abs"),
     ],
 )
@@ -267,10 +307,14 @@ def test_data_that_the_paper_does_not_allow(x, words):
     [
         (stats.norm(), r"supported on \(0, ∞\), as section 6.*norm\(\) has mass 0.5"),
         (stats.uniform(-1, 4), r"uniform\(-1, 4\) has mass 0.25 at or below 0"),
+        (stats.uniform(0, 1e200), r"3e-151 and 3e\+150.*uniform\(0, 1e\+200\).*unit"),
+        (stats.uniform(0, 1e-200), r"3e-151 and 3e\+150.*uniform\(0, 1e-200\).*unit"),
+        (stats.pareto(0.01), r"pareto\(0.01\) goes beyond"),
+        (stats.expon(scale=[1, 2]), "one distribution, not 2.*numbers"),
         (stats.lognorm(s=-1.0), r"lognorm\(s=-1\) is not defined"),
     ],
 )
-def test_distributions_with_mass_at_or_below_0(distribution, words):
+def test_distributions_that_make_no_loss(distribution, words):
     with pytest.raises(ValueError, match=words):
         PopulationLoss(distribution)
 
@@ -286,6 +330,10 @@ def test_distributions_with_mass_at_or_below_0(distribution, words):
 def test_what_is_no_continuous_distribution(distribution, words):
     with pytest.raises(TypeError, match=words):
         PopulationLoss(distribution)
+
+
+def test_a_distribution_without_parameters_need_not_be_frozen():
+    assert repr(PopulationLoss(stats.expon)) == "w -> E min(1, x^2 w^2) for x from expon()"
 
 
 def test_importing_the_losses_leaves_the_slow_libraries_out():

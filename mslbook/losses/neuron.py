@@ -14,6 +14,9 @@ NODES = 16  # of Gauss and Legendre, and of the series, on each panel
 TOLERANCE = 1e-14  # by which two halves of a panel may differ from the whole, relative to x²
 LEVELS, PANELS = 50, 10_000  # where refinement ends: it has then found a kink, or noise
 OCTAVES = 2.0 ** np.arange(-500, 501)  # x² and 1/x² stay within the floating-point range
+LEAST, GREATEST = OCTAVES[0], OCTAVES[-1]
+LOST = 1e-12  # the share of data above GREATEST that nobody will miss
+HEAVY = 1e-6  # E[x²] is infinite if at GREATEST c² P(x > c) is still this share of E[x²; x < c]
 
 
 def three_neurons(x, w):
@@ -51,7 +54,8 @@ class EmpiricalLoss(ClosedForm):
 
     The data are sorted once; a point then costs one binary search, so that a million data and a
     hundred thousand points are no trouble. At a kink, |w| = 1/x_i, ``grad`` and ``hvp`` take the
-    inner values. Raises ValueError unless the data are finite, positive, and at least one.
+    inner values. Raises ValueError unless there are data, all between 3e-151 and 3e150, so that
+    their squares are numbers too.
 
     >>> loss = EmpiricalLoss([0.1, 1.0, 10.0])
     >>> loss
@@ -70,16 +74,21 @@ class EmpiricalLoss(ClosedForm):
         self._kinks = np.ascontiguousarray(1 / self.x[::-1])  # past k of them, k data are left out
 
     def _parts(self, xp, w):
-        """The mean of x_i² over the data with |x_i w| <= 1, and the share of the others."""
+        """The mean of x_i² over the data with |x_i w| <= 1, the share of the others, and w.
+
+        Past all kinks L is 1, and an infinite w would only make 0 times ∞: w stops at twice the
+        last one.
+        """
         kinks, sums = (
             xp.asarray(array, dtype=w.dtype, device=device(w))
             for array in (self._kinks, self._sums)
         )
         beyond = xp.searchsorted(kinks, xp.abs(w))
-        return sums[beyond], xp.astype(beyond, w.dtype) / len(self.x)
+        w = xp.clip(w, -2 * kinks[-1], 2 * kinks[-1])
+        return sums[beyond], xp.astype(beyond, w.dtype) / len(self.x), w
 
     def _value_and_grad(self, xp, w):
-        moment, share = self._parts(xp, w)
+        moment, share, w = self._parts(xp, w)
         return moment * w * w + share, 2 * moment * w
 
     def _hvp(self, xp, w, v):
@@ -103,13 +112,16 @@ class PopulationLoss(ClosedForm):
 
     `distribution` is a continuous one of scipy.stats with its parameters given ("frozen"), with all
     its mass on (0, ∞). Once, when the loss is made, ∫ 2x P(x > ·) dx is found by Gauss-Legendre
-    quadrature on panels that are halved until they agree, and kept as a series on each; a point
-    then costs one binary search and one short sum. Value, w · slope and, where p is smooth, w² ·
-    curvature are right to about 1e-12, or to the accuracy of the distribution's own ``sf``. At a
-    jump of p, ``hvp`` takes the inner value. Torch tensors travel through NumPy, without autograd.
+    quadrature on panels that are halved until they agree and meet P at their ends, and kept as a
+    series on each; a point then costs one binary search and one short sum. Value, w · slope and,
+    where p is smooth, w² · curvature are right to about 1e-12, or to the accuracy of the
+    distribution's own ``sf``. At a jump of p, ``hvp`` takes the inner value. At w = 0 it is twice
+    E[x²], and ``inf`` where that is infinite: no learning rate is stable then. Torch tensors travel
+    through NumPy, without autograd.
 
     Raises TypeError for anything but such a distribution, and ValueError where it has mass at or
-    below 0. A mixture is a sum: ``Sum((Scaled(0.3, PopulationLoss(a)), Scaled(0.7, ...)))``.
+    below 0, or lies outside the floating-point range of 3e-151 to 3e150. A mixture is a sum:
+    ``Sum((Scaled(0.3, PopulationLoss(a)), Scaled(0.7, PopulationLoss(b))))``.
 
     >>> from scipy.stats import uniform
     >>> loss = PopulationLoss(uniform(0, 3))
@@ -120,9 +132,10 @@ class PopulationLoss(ClosedForm):
     """
 
     def __init__(self, distribution):
-        _check_distribution(distribution)
-        self.distribution = distribution
+        self.distribution = distribution = _frozen(distribution)
         self._edges, self._sums, self._series = _integrate(distribution)
+        _, whole, below = self._parts(np.zeros(()))
+        self._bottom = 2 * below if whole - below <= HEAVY * below else np.inf  # at w = 0
 
     def _parts(self, w):
         """Return c = 1/|w|, E min(x, c)² and E[x²; x < c], in double precision."""
@@ -136,15 +149,16 @@ class PopulationLoss(ClosedForm):
         return c, moment, moment - c * c * self.distribution.sf(c)
 
     def _value_and_grad(self, xp, w):
-        double = _as_numpy(w)
+        far = 2 / self._edges[0]  # there L is 1, and an infinite w would only make 0 times ∞
+        double = np.clip(_as_numpy(w), -far, far)
         _, moment, below = self._parts(double)
         return _like(xp, w, double * double * moment, 2 * double * below)
 
     def _hvp(self, xp, w, v):
-        double = _as_numpy(w)
-        c, _, below = self._parts(double)
+        c, _, below = self._parts(_as_numpy(w))
         density = self.distribution.pdf(c * (1 + 4 * np.finfo(float).eps))  # just inside |w| = 1/c
-        (curvature,) = _like(xp, w, 2 * below - 2 * density * c * c * c)
+        inner = 2 * below - 2 * density * c * c * c
+        (curvature,) = _like(xp, w, np.where(c == self._edges[-1], self._bottom, inner))
         return curvature * v
 
     def __repr__(self):
@@ -161,30 +175,37 @@ def _integrate(distribution):
     Returns the edges (P + 1,) of the panels, the integrals (P,) up to the lower ones, and the
     Legendre series (P, NODES + 1) of what each panel adds.
     """
-    # Not the density but P(x > ·) is integrated: it is monotone, so that no panel can hide a peak.
+    # Not the density but P(x > ·) is integrated: it is monotone, so that what happens between the
+    # nodes, or between the last of them and the end of a panel, shows in the values there.
     legendre = np.polynomial.legendre
     nodes, weights = legendre.leggauss(NODES)
+    coefficients = (
+        np.arange(0.5, NODES)[:, None] * legendre.legvander(nodes, NODES - 1).T
+    ) * weights
+    ends = np.array([-1.0, 1.0])
+    at_ends = legendre.legval(ends, coefficients)  # (NODES, 2): of the series through the nodes
 
-    def heights(low, high):
+    def integrand(low, high, places=nodes):
+        """2x P(x > ·) dx for places between -1 and 1 on the panels: (P, places)."""
         half = (high - low)[:, None] / 2
-        x = low[:, None] + half * (1 + nodes)
+        x = low[:, None] + half * (1 + places)
         return half * 2 * x * distribution.sf(x)
 
     low, high = _panels(distribution)
     done = []
     for _ in range(LEVELS):
         middle = (low + high) / 2
-        halves = (heights(low, middle) + heights(middle, high)) @ weights
-        rough = abs(heights(low, high) @ weights - halves) > TOLERANCE * high * high
+        whole = integrand(low, high)
+        halves = (integrand(low, middle) + integrand(middle, high)) @ weights
+        missed = abs(whole @ at_ends - integrand(low, high, ends)).max(axis=1)
+        rough = np.maximum(abs(whole @ weights - halves), missed) > TOLERANCE * high * high
         done.append((low[~rough], high[~rough]))
         low, middle, high = low[rough], middle[rough], high[rough]
         low, high = np.append(low, middle), np.append(middle, high)
         if not 0 < len(low) < PANELS:
             break
     low, high = (np.sort(np.concatenate(ends)) for ends in zip(*done, (low, high), strict=True))
-    interpolate = weights * legendre.legvander(nodes, NODES - 1).T
-    interpolate *= np.arange(0.5, NODES)[:, None]
-    series = legendre.legint(interpolate, lbnd=-1) @ heights(low, high).T
+    series = legendre.legint(coefficients, lbnd=-1) @ integrand(low, high).T
     whole = low[0] ** 2 + np.append(0.0, np.cumsum(series.sum(axis=0))[:-1])
     return np.append(low, high[-1]), whole, np.ascontiguousarray(series.T)
 
@@ -237,23 +258,44 @@ def _check_data(x):
             f"all x_i must be above 0, as section 6 of the paper asks, but x[{i}] is {x[i]:g}: the "
             "neurons see |x| alone, so pass abs(x), and leave zeros out"
         )
+    inside = (x >= LEAST) & (x <= GREATEST)
+    if not np.all(inside):
+        i = int(np.argmin(inside))
+        raise ValueError(
+            f"all x_i must lie between {LEAST:.0e} and {GREATEST:.0e}, where their squares are "
+            f"numbers too, but x[{i}] is {x[i]:g}: measure them in another unit"
+        )
 
 
-def _check_distribution(distribution):
+def _frozen(distribution):
+    """The distribution with its parameters, or one sentence on what is wrong with it."""
     if not all(hasattr(distribution, name) for name in ("cdf", "sf", "pdf", "support")):
         raise TypeError(
             f"expected a continuous distribution of scipy.stats, such as uniform(0, 3), not "
             f"{distribution!r}: of a discrete one, or of data, make an EmpiricalLoss"
         )
     try:
-        below = float(distribution.cdf(0.0))
+        if callable(distribution):  # such as expon, which is expon()
+            distribution = distribution()
+        below = distribution.cdf(0.0)
     except TypeError as error:
         raise TypeError(
             f"give the distribution its parameters first, as in lognorm(s=0.5) ({error})"
         ) from None
+    if np.ndim(below):
+        raise ValueError(
+            f"expected one distribution, not {np.size(below)}: let its parameters be numbers, and "
+            "make a PopulationLoss of each"
+        )
     if below != 0:  # or nan
         what = "is not defined" if np.isnan(below) else f"has mass {below:.3g} at or below 0"
         raise ValueError(
             "the distribution must be supported on (0, ∞), as section 6 of the paper asks, but "
             f"{_name(distribution)} {what}"
         )
+    if distribution.sf(LEAST) == 0 or distribution.sf(GREATEST) > LOST:
+        raise ValueError(
+            f"the data must lie between {LEAST:.0e} and {GREATEST:.0e}, where their squares are "
+            f"numbers too, but {_name(distribution)} goes beyond: measure them in another unit"
+        )
+    return distribution
