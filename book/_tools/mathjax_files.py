@@ -8,6 +8,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from shutil import copyfile
 
+from sphinx.errors import ExtensionError
+
 FILES = ["tex-chtml.js", "output/chtml/fonts/woff-v2/*.woff", "input/tex/extensions/*.js"]
 
 
@@ -17,7 +19,10 @@ def copy_files(app, exception):
         return
     package = Path(find_spec("sphinx-mathjax-offline").origin).parent / "static" / "mathjax"
     for pattern in FILES:
-        for file in package.glob(pattern):
+        files = list(package.glob(pattern))
+        if not files:
+            raise ExtensionError(f"{package} has no {pattern}: its layout has changed")
+        for file in files:
             copy = Path(app.outdir, "_static", "mathjax", file.relative_to(package))
             copy.parent.mkdir(parents=True, exist_ok=True)
             copyfile(file, copy)

@@ -14,7 +14,7 @@ from mslbook.claims import (
 )
 from mslbook.claims.claim import FAILS, HOLDS, RESERVED, SIGNS, Claim, Ledger, measured
 
-__all__ = ["FAILS", "HOLDS", "RESERVED", "Claim", "Ledger", "ledger", "report"]
+__all__ = ["FAILS", "HOLDS", "RESERVED", "SIGNS", "Claim", "Ledger", "ledger", "measured", "report"]
 
 SECTIONS = (section_2_1, section_4_1, section_4_2, section_4_3, section_4_4, section_5, section_6)
 CLAIMS = tuple(claim for section in SECTIONS for claim in section.CLAIMS)
