@@ -31,8 +31,7 @@ def a_parabola_for_uniform_data(monkeypatch):
 
 def convex_for_uniform_data(monkeypatch):
     """With f1 the second derivative does fall."""
-    monkeypatch.setattr(claims, "f2", SimpleNamespace(C=3.0, **methods(f1)))
-    monkeypatch.setattr(claims, "LOSSES", (f1,))
+    monkeypatch.setattr(claims, "f2", f1)
 
 
 def methods(loss):
@@ -41,11 +40,13 @@ def methods(loss):
 
 def a_superquadratic_loss(monkeypatch):
     quartic = SimpleNamespace(grad=lambda w: w**3, hvp=lambda w, v: 3 * w * w * v)
-    monkeypatch.setattr(claims, "LOSSES", (quartic,))
+    monkeypatch.setattr(claims, "f2", quartic)
+    monkeypatch.setattr(claims, "three_neurons", lambda x, w: np.square(x * w))
 
 
 def data_of_one_magnitude(monkeypatch):
     monkeypatch.setattr(claims, "DATA", (1.0, 1.0, 1.0))
+    monkeypatch.setattr(claims, "DRAWN", (1.0, 1.0, 1.0))
 
 
 def another_C(monkeypatch):
@@ -58,6 +59,25 @@ def other_data(monkeypatch):
 
 def valleys_of_one_scale(monkeypatch):
     monkeypatch.setattr(claims, "F2", lambda C: F2(3.0))
+
+
+def huber_for_squares(monkeypatch):
+    sum_of = claims._sum_of
+    monkeypatch.setattr(claims, "_sum_of", lambda loss, w: sum_of(claims._huber, w))
+
+
+def the_network_for_huber(monkeypatch):
+    """Not convex."""
+    monkeypatch.setattr(claims, "_huber", lambda z: np.minimum(1, z * z) - 0.1 * z * z)
+
+
+def light_tails(monkeypatch):
+    monkeypatch.setattr(claims, "TAILS", (0.0, 0.1))
+
+
+def a_layer_without_depth(monkeypatch):
+    """Curvature k² times as large, however many layers there are."""
+    monkeypatch.setattr(claims, "_error", lambda x, y, W, b: np.sum((x * W[0][0]) ** 2))
 
 
 def quadratic_far_out(monkeypatch):
@@ -126,23 +146,28 @@ def scaled_once_more(monkeypatch):
         (claims._empirical, four_neurons),
         (claims._empirical, other_data),
         (claims._sharper, a_superquadratic_loss),
-        (claims._sharper, convex_for_uniform_data),
+        (claims._sharper_continuum, a_superquadratic_loss),
+        (claims._sharper_continuum, convex_for_uniform_data),
         (claims._orders, data_of_one_magnitude),
         (claims._population, four_neurons),
         (claims._uniform, another_C),
         (claims._three_scales, data_of_one_magnitude),
         (claims._three_scales, on_a_parabola),
         (claims._continuous, a_parabola_for_uniform_data),
-        (claims._continuous, convex_for_uniform_data),
         (claims._large_data, other_data),
         (claims._two_valleys, valleys_of_one_scale),
         (claims._cause, data_of_one_magnitude),
         (claims._cause, on_a_parabola),
+        (claims._cause, huber_for_squares),
         (claims._convex_sum, quadratic_far_out),
         (claims._convex_sum, data_of_one_magnitude),
+        (claims._convex_sum, the_network_for_huber),
         (claims._standardised, pictures_of_one_length),
         (claims._standardised, pictures_scaled_up),
         (claims._norms, one_faint_picture),
+        (claims._norms, light_tails),
+        (claims._same_shape, tanh_network),
+        (claims._same_shape, a_layer_without_depth),
         (claims._first_identity, tanh_network),
         (claims._first_identity, linear_network),
         (claims._first_identity_with_bias, biases_of_0),
@@ -158,8 +183,7 @@ def test_what_is_measured_decides_the_verdict(monkeypatch, measure, breakage):
 
 
 def test_a_sum_that_is_not_quadratic_is_noticed(monkeypatch):
-    sum_of = claims._sum_of
-    monkeypatch.setattr(claims, "_sum_of", lambda loss, w: sum_of(claims._huber, w))
+    huber_for_squares(monkeypatch)
     assert claims._quadratic_sum()[1] == claims.FAILS
 
 
