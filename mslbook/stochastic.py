@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mslbook.checks import kept_steps, learning_rates
+from mslbook.checks import kept_steps, points_and_rates
 from mslbook.losses.analytic import Valley
 from mslbook.losses.protocol import Loss, as_point, value_and_grad
 
@@ -36,24 +36,26 @@ def sgd(sample_grad, start, lr, steps: int, seed=0, every: int = 1) -> Walk:
     start : array
         A point (n,), or one for each walk (..., n).
     lr : number or array
-        The learning rate; an array must broadcast against the start.
+        The learning rate; an array, whose last axis has length 1, broadcasts against the start.
     steps, every : int
         The number of updates; the start and every ``every``-th point are kept.
     seed : int or numpy.random.Generator
         The same seed gives the same walks.
 
-    Raises ValueError if a number is out of range, or if a walk leaves the finite numbers.
+    Raises ValueError if a number is out of range, if start and lr do not fit together, or if a walk
+    leaves the finite numbers.
 
     >>> from mslbook.losses import valley
     >>> sgd(label_noise(valley, 0.1), np.ones((50, 2)), lr=1.5, steps=100)
     <Walk of 100 steps: 50 walks>
     """
-    lr = learning_rates(np.asarray(lr, dtype=float))
+    x = _points(start)
+    x, lr = points_and_rates(x, lr, x.shape[-1])
 
     def update(rng, x):
         return x - lr * sample_grad(rng, x)
 
-    return _walk(update, start, steps, seed, every)
+    return _walk(update, x, steps, seed, every)
 
 
 def euler_maruyama(drift, diffusion, start, dt, steps: int, seed=0, every: int = 1) -> Walk:
@@ -88,14 +90,26 @@ def euler_maruyama(drift, diffusion, start, dt, steps: int, seed=0, every: int =
         noise = np.einsum("...ij,...j->...i", matrix, kicks)
         return x + dt * np.asarray(drift(x)) + np.sqrt(dt) * noise
 
-    return _walk(update, start, steps, seed, every)
+    return _walk(update, _points(start), steps, seed, every)
 
 
 def label_noise(valley: Valley, size: float):
     """Gradients of f(h(x) y - ξ), with a fresh ξ from N(0, size²) each time.
 
-    The noise of labels that are wrong by ξ: it does not vanish at the minima y = 0.
+    The noise of labels that are wrong by ξ: it does not vanish at the minima y = 0 (journal remark
+    4.1, preprint remark 1). Raises ValueError unless the loss is a Valley and size is a number of
+    at least 0.
     """
+    if not isinstance(valley, Valley):
+        raise ValueError(
+            "label noise (journal remark 4.1, preprint remark 1) is noise in a Valley f(h(x) y); "
+            f"{valley!r} is none: write it as mslbook.losses.Valley(f, h)"
+        )
+    if not (np.ndim(size) == 0 and 0 <= size < np.inf):
+        raise ValueError(
+            "the size of the label noise (journal remark 4.1, preprint remark 1), its standard "
+            f"deviation, must be at least 0 and finite, not {size!r}"
+        )
 
     def sample_grad(rng, x):
         x, y = x[..., :-1], x[..., -1]
@@ -109,8 +123,20 @@ def label_noise(valley: Valley, size: float):
 def rescaled(loss: Loss, spread: float):
     """Gradients of a * loss, with a fresh a each time, uniform from 1 - spread to 1 + spread.
 
-    The noise of data that can all be fitted at once: it vanishes at the minima with the gradient.
+    The noise of data that can all be fitted at once: it vanishes at the minima with the gradient
+    (journal remark 4.1, preprint remark 1). Raises ValueError unless 0 <= spread < 1, which keeps a
+    positive, and for a function of one variable.
     """
+    if not (np.ndim(spread) == 0 and 0 <= spread < 1):
+        raise ValueError(
+            "the factor a, from 1 - spread to 1 + spread, must be positive: choose a spread of at "
+            f"least 0 and below 1, not {spread!r} (journal remark 4.1, preprint remark 1)"
+        )
+    if loss.dimension is None:
+        raise ValueError(
+            f"{loss!r} is a function of one variable, and each point of a walk needs a factor of "
+            "its own: write Ridge(f, (1,)), whose points have the shape (..., 1)"
+        )
 
     def sample_grad(rng, x):
         scale = rng.uniform(1 - spread, 1 + spread, x.shape[:-1])
@@ -148,12 +174,17 @@ def valley_sde(H, H_grad, along: int, lr: float, sigma: float):
     return drift, diffusion
 
 
-def _walk(update, start, steps, seed, every):
-    """Iterate x <- update(rng, x), and keep every ``every``-th point."""
-    steps, every = kept_steps(steps, every)
+def _points(start):
+    """The start as finite points (..., n)."""
     x = as_point(start, None)
     if x.ndim == 0 or not np.all(np.isfinite(x)):
         raise ValueError("the start must be a finite point (n,), or an array of them (..., n)")
+    return x
+
+
+def _walk(update, x, steps, seed, every):
+    """Iterate x <- update(rng, x), and keep every ``every``-th point."""
+    steps, every = kept_steps(steps, every)
     rng = np.random.default_rng(seed)
     points = np.empty((steps // every + 1, *x.shape))
     points[0] = x

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mslbook.descent import descend
-from mslbook.losses import Quadratic, Ridge, Valley, f1, valley
+from mslbook.losses import Quadratic, Ridge, Valley, f1, two_valleys, valley
 from mslbook.stochastic import euler_maruyama, label_noise, rescaled, sgd, valley_sde
 
 POINTS = np.array([[1.0, 0.5], [20.0, -2.0]])
@@ -67,6 +67,38 @@ def test_sgd_takes_a_rate_for_each_walk():
     for k, rate in enumerate(rates.ravel()):
         single = sgd(rescaled(valley, 0.0), POINTS[k], rate, 5).points
         np.testing.assert_allclose(both[:, k], single, rtol=1e-12)
+
+
+def test_a_rate_may_have_more_axes_than_the_start():
+    rates = np.array([1.5, 3.0, 4.0])[:, None]
+    walk = sgd(rescaled(valley, 0.0), POINTS[0], rates, 5).points
+    np.testing.assert_allclose(walk, descend(valley, POINTS[0], rates, 5).points, rtol=1e-12)
+
+
+def test_a_rate_for_each_coordinate_is_refused_as_descend_does():
+    for sweep in (sgd, descend):
+        loss = rescaled(valley, 0.0) if sweep is sgd else valley
+        with pytest.raises(ValueError, match=r"write lr\[:, None\]"):
+            sweep(loss, POINTS, [1.5, 3.0], 10)
+        with pytest.raises(ValueError, match="do not broadcast"):
+            sweep(loss, POINTS, [[1.5], [3.0], [4.0]], 10)
+
+
+def test_label_noise_is_that_of_a_valley_and_has_a_size():
+    for loss in (two_valleys, f1):
+        with pytest.raises(ValueError, match=r"remark 4\.1.* in a Valley .*mslbook.losses.Valley"):
+            label_noise(loss, 0.1)
+    for size in (-0.1, np.nan, np.inf, [0.1, 0.2]):
+        with pytest.raises(ValueError, match=r"remark 4\.1.*must be at least 0 and finite"):
+            label_noise(valley, size)
+
+
+def test_factors_of_a_rescaled_loss_are_positive_and_one_for_each_point():
+    for spread in (1.0, 2.0, -0.5, np.nan):
+        with pytest.raises(ValueError, match="at least 0 and below 1"):
+            rescaled(valley, spread)
+    with pytest.raises(ValueError, match=r"write Ridge\(f, \(1,\)\)"):
+        rescaled(f1, 0.5)
 
 
 def test_stationary_covariance_of_remark_4_2():

@@ -50,8 +50,9 @@ def quasistatic(valley: Valley, start, lr, steps: int) -> SlowMotion:
     The relative error of y is about 1e-12, or 1e-15 / (1 - 2 / (lr h² f''(0))) if that is more.
 
     Raises ValueError, before any work, if the loss is no Valley, if start, lr and the valley do not
-    fit together, or if lr h² f''(0) <= 2 at the start, where journal Lemma 4.1 (preprint Lemma 1)
-    has no cycle; and on the way if a step leads to where h is not positive and finite.
+    fit together, or if there is no cycle at the start: where lr h² f''(0) <= 2 (journal Lemma 4.1,
+    preprint Lemma 1), or where f grows as fast as a parabola; and on the way if a step leads to
+    where h is not positive and finite.
 
     >>> from mslbook.losses import valley
     >>> motion = quasistatic(valley, start=1.0, lr=3.0, steps=1000)
@@ -66,7 +67,7 @@ def quasistatic(valley: Valley, start, lr, steps: int) -> SlowMotion:
         h, h_grad = _steepness(valley, x, 0)
         across = lr * h * h  # the learning rate that f sees across the valley
         edge = _check_cycle(valley, h, across)
-        log_u, gain = _follow(valley.f, across, np.log(two_cycle(valley.f, across)))
+        log_u, gain = _follow(valley.f, across, np.log(_first_cycle(valley.f, across)))
 
         points = np.empty((steps + 1, *x.shape))
         amplitudes = np.empty((steps + 1, *h.shape))
@@ -124,6 +125,14 @@ def _check_cycle(valley, h, across):
             f"1), which {given:.6g} is not"
         )
     return edge
+
+
+def _first_cycle(f, across):
+    """The two-cycle u at the start; if f has none, the user hears whose learning rate is meant."""
+    try:
+        return two_cycle(f, across)
+    except ValueError as error:
+        raise ValueError(f"across the valley, where f meets the rate lr h(x)²: {error}") from None
 
 
 def _checked(valley, start, lr):
