@@ -41,6 +41,10 @@ def growing_too_fast(monkeypatch):
     monkeypatch.setattr(claims, "f2", Quadratic())
 
 
+def without_the_last_term(monkeypatch):
+    monkeypatch.setattr(claims, "f3", Sum(f3.terms[:2]))
+
+
 @pytest.mark.parametrize(
     ("measure", "breakage"),
     [
@@ -54,6 +58,7 @@ def growing_too_fast(monkeypatch):
         (claims._several_cycles, convex),
         (claims._long_periods, convex),
         (claims._chaos_is_easy, convex),
+        (claims._chaos_is_easy, without_the_last_term),
         (claims._bounded, subquadratic_all_the_way),
         (claims._bounded, growing_too_fast),
     ],
@@ -74,3 +79,14 @@ def test_every_row_has_its_verdict():
 def test_random_basis_of_the_claims_is_orthonormal():
     basis = claims._basis()
     np.testing.assert_allclose(basis @ basis.T, np.eye(len(basis)), atol=1e-14)
+
+
+def test_a_bound_in_words_is_a_power_of_ten_that_bounds():
+    assert claims._below(0.0) == claims._below(3e-14) == "by less than 1e-09"
+    assert claims._below(2e-9) == "by less than 1e-08"
+    assert claims._below(0.03) == "by less than 1e-01"
+
+
+def test_without_its_last_term_f3_stays_chaotic_and_the_row_holds(monkeypatch):
+    without_the_last_term(monkeypatch)
+    assert claims._chaos_is_easy()[1] == claims.HOLDS
