@@ -31,11 +31,11 @@ def curvatures(w, average, second):
     Average curvatures of 0 are not drawn.
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=TWO_PANELS)
-    for axes, curves in ((left, average), (right, second)):
-        looks = ((BLUE, "-"), (OCHRE, "--"))
+    drawn = {label: np.where(y > 0, y, np.nan) for label, y in average.items()}
+    looks = ((BLUE, "-"), (OCHRE, "--"))
+    for axes, curves in ((left, drawn), (right, second)):
         for (colour, dash), (label, y) in zip(looks, curves.items(), strict=True):
-            axes.plot(w, np.where(y > 0, y, np.nan) if axes is left else y, dash, color=colour)
-            axes.lines[-1].set_label(label)
+            axes.plot(w, y, dash, color=colour, label=label)
         axes.set(xlabel="$w$", xscale="log")
     left.set(yscale="log", ylabel="average curvature $L'(w)/w$")
     left.legend(loc="lower left")
@@ -45,10 +45,10 @@ def curvatures(w, average, second):
 
 
 def read_back(c, truth, read):
-    """The share of data above c: true (line), and read off the loss (dots)."""
+    """The share of data above c: true (line), and every fourth value read off the loss (dots)."""
     figure, axes = plt.subplots(figsize=ONE_PANEL)
-    axes.plot(c, truth, "-", color=GREY, label="true")
-    axes.plot(c, read, ".", markersize=4, color=VERMILLION, label="read off the loss")
+    axes.plot(c, truth, "-", linewidth=3, color=GREY, label="true")
+    axes.plot(c[::4], read[::4], "o", markersize=4, color=VERMILLION, label="read off the loss")
     axes.set(xlabel="$c$", ylabel="share of data above $c$", xscale="log", ylim=(-0.05, 1.05))
     axes.legend(loc="upper right")
     return figure
