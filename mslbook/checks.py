@@ -39,6 +39,15 @@ def learning_rate(rate, step=None):
     return number
 
 
+def fixed(lr):
+    """The learning rates as they are; TypeError for a schedule, where only fixed ones will do."""
+    if callable(lr):
+        raise TypeError(
+            "this belongs to one learning rate: give a number, or an array of them, not a schedule"
+        )
+    return lr
+
+
 def learning_rates(lr):
     """An array of learning rates as it is, if it holds any and all are positive and finite."""
     if 0 in lr.shape:
@@ -51,7 +60,7 @@ def learning_rates(lr):
 
 def points_and_rates(x, lr, dimension):
     """The points and their learning rates, checked, the points brought to the shape of both."""
-    if np.ndim(lr) == 0:
+    if np.ndim(fixed(lr)) == 0:
         return x, learning_rate(lr)
     xp = array_namespace(x)
     lr = learning_rates(xp.asarray(lr, dtype=x.dtype, device=device(x)))

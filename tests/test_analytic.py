@@ -9,6 +9,7 @@ import torch
 from mslbook.losses import (
     F1,
     F2,
+    Clip,
     Composed,
     Linear,
     Quadratic,
@@ -19,9 +20,11 @@ from mslbook.losses import (
     Scaled,
     Sum,
     Valley,
+    crossed_valleys,
     f1,
     f2,
     f3,
+    separable,
     two_valleys,
     valley,
 )
@@ -332,6 +335,27 @@ def test_the_analytic_half_needs_no_torch():
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("part", "words"),
+    [
+        ({"h": Quadratic(minimum=-1.0)}, r"h must be positive everywhere .*, but h\(0\) is -1"),
+        ({"cutoff": Scaled(-1, Clip(0.25))}, "must rise from 0 and level off.*eq. 5.1"),
+        ({"cutoff": Quadratic()}, "must rise from 0 and level off"),
+        ({"cutoff": Sum((Clip(0.25), Quadratic(0.0, minimum=0.1)))}, "must rise from 0"),
+    ],
+)
+def test_crossed_valleys_meet_the_conditions_of_section_5(part, words):
+    parts = {"f": f1, "h": Quadratic(minimum=1.0), "cutoff": Saturation(0.25)}
+    crossed_valleys(k=10, **parts)
+    with pytest.raises(ValueError, match=words):
+        crossed_valleys(k=10, **parts | part)
+
+
+def test_a_sum_over_nothing_is_refused():
+    with pytest.raises(ValueError, match="give at least one"):
+        separable([], np.zeros((0, 0)))
 
 
 @pytest.mark.gpu

@@ -81,5 +81,31 @@ def test_losses_of_more_variables_are_refused(loss):
 
 @pytest.mark.parametrize("curvature", [0.0, -1.0])
 def test_a_minimum_curves_upwards(curvature):
-    with pytest.raises(ValueError, match=r"must curve upwards at 0, but f''\(0\) is"):
+    with pytest.raises(ValueError, match=r"must curve upwards at 0 .*, but f''\(0\) is"):
         stable_lr(Quadratic(curvature))
+
+
+class Lopsided:
+    """Bent less on one side than on the other; its minimum lies at 0 if it is not tilted."""
+
+    dimension = None
+
+    def __init__(self, tilt=0.0):
+        self.tilt = tilt
+
+    def grad(self, x):
+        return np.where(np.asarray(x) > 0, np.log1p(abs(x)), -2 * np.log1p(abs(x) / 2)) + self.tilt
+
+    def hvp(self, x, v):
+        return np.where(np.asarray(x) > 0, 1 / (1 + abs(x)), 1 / (1 + abs(x) / 2)) * v
+
+
+def test_a_cycle_needs_an_even_function():
+    with pytest.raises(ValueError, match="must be even .*section 4.1"):
+        two_cycle(Lopsided(), 5.0)
+
+
+def test_the_minimum_lies_at_0():
+    for call in (stable_lr, lambda f: two_cycle(f, 5.0)):
+        with pytest.raises(ValueError, match=r"minimum must lie at 0 .*f'\(0\) is 0.1: shift"):
+            call(Lopsided(tilt=0.1))

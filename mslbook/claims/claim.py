@@ -92,7 +92,7 @@ class Ledger:
     def _repr_markdown_(self):
         rows = [
             (
-                f"{claim.says}<br><small>{claim.place}</small>",
+                f"{claim.says}<br><small>{claim.id}: {claim.place}</small>",
                 claim.paper,
                 f"{number}<br><small>tolerance: {claim.tolerance}</small>",
                 f"{SIGNS[verdict]} {verdict}",

@@ -14,6 +14,8 @@ from array_api_compat import array_namespace, device
 
 from mslbook.losses.protocol import Loss, as_point, value_and_grad
 
+DECADES = np.logspace(-6, 9, 61)  # where a condition on a whole function is tried
+
 
 class ClosedForm:
     """What all pieces share: reading points, and telling their formula.
@@ -521,6 +523,8 @@ def separable(functions, basis):
                 f"4.4, preprint eq. 4), not {f!r}"
             )
     n = len(functions)
+    if n == 0:
+        raise ValueError("a sum over no functions is no loss: give at least one")
     if basis.shape != (n, n):
         raise ValueError(
             f"a sum of {n} functions needs {n} basis vectors of length {n}, one in each row "
@@ -530,7 +534,7 @@ def separable(functions, basis):
     if not off < 1e-6:
         raise ValueError(
             "the basis must be orthonormal (journal eq. 4.4 and theorem 4.2, preprint eq. 4 and "
-            f"theorem 2), but a product of two of its vectors is off by {off:.2g}: "
+            f"theorem 2), but a product of its rows (or of one with itself) is off by {off:.2g}: "
             "np.linalg.qr(np.transpose(basis))[0].T makes an orthonormal basis of any other"
         )
     return Sum(Ridge(f, p) for f, p in zip(functions, basis, strict=True))
@@ -543,7 +547,8 @@ def crossed_valleys(f, h, k, cutoff):
     positive, make the valley; ``k`` is how many times narrower the second one is, and ``cutoff``,
     such as ``Saturation(c)`` or ``Clip(c)``, confines it. Returns a loss of two variables.
 
-    Raises ValueError unless k is above 1 and finite, and f, h and the cut-off have one variable.
+    Raises ValueError unless k is above 1 and finite, f, h and the cut-off have one variable, and,
+    wherever it was tried, h is positive and the cut-off starts at 0, never falls and levels off.
 
     >>> crossed_valleys(F1(), h=Quadratic(minimum=1.0), k=10, cutoff=Clip(0.25))
     (x1, x2) -> f1((1 + 0.5 x1^2) x2) + min(f1((1 + 0.5 x2^2) (10 x1)), 0.25)
@@ -554,6 +559,8 @@ def crossed_valleys(f, h, k, cutoff):
             "times smaller (journal section 5, preprint section 5)"
         )
     wide = Valley(f, h=Ridge(h, (1,)))
+    _check_steepness(h)
+    _check_cutoff(cutoff)
     return Sum((wide, Composed(cutoff, Linear(wide, ((0, 1), (k, 0))))))
 
 
@@ -578,6 +585,28 @@ def _append(xp, x, y):
 def _check_one_variable(f):
     if f.dimension is not None:
         raise ValueError(f"expected a function of one variable, not a loss of {f.dimension}: {f!r}")
+
+
+def _check_steepness(h):
+    x = np.append(-DECADES, np.append(0.0, DECADES))
+    steepness = h.value(x)
+    if not np.all(steepness > 0):
+        at = int(np.argmin(steepness))
+        raise ValueError(
+            "h must be positive everywhere (journal section 5, preprint section 5), but "
+            f"h({x[at]:g}) is {steepness[at]:g}"
+        )
+
+
+def _check_cutoff(cutoff):
+    _check_one_variable(cutoff)
+    heights = cutoff.value(np.append(0.0, DECADES))
+    falls = np.any(np.diff(heights) < -1e-12 * heights[1:])
+    if heights[0] != 0 or falls or heights[-1] > 1.01 * heights[-4]:
+        raise ValueError(
+            "a cut-off must rise from 0 and level off, so that it confines the small valley to "
+            f"losses from 0 to c (journal eq. 5.1, preprint eq. 9), unlike {cutoff!r}"
+        )
 
 
 def _check_height(c):

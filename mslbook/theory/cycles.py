@@ -4,13 +4,15 @@ import numpy as np
 
 from mslbook.losses.protocol import Loss
 
+PLACE = "journal section 4.1, preprint section 4.1"
+
 
 def stable_lr(f: Loss) -> float:
     """The largest stable learning rate at the minimum of a function of one variable, 2 / f''(0).
 
     Below it gradient descent settles at 0; above it the minimum repels (journal section 4.1,
-    preprint section 4.1). Raises ValueError for a loss of more variables, and where f''(0) is not
-    positive.
+    preprint section 4.1). Raises ValueError for a loss of more variables, and unless f'(0) is 0 and
+    f''(0) positive.
 
     >>> from mslbook.losses import f1, f2
     >>> stable_lr(f1), round(stable_lr(f2), 6)
@@ -21,9 +23,15 @@ def stable_lr(f: Loss) -> float:
             f"a function of one variable is needed here, not a loss of {f.dimension}: for those, "
             "compare 2 / lr with mslbook.probes.sharpness"
         )
-    curvature = float(f.hvp(0.0, 1.0))
+    slope, curvature = float(f.grad(0.0)), float(f.hvp(0.0, 1.0))
+    if slope != 0:
+        raise ValueError(
+            f"the minimum must lie at 0 ({PLACE}), but f'(0) is {slope:g}: shift the function"
+        )
     if not curvature > 0:
-        raise ValueError(f"the function must curve upwards at 0, but f''(0) is {curvature:g}")
+        raise ValueError(
+            f"the function must curve upwards at 0 ({PLACE}), but f''(0) is {curvature:g}"
+        )
     return 2 / curvature
 
 
@@ -35,8 +43,8 @@ def two_cycle(f: Loss, lr):
     the answer has its shape. Its relative error is about 1e-15 / (1 - stable_lr(f) / lr): the
     cycle opens at the stable rate, and just above it its size hangs on the last digits of f'.
 
-    Raises ValueError if ``lr`` is not above the stable learning rate, or if f'(x) / x does not fall
-    to 2 / lr, so that there is no such x (a quadratic, for one).
+    Raises ValueError if ``lr`` is not above the stable learning rate, if f'(x) / x does not fall
+    to 2 / lr, so that there is no such x (a quadratic, for one), and if f is not even there.
 
     >>> from mslbook.losses import f1
     >>> two_cycle(f1, lr=[3.0, 5.0]).round(4)
@@ -68,5 +76,10 @@ def two_cycle(f: Loss, lr):
             "must by journal Lemma 4.1 (preprint Lemma 1), so gradient descent flies off, as on a "
             "quadratic"
         )
-    root = elementwise.find_root(excess, bracket.bracket, args=(lr,))
-    return np.exp(root.x)[()]
+    x = np.exp(elementwise.find_root(excess, bracket.bracket, args=(lr,)).x)[()]
+    if not np.allclose(f.grad(-x), -f.grad(x), rtol=1e-9, atol=0):
+        raise ValueError(
+            f"the function must be even ({PLACE}), f(-x) = f(x): from x descent jumps to -x, but "
+            "not back again"
+        )
+    return x
