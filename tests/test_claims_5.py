@@ -5,7 +5,17 @@ import pytest
 
 from mslbook.claims import section_5 as claims
 from mslbook.descent import descend
-from mslbook.losses import Clip, Composed, Quadratic, Ridge, Saturation, Valley, crossed_valleys, f1
+from mslbook.losses import (
+    Clip,
+    Composed,
+    Quadratic,
+    Ridge,
+    Saturation,
+    Sum,
+    Valley,
+    crossed_valleys,
+    f1,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -88,8 +98,13 @@ def no_decay(monkeypatch):
     monkeypatch.setattr(claims, "SMALL", claims.LARGE)
 
 
-def no_trap(monkeypatch):
-    monkeypatch.setattr(claims, "ARRIVED", 2.0)
+def far_from_the_limit(monkeypatch):
+    blunt = Sum((Ridge(Quadratic(2.0), (1, 0)), Ridge(Quadratic(1.0), (0, 1))))
+    monkeypatch.setattr(claims, "BOWL_2D", blunt)
+
+
+def never_a_last_decay(monkeypatch):
+    monkeypatch.setattr(claims, "LAST", claims.SMALL)
 
 
 def nothing_moves(monkeypatch):
@@ -110,6 +125,8 @@ def nothing_moves(monkeypatch):
         (claims._local, smooth_for_hard),
         (claims._needs_a_small_rate, shallow_small_valley),
         (claims._comes_to_rest, stable_last_rate),
+        (claims._comes_to_rest, hard_for_smooth),
+        (claims._comes_to_rest, never_a_last_decay),
         (claims._attracted_first, another_start),
         (claims._to_the_flattest, smaller_steps),
         (claims._faster, much_smaller_steps),
@@ -120,10 +137,13 @@ def nothing_moves(monkeypatch):
         (claims._different_times, other_decays),
         (claims._five_hundred_steps, hard_for_smooth),
         (claims._earlier_costs_more, no_decay),
-        (claims._in_the_vicinity, no_trap),
+        (claims._in_the_vicinity, no_decay),
         (claims._suboptimal_minimum, smooth_for_hard),
         (claims._suboptimal_minimum, hard_for_smooth),
         (claims._same_on_a_quadratic, nothing_moves),
+        (claims._same_on_a_quadratic, much_smaller_steps),
+        (claims._slower_on_a_quadratic, much_smaller_steps),
+        (claims._slower_on_a_quadratic, far_from_the_limit),
     ],
 )
 def test_what_is_measured_decides_the_verdict(monkeypatch, measure, breakage):

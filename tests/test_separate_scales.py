@@ -116,6 +116,9 @@ def test_the_small_valley_is_a_trap(rate):
 
 
 def test_the_two_cycle_in_the_small_valley_loses_its_hold_at_0_1736():
+    """The answer of the exercise: there psi'' is 0 on the cycle, and each step multiplies by 1."""
+    root = brentq(lambda lr: PSI.hvp(two_cycle(PSI, 25 * lr), 1.0), 0.15, 0.2)
+    assert round(root, 4) == 0.1736
     for lr, attracts in ((0.1735, True), (0.1737, False), (0.25, False)):
         factor = 1 - 25 * lr * PSI.hvp(two_cycle(PSI, 25 * lr), 1.0)
         assert (abs(factor) < 1) == attracts
