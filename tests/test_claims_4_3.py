@@ -7,9 +7,9 @@ from scipy.integrate import quad
 
 from mslbook.claims import section_4_3 as claims
 from mslbook.claims.claim import FAILS, HOLDS
-from mslbook.descent import descend
-from mslbook.losses import F1, Quadratic, Radial, f1, f2, f3
-from mslbook.theory import subquadratic
+from mslbook.descent import descend, iterate
+from mslbook.losses import F1, Landing, Quadratic, Radial, Staircase, f1, f2, f3
+from mslbook.theory import bounds, c_of_f3_exceeds, subquadratic
 
 
 @pytest.fixture(autouse=True)
@@ -19,7 +19,7 @@ def nothing_remembered():
     claims._balls_of_f3.cache_clear()
 
 
-@pytest.mark.parametrize("loss", [claims.Staircase(), claims.Landing()], ids=repr)
+@pytest.mark.parametrize("loss", [Staircase(), Landing()], ids=repr)
 def test_the_two_counterexamples_are_losses(loss):
     x = np.array([-9.0, -2.5, -1.5, -0.7, 0.0, 0.3, 0.9, 1.7, 3.3, 40.0])
     np.testing.assert_allclose(derivative(loss.value, x).df, loss.grad(x), atol=1e-8)
@@ -30,7 +30,7 @@ def test_the_two_counterexamples_are_losses(loss):
         assert loss.value(end) == pytest.approx(area, abs=10 * error + 1e-9)
 
 
-@pytest.mark.parametrize("loss", [claims.Staircase(), claims.Landing()], ids=repr)
+@pytest.mark.parametrize("loss", [Staircase(), Landing()], ids=repr)
 def test_the_two_counterexamples_meet_the_definition(loss):
     assert subquadratic(loss).holds
     assert subquadratic(loss).c == 1
@@ -44,7 +44,7 @@ def test_the_two_counterexamples_meet_the_definition(loss):
 def test_nobody_comes_down_the_stairs():
     """The bound of the chapter: at η <= 4 nobody crosses an odd multiple of π from beyond."""
     starts = np.random.default_rng(0).uniform(np.pi, 300, 2000)
-    path = descend(claims.Staircase(), starts, 4.0, 300)
+    path = descend(Staircase(), starts, 4.0, 300)
     floor = (np.floor((starts / np.pi - 1) / 2) * 2 + 1) * np.pi
     assert np.all(path.points >= floor * (1 - 1e-15))
 
@@ -55,7 +55,7 @@ def test_the_boxes_bound_the_cosine():
     half = 0.05
     a = half * (1 + 2 * rng.integers(0, 60, 4000))
     s = half * (1 + 2 * rng.integers(-60, 60, 4000))
-    bound = claims._cosine_in_boxes(a, s, half)
+    bound = bounds._cosine_in_boxes(a, s, half)
     for _ in range(50):
         x1, total = a + rng.uniform(-half, half, 4000), s + rng.uniform(-half, half, 4000)
         x = np.stack((x1, total - x1), axis=-1)
@@ -70,13 +70,18 @@ def test_the_boxes_bound_the_cosine():
     ("c", "proved"), [(0.24, True), (0.312, True), (0.313, False), (0.7, False)]
 )
 def test_the_constant_of_f3(c, proved):
-    assert claims.c_of_f3_exceeds(c) == proved
+    assert c_of_f3_exceeds(c) == proved
+
+
+def test_the_constant_is_positive():
+    with pytest.raises(ValueError, match="a constant c > 0, not -1"):
+        c_of_f3_exceeds(-1)
 
 
 def test_the_bound_by_hand():
     """tan θ <= φ t / (t² / 6r + λ) with t² <= 8, as the chapter has it, is below 4.044."""
     r, t = np.geomspace(1e-3, 1e4, 2000)[:, None], np.linspace(0, 8**0.5, 1000)
-    tangent = claims.GOLDEN * t / (t * t / (6 * r) + np.log1p(r) / 2)
+    tangent = bounds.GOLDEN * t / (t * t / (6 * r) + np.log1p(r) / 2)
     assert 4.03 < tangent.max() < 4.044
 
 
@@ -86,6 +91,28 @@ def f3_on_a_parabola(monkeypatch):
 
 def without_curvature_at_0(monkeypatch):
     monkeypatch.setattr(claims, "Quadratic", F1)
+
+
+class Hill:
+    """(x² - 1)² / 4 near 0: the gradient points away from the minimum at 0, which is none."""
+
+    dimension = None
+
+    def grad(self, x):
+        x = np.asarray(x)
+        return x * (x * x - 1)
+
+
+def f2_with_a_hill(monkeypatch):
+    monkeypatch.setattr(claims, "f2", Hill())
+
+
+def f3_that_grows_too_fast(monkeypatch):
+    monkeypatch.setattr(claims, "f3", Radial(Quadratic(), dimension=2))
+
+
+def without_a_quadratic_part(monkeypatch):
+    monkeypatch.setattr(claims, "Sum", lambda parts: parts[0])
 
 
 def without_stairs(monkeypatch):
@@ -101,6 +128,7 @@ def with_a_longer_step(monkeypatch):
         return descend(loss, start, np.multiply(lr, 2), *rest, **options)
 
     monkeypatch.setattr(claims, "descend", longer)
+    monkeypatch.setattr(claims, "iterate", lambda loss, start, lr: iterate(loss, start, 2 * lr))
 
 
 def with_a_shorter_step(monkeypatch):
@@ -147,15 +175,20 @@ class _Remembered:
     [
         (claims._examples, f3_on_a_parabola, FAILS),
         (claims._quadratic_grows, without_curvature_at_0, FAILS),
+        (claims._slower, f3_that_grows_too_fast, FAILS),
         (claims._weaker, f3_on_a_parabola, FAILS),
+        (claims._weaker, without_a_quadratic_part, HOLDS),
+        (claims._always_towards_the_minimum, f2_with_a_hill, FAILS),
         (claims._always_towards_the_minimum, without_stairs, HOLDS),
         (claims._theorem_as_stated, without_stairs, HOLDS),
         (claims._theorem_on_examples, with_a_longer_step, FAILS),
         (claims._nearer, with_smaller_balls, FAILS),
         (claims._invariant, with_smaller_balls, FAILS),
         (claims._r2_depends_on_c_and_lr, of_one_scale, HOLDS),
+        (claims._r2_depends_on_c_and_lr, with_a_longer_step, FAILS),
         (claims._enters, with_a_shorter_step, HOLDS),
         (claims._neighbourhood, with_balls_of_one_size, FAILS),
+        (claims._neighbourhood, with_smaller_balls, FAILS),
         (claims._behaviours, with_a_longer_step, FAILS),
         (claims._measure_zero, without_landing, HOLDS),
     ],

@@ -3,20 +3,22 @@
 import numpy as np
 import pytest
 
-from mslbook.claims.section_4_3 import Landing, Staircase
 from mslbook.descent import descend
 from mslbook.losses import (
     F2,
     Composed,
+    Landing,
     Linear,
     Quadratic,
     Radial,
     Ridge,
     Scaled,
+    Staircase,
     Sum,
     f1,
     f2,
     f3,
+    separable,
     valley,
 )
 from mslbook.theory import subquadratic, trapping_radius, two_cycle
@@ -193,6 +195,17 @@ def test_numbers_give_numbers_and_arrays_arrays():
 
 def test_alone_or_in_a_sweep_the_same(traps_of_f3):
     assert trapping_radius(f3, 1.0).radius == traps_of_f3.radius[1]
+
+
+def test_everybody_may_land_though_no_open_set_is_crushed_to_a_point():
+    """Landing beside a bowl: at η = 1 the step is singular on strips, which go to a segment."""
+    loss = separable([Landing(), Scaled(0.5, f1)], np.eye(2))
+    assert subquadratic(loss).holds
+    starts = np.random.default_rng(0).uniform(-2, 2, (10_000, 2))
+    ends = descend(loss, starts, 1.0, 300, every=300).points[-1]
+    assert np.all(np.linalg.norm(ends, axis=-1) < 1e-12)
+    ends = descend(loss, starts, 1.01, 300, every=300).points[-1]  # not an exceptional rate
+    assert np.all(np.linalg.norm(ends, axis=-1) > 1e-12)
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from mslbook.losses.analytic import (
     two_valleys,
     valley,
 )
+from mslbook.losses.counterexamples import Landing, Staircase
 from mslbook.losses.neuron import (
     EmpiricalLoss,
     PopulationLoss,
@@ -39,6 +40,7 @@ __all__ = [
     "Clip",
     "Composed",
     "EmpiricalLoss",
+    "Landing",
     "Linear",
     "Loss",
     "PopulationLoss",
@@ -48,6 +50,7 @@ __all__ = [
     "Ridge",
     "Saturation",
     "Scaled",
+    "Staircase",
     "Sum",
     "Valley",
     "crossed_valleys",

@@ -1,5 +1,6 @@
 """What the paper predicts of gradient descent, to be held against what it does."""
 
+from mslbook.theory.bounds import c_of_f3_exceeds
 from mslbook.theory.cycles import stable_lr, two_cycle
 from mslbook.theory.slow_motion import SlowMotion, quasistatic
 from mslbook.theory.trapping import Subquadratic, Trap, subquadratic, trapping_radius
@@ -8,6 +9,7 @@ __all__ = [
     "SlowMotion",
     "Subquadratic",
     "Trap",
+    "c_of_f3_exceeds",
     "quasistatic",
     "stable_lr",
     "subquadratic",

@@ -10,10 +10,10 @@ from mslbook.losses.protocol import Loss, as_point
 
 RADII = np.geomspace(1e-4, 1e6, 81)  # the spheres that are sampled, eight to a decade
 DECADE = 8  # spheres
-KEPT = 6  # directions followed from each sphere to the next,
-APART = np.cos(0.05)  # at least this far from each other, as a cosine
-ANGLES = 0.1 * 8.0 ** -np.arange(9)  # within which a better direction is sought, one after one
-COARSE = ANGLES[:6]
+KEPT = 6  # how many of the best directions of a sphere are tried on the next one too
+APART = np.cos(0.05)  # two of them enclose at least 0.05 radians, so that they differ
+ANGLES = 0.1 * 8.0 ** -np.arange(9)  # radians: a direction is improved by turns up to the first of
+COARSE = ANGLES[:6]  # these angles, then up to the second ...; fewer do for the first survey
 NOTHING = 1e-6  # a cosine, or a ratio of gradients, that counts as 0
 PLACE = "journal definition 4.1, preprint definition 1"
 
@@ -35,7 +35,10 @@ class Subquadratic:
 
     @property
     def falls(self) -> bool:
-        """Whether the growth is finite and falls from the last decade but one to the last."""
+        """Whether the growth is finite and falls by 1 % from the last decade but one to the last.
+
+        Evidence that it tends to 0, and no proof: a growth like 1 + 1 / ln r falls so too.
+        """
         last, before = self.growth[-DECADE:], self.growth[-2 * DECADE : -DECADE]
         return bool(np.all(np.isfinite(self.growth)) and last.max() <= 0.99 * before.max())
 
@@ -55,7 +58,8 @@ class Trap:
     """The radii of the proof of theorem 4.3, as :func:`trapping_radius` found them."""
 
     lr: Any  #: the learning rate
-    by_c: Any  #: the proof's r1: beyond it ‖grad‖ < (2 c / lr) ‖x - x*‖, so steps come nearer
+    by_c: Any  #: the proof's r1: beyond it ‖grad‖ < (2 c / lr) ‖x - x*‖, so steps come nearer;
+    #: at least this, since the sampled c, from which it is computed, is at least the true one
     r1: Any  #: the smallest r1: beyond it every step comes nearer to the minimum
     r2: Any  #: how far from the minimum one step from within r1 can land
 
@@ -65,7 +69,7 @@ class Trap:
 
         If r2 > r1 every trajectory enters it; if not, it enters every ball that is larger.
         """
-        return np.maximum(self.r1, self.r2) if np.ndim(self.lr) else max(self.r1, self.r2)
+        return np.maximum(self.r1, self.r2)
 
 
 def subquadratic(loss: Loss, minimum=None) -> Subquadratic:
@@ -108,13 +112,13 @@ def trapping_radius(loss: Loss, lr, minimum=None) -> Trap:
 
     >>> from mslbook.losses import f2
     >>> trap = trapping_radius(f2, lr=2.0)  # r1 = (lr / 9)^(1/3), r2 = 2 lr - 1/3
-    >>> round(trap.r1, 6), round(trap.r2, 6), round(trap.radius, 6)
-    (0.605707, 3.666667, 3.666667)
+    >>> print(round(trap.r1, 6), round(trap.r2, 6), round(trap.radius, 6))
+    0.605707 3.666667 3.666667
     """
     lr = learning_rates(np.asarray(lr, dtype=float))
     field = _Field(loss, minimum)
     found, directions = _survey(field)
-    _check(found)
+    _require_conditions(found)
     radii = np.array([_radii_of_trap(field, found, directions, rate) for rate in lr.ravel()])
     fields = (lr, *radii.T.reshape(3, *lr.shape))
     return Trap(*(array if lr.ndim else array.item() for array in fields))
@@ -125,8 +129,8 @@ def _written(point):
     return np.array2string(np.asarray(point), precision=4)
 
 
-def _check(found):
-    """One sentence on the condition that the loss lacks."""
+def _require_conditions(found):
+    """ValueError, with one sentence, if the loss lacks a condition of the theorem."""
     if found.c <= NOTHING:
         raise ValueError(
             f"the loss is not subquadratic ({PLACE}): at x = {_written(found.where)} the gradient "
@@ -320,10 +324,9 @@ def _farthest_landing(field, directions, r1, lr):
         x = x * np.minimum(1, r1 / np.linalg.norm(x, axis=-1, keepdims=True))
         return np.linalg.norm(x - lr * field.grad(x), axis=-1)
 
-    spread = _directions(field.n)
-    radii = np.append(RADII[r1 > RADII], r1)
+    radii = np.append(RADII[: np.searchsorted(RADII, r1)], r1)
     followed = directions[: len(radii)].reshape(len(radii), -1, field.n)
-    spread = np.broadcast_to(spread, (len(radii), *spread.shape))
+    spread = np.tile(_directions(field.n), (len(radii), 1, 1))
     x = radii[:, None, None] * np.concatenate((spread, followed), axis=1)
     far = landing(x)
     start = x.reshape(-1, field.n)[np.argmax(far)]

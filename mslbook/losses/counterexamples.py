@@ -1,0 +1,59 @@
+"""Losses that meet definition 4.1 and show what it does not exclude (section 4.3)."""
+
+from dataclasses import dataclass
+
+from mslbook.losses.analytic import ClosedForm, f1
+
+
+@dataclass(frozen=True, repr=False)
+class Staircase(ClosedForm):
+    """ln(1 + s²) / 2 with s = x + sin x: rises for ever, and is level at every odd multiple of π.
+
+    It meets journal definition 4.1 (preprint definition 1) with c = 1, and yet descent rests on
+    every step of the stairs.
+
+    >>> import numpy as np
+    >>> abs(Staircase().grad(np.pi * np.array([1, 3, 101]))).max() < 1e-15
+    np.True_
+    """
+
+    def _value_and_grad(self, xp, x):
+        s, slope = x + xp.sin(x), 2 * xp.cos(x / 2) ** 2
+        return xp.log1p(s * s) / 2, s / (1 + s * s) * slope
+
+    def _hvp(self, xp, x, v):
+        s, slope, u = x + xp.sin(x), 2 * xp.cos(x / 2) ** 2, 1 / (1 + (x + xp.sin(x)) ** 2)
+        return ((1 - s * s) * u * u * slope * slope - s * u * xp.sin(x)) * v
+
+    def formula(self, x):
+        """Its formula."""
+        return f"ln(1 + ({x} + sin {x})^2)/2"
+
+
+@dataclass(frozen=True, repr=False)
+class Landing(ClosedForm):
+    """An unstable minimum on which descent lands: f' = x exactly for 1 <= |x| <= 2.
+
+    The curvature is 6 at 0, so that the minimum repels for a learning rate above 1/3; but with
+    learning rate 1 every iterate between 1 and 2 jumps to 0. It meets journal definition 4.1.
+
+    >>> Landing().grad([1.0, 1.5, 2.0])
+    array([1. , 1.5, 2. ])
+    """
+
+    def _parts(self, xp, x):
+        a = xp.abs(x)
+        return xp.clip(a, 0, 2), xp.clip(a - 2, 0, None), xp.clip(1 - x * x, 0, None)
+
+    def _value_and_grad(self, xp, x):
+        near, far, hollow = self._parts(xp, x)
+        value = near * near / 2 + 2 * far + f1.value(far) + 5 / 6 * (1 - hollow**3)
+        return value, xp.sign(x) * (near + xp.log1p(far)) + 5 * x * hollow**2
+
+    def _hvp(self, xp, x, v):
+        _, far, hollow = self._parts(xp, x)
+        return (1 / (1 + far) + 5 * hollow * (hollow - 4 * x * x)) * v
+
+    def formula(self, x):
+        """Its name, applied to ``x``."""
+        return f"Landing({x})"
