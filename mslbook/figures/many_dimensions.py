@@ -9,6 +9,7 @@ from mslbook.figures import BLUE, GREEN, GREY, OCHRE, PURPLE, SKY, VERMILLION
 SQUARES = (5.6, 2.9)  # two square panels side by side
 PATTERNS = ("+ +", "+ −", "− +", "− −")  # the signs of two components, in the order of their codes
 PATTERN_LOOKS = ((BLUE, "o"), (OCHRE, "s"), (SKY, "D"), (VERMILLION, "^"))
+PATTERN_INKS = ("white", "black", "black", "white")  # of labels on these colours
 LINE_LOOKS = ((BLUE, "-", "o"), (VERMILLION, "--", "s"), (GREEN, "-.", "D"), (PURPLE, ":", "^"))
 
 # Where the iterates are: nothing is clear, a few are pale, many are blue.
@@ -30,6 +31,12 @@ def components_by_learning_rate(lrs, levels, end_lrs, ends, names):
     return figure
 
 
+def broken_curve(segments):
+    """Segments (m, 2, 2) as one curve for a demo, with a gap after each: arrays x and y."""
+    gaps = np.full((len(segments), 1, 2), np.nan)
+    return tuple(np.concatenate([segments, gaps], axis=1).reshape(-1, 2).T)
+
+
 def sign_patterns(ticks, codes, cells, corners, basis):
     """The plane of starts by the pattern reached, and the points and cycles where descent ends.
 
@@ -40,8 +47,10 @@ def sign_patterns(ticks, codes, cells, corners, basis):
     colours = ListedColormap([colour for colour, _ in PATTERN_LOOKS])
     box = (ticks[0], ticks[-1], ticks[0], ticks[-1])
     left.imshow(codes, colours, origin="lower", extent=box, interpolation="nearest")
-    for name, (x, y) in zip(PATTERNS, cells, strict=True):
-        left.text(x, y, name, ha="center", va="center", color="black", fontsize=13)
+    with plt.rc_context({"hatch.color": "white"}):  # in grey, sky alone would look like ochre
+        left.contourf(ticks, ticks, codes == 2, levels=[0.5, 1.5], colors="none", hatches=["//"])
+    for name, (x, y), ink in zip(PATTERNS, cells, PATTERN_INKS, strict=True):
+        left.text(x, y, name, ha="center", va="center", color=ink, fontsize=15, weight="bold")
     left.set(title="pattern at even steps", xlabel="$x_1$ of the start", ylabel="$x_2$")
     left.grid(visible=False)
     for pair, dash in (((0, 3), "-"), ((1, 2), "--")):
@@ -109,10 +118,7 @@ def order_and_chaos(sweeps, lows):
         title, lrs, points, exponents, stable = sweep
         _density(above, lrs, points)
         above.set_title(title)
-        below.axhline(0, color=GREY, linewidth=1)
-        mean = exponents.mean(axis=0)
-        below.plot(lrs, np.where(mean > 0, mean, np.nan), "-", color=VERMILLION, linewidth=1.5)
-        below.plot(lrs, np.where(mean <= 0, mean, np.nan), "--", color=BLUE, linewidth=1.5)
+        _exponent(below, lrs, exponents.mean(axis=0))
         below.set(xlabel="learning rate $\\eta$", ylim=(low, 1.3))
         for axes in (above, below):
             axes.axvline(stable, color=GREY, linestyle=":", linewidth=1.5)
@@ -143,8 +149,7 @@ def two_ways_round(lrs, points, exponents, thresholds, marked):
         look = {"color": colour, "markersize": 5}
         above.plot(x[:4].ravel(), rows[:4, marked].ravel(), marker, label=label, **look)
     above.legend(loc="lower left", ncols=3, handletextpad=0, columnspacing=0.8)
-    below.axhline(0, color=GREY, linewidth=1)
-    below.plot(lrs, exponents, "-", color=VERMILLION, linewidth=1)
+    _exponent(below, lrs, exponents)
     far = _heights(points)[-1]
     above.set(ylabel="iterates", ylim=(-1.6 * far, far))
     below.set(xlabel="learning rate $\\eta$", ylabel="exponent", ylim=(-3, 1.2))
@@ -155,6 +160,13 @@ def two_ways_round(lrs, points, exponents, thresholds, marked):
     for axes in (above, below):
         axes.grid(visible=False)
     return figure
+
+
+def _exponent(axes, lrs, exponent):
+    """The exponent by learning rate: solid above 0, in chaos, and dashed below."""
+    axes.axhline(0, color=GREY, linewidth=1)
+    axes.plot(lrs, np.where(exponent > 0, exponent, np.nan), "-", color=VERMILLION)
+    axes.plot(lrs, np.where(exponent <= 0, exponent, np.nan), "--", color=BLUE)
 
 
 def _density(axes, lrs, points):
