@@ -1,5 +1,7 @@
 """The ledger of section 4.4: what is measured decides the verdict."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -15,21 +17,6 @@ def fresh():
     """The runs of the figure are kept between claims: forget them after each test."""
     yield
     claims._figure_4_2.cache_clear()
-
-
-class Smooth:
-    """The function √(1 + u²) - 1, which lets the motion stop exponentially fast."""
-
-    dimension = None
-
-    def value(self, u):
-        return np.sqrt(1 + u * u) - 1
-
-    def grad(self, u):
-        return u / np.sqrt(1 + u * u)
-
-    def hvp(self, u, v):
-        return v / (1 + u * u) ** 1.5
 
 
 def below_the_edge(monkeypatch):
@@ -93,7 +80,7 @@ def noisier(monkeypatch):
         (claims._figure, below_the_edge, HOLDS, FAILS),
         (claims._close, below_the_edge, HOLDS, FAILS),
         (claims._close, in_a_fast_valley, HOLDS, FAILS),
-        (claims._end, beyond_the_end, HOLDS, FAILS),
+        (claims._end, beyond_the_end, RESERVED, FAILS),
         (claims._flattest, hardly_any_noise, HOLDS, FAILS),
         (claims._flattest, below_the_edge, HOLDS, FAILS),
         (claims._interpolation, noise_that_stays, RESERVED, FAILS),
@@ -122,11 +109,32 @@ def test_a_motion_that_arrives_would_hold(monkeypatch):
     assert claims._slower()[1] == FAILS
 
 
-def test_a_distance_that_vanishes_with_the_rate_would_hold(monkeypatch):
-    monkeypatch.setattr(claims, "_relative_distances", lambda opening, lrs: 0.1 * (lrs - 2.09))
-    assert claims._small_rate()[1] == HOLDS
-    monkeypatch.setattr(claims, "_relative_distances", lambda opening, lrs: 1 / lrs)
-    assert claims._small_rate()[1] == FAILS
+def test_a_descent_that_ends_on_the_line_would_hold(monkeypatch):
+    """And one that passes the line across f1, too, would break the claim."""
+    line = np.full((1, 1), claims.END / 10)
+    monkeypatch.setattr(claims, "quasistatic", lambda *_: SimpleNamespace(points=line))
+    for beyond, expected in ((-1e-4, HOLDS), (1.0, FAILS)):
+        ends = SimpleNamespace(points=line + beyond)
+        monkeypatch.setattr(claims, "descend", lambda *_, ends=ends, **every: ends)
+        assert claims._end()[1] == expected
+
+
+@pytest.mark.parametrize(
+    ("by_rate", "expected"),
+    [
+        (claims.RATES - 2.09, HOLDS),
+        (abs(claims.RATES - 2.4) + 0.01 * claims.RATES, RESERVED),
+        (1 / claims.RATES, FAILS),
+    ],
+)
+def test_the_distance_by_the_rate_decides(monkeypatch, by_rate, expected):
+    monkeypatch.setattr(claims, "relative_distances", lambda opening: 0.1 * by_rate)
+    assert claims._small_rate()[1] == expected
+
+
+def test_in_the_gentlest_valley_too_the_distance_rises_again_in_longer_runs():
+    distances = claims.relative_distances(0.01, steps=5000)
+    assert np.all(np.round(100 * distances[:2], 2) == [0.14, 0.08])
 
 
 def test_interpolating_noise_is_what_the_remark_means():
