@@ -43,6 +43,9 @@ def decays_at_three_steps(grid, heights, before, first, decays, after):
         plane.plot(*path[-1], marker, color=colour, markersize=9, fillstyle="none")
         losses.plot(step + after.steps, values, ".", color=colour, markersize=1.7)
         losses.plot(step, values[0], marker, color=colour)
+        some = slice(60 + 40 * column, None, 120)  # floors that coincide are told apart by shape
+        shape = {"color": colour, "fillstyle": "none", "zorder": 3}
+        losses.plot(step + after.steps[some], values[some], marker, **shape)
     losses.set(xlabel="step", ylabel="loss")
     plane.set(xlabel="$x_1$", ylabel="$x_2$")
     plane.legend(loc="lower right", labelspacing=0.2, fontsize=11)
@@ -96,8 +99,9 @@ def never_and_late(runs):
         for (dash, width, label), (steps, distance) in zip(looks, curves, strict=True):
             axes.plot(steps, distance, dash, color=colour, linewidth=width)
             axes.lines[-1].set_label(label if decay == next(iter(runs)) else None)
-        beside = (1.1, curves[0][1][1])
-        axes.annotate(f"{decay}", beside, (0, 3), textcoords="offset points", color=colour)
+        at = (0.7, curves[0][1][1])
+        below = {"xytext": (0, -1.5), "textcoords": "offset points", "va": "top", "fontsize": 9}
+        axes.annotate(f"decay at {decay}", at, color=colour, **below)
     axes.set(xlabel="steps after the decay", ylabel="distance $|x_1|$", xscale="log", yscale="log")
     axes.legend(loc="lower left", labelcolor=GREY)
     return figure
