@@ -50,7 +50,7 @@ def sign_patterns(ticks, codes, cells, corners, basis):
     with plt.rc_context({"hatch.color": "white"}):  # in grey, sky alone would look like ochre
         left.contourf(ticks, ticks, codes == 2, levels=[0.5, 1.5], colors="none", hatches=["//"])
     for name, (x, y), ink in zip(PATTERNS, cells, PATTERN_INKS, strict=True):
-        left.text(x, y, name, ha="center", va="center", color=ink, fontsize=15, weight="bold")
+        left.text(x, y, name, ha="center", va="center", color=ink, fontsize=13, weight="bold")
     left.set(title="pattern at even steps", xlabel="$x_1$ of the start", ylabel="$x_2$")
     left.grid(visible=False)
     for pair, dash in (((0, 3), "-"), ((1, 2), "--")):
@@ -163,10 +163,11 @@ def two_ways_round(lrs, points, exponents, thresholds, marked):
 
 
 def _exponent(axes, lrs, exponent):
-    """The exponent by learning rate: solid above 0, in chaos, and dashed below."""
+    """The exponent by learning rate: solid above 0, in chaos, and dashed down to order and back."""
     axes.axhline(0, color=GREY, linewidth=1)
-    axes.plot(lrs, np.where(exponent > 0, exponent, np.nan), "-", color=VERMILLION)
-    axes.plot(lrs, np.where(exponent <= 0, exponent, np.nan), "--", color=BLUE)
+    axes.plot(lrs, exponent, "--", color=BLUE, linewidth=1.5)
+    chaos = np.where(exponent > 0, exponent, np.nan)
+    axes.plot(lrs, chaos, "-", color=VERMILLION, linewidth=2)  # covers the dashes
 
 
 def _density(axes, lrs, points):
