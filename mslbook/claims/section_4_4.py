@@ -36,6 +36,7 @@ class Smooth:
         return v / (1 + u * u) ** 1.5
 
 
+@cache
 def relative_distances(opening, steps=500):
     """The largest distance from descent to the slow motion by the way travelled, at RATES.
 
@@ -314,8 +315,8 @@ CLAIMS = (
     Claim(
         "4.4-end",
         "journal eq. 4.7 and lemma 4.1, preprint eq. 7 and lemma 1",
-        "from these two it follows that it ends where η h² f''(0) = 2 (in the figure, x1 = 22.47)",
-        "flat enough for η",
+        "(these two imply it:) the slow motion ends where η h² f''(0) = 2, at 22.47 in the figure",
+        "—",
         _end,
         "1e-6 for (4.8); descent itself ends there for f1 in a gentle valley, beyond for smooth f",
         RESERVED,

@@ -17,7 +17,7 @@ def valley_walk(path, motion, stop, landscape):
     """
     figure, (left, middle, right) = plt.subplots(1, 3, figsize=THREE_PANELS)
     left.contour(*landscape, levels=4, colors=GREY, linewidths=0.7)
-    left.plot(*path.points[:12].T, "-", linewidth=0.5, color=BLUE)
+    left.plot(*path.points[:1213:101].T, "-", linewidth=0.5, color=BLUE)  # an odd gap: it crosses
     left.plot(*path.points.T, ".", markersize=4, color=SKY)
     for side in (1, -1):
         left.plot(motion.points[:, 0], side * motion.amplitudes, "--", color=VERMILLION)
