@@ -54,6 +54,7 @@ def without_the_last_term(monkeypatch):
         (claims._exponentially_many, with_a_shorter_step),
         (claims._exponentially_many, not_orthogonal),
         (claims._f3_is_not_convex, convex),
+        (claims._formula_of_f3, without_the_last_term),
         (claims._right_panel, convex),
         (claims._several_cycles, convex),
         (claims._long_periods, convex),
