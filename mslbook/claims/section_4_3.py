@@ -11,7 +11,7 @@ from mslbook.losses import F2, Landing, Quadratic, Scaled, Staircase, Sum, f1, f
 from mslbook.probes import lyapunov
 from mslbook.theory import c_of_f3_exceeds, subquadratic, trapping_radius, two_cycle
 
-LRS = (0.2, 1.0, 2.0, 5.0, 8.0)
+LRS = (0.2, 1.0, 5.0, 8.0)
 ROUNDING = 1 + 1e-9  # the radius of a ball is computed to about this
 
 
@@ -70,8 +70,16 @@ def _weaker():
     return number, verdict(allowed and covered, RESERVED if allowed else FAILS)
 
 
+def _smallest_cosine(f):
+    x = plane_starts(100_000)
+    grad = f.grad(x)
+    if f.dimension is None:
+        return np.sign(x * grad).min()
+    return (np.vecdot(x, grad) / np.linalg.norm(x, axis=-1) / np.linalg.norm(grad, axis=-1)).min()
+
+
 def _always_towards_the_minimum():
-    cosines = [subquadratic(f).cosines.min() for f in (f1, f2, f3)]
+    cosines = [_smallest_cosine(f) for f in (f1, f2, f3)]
     stairs, slopes = subquadratic(Staircase()), Staircase().grad(np.pi * np.arange(1, 100, 2))
     level = np.sum(abs(slopes) < 1e-12)
     number = "smallest cosine of -∇f and the way to 0: {:.2f}, {:.2f}, {:.2f}".format(*cosines)
@@ -90,12 +98,12 @@ def _theorem_as_stated():
 
 def _theorem_on_examples():
     number, all_caught = [], True
-    line = np.random.default_rng(0).uniform(-1, 1, 10_000)
+    line = np.random.default_rng(0).uniform(-1, 1, 5000)
     cases = (("f1", f1, 1000, 5.0), ("f2", f2, 5, 2.0), ("f3", f3, 300, 1.0))
     for name, f, out, lr in cases:
-        starts = out * line if f.dimension is None else plane_starts(10_000, farthest=out)
+        starts = out * line if f.dimension is None else plane_starts(5000, farthest=out)
         radius = _balls_of_f3()[0][lr] if f is f3 else trapping_radius(f, lr).radius
-        inside = np.zeros(10_000, dtype=bool)
+        inside = np.zeros(5000, dtype=bool)
         for state in islice(iterate(f, starts, lr), 201):
             r = abs(state.point) if f.dimension is None else np.linalg.norm(state.point, axis=-1)
             before, inside = inside, r <= radius * ROUNDING
@@ -103,7 +111,7 @@ def _theorem_on_examples():
         all_caught &= bool(np.all(inside))
         where = f"η = {lr:g}, R = {radius:.3f}, from within {out}"
         number.append(f"{np.sum(inside):,} on {name} ({where})")
-    return "of 10,000 each: " + ", ".join(number), verdict(all_caught)
+    return "of 5,000 each: " + ", ".join(number), verdict(all_caught)
 
 
 def _nearer():
@@ -157,12 +165,15 @@ def _enters():
 def _neighbourhood():
     lrs, radii = np.array(LRS), np.array(list(_balls_of_f3()[0].values()))
     starts = plane_starts(300, farthest=10)[:, None]
-    late = descend(f3, starts, lrs[:, None], 1000, every=1000).points[-1]
-    points = descend(f3, late, lrs[:, None], 500).points
+    late = descend(f3, starts, lrs[:, None], 500, every=500).points[-1]
+    points = descend(f3, late, lrs[:, None], 300).points
     visited = np.linalg.norm(points, axis=-1).max(axis=(0, 1))
     number = "R = " + ", ".join(f"{r:.2g}" for r in radii)
     number += " on f3 at η = " + ", ".join(f"{lr:g}" for lr in LRS)
-    number += "; visited up to " + ", ".join(f"{r:.2g}" for r in visited)
+    wide = visited > 0.75 * radii
+    number += "; visited beyond 3/4 of it at η = " + ", ".join(f"{lr:g}" for lr in lrs[wide])
+    for lr, r in zip(lrs[~wide], visited[~wide], strict=True):
+        number += f", up to {r:.2f} at η = {lr:g}"
     within = np.all(visited <= radii * ROUNDING) and np.ptp(visited) > 1
     return number, verdict(np.all(np.diff(radii) > 0) and within)
 
@@ -278,7 +289,7 @@ CLAIMS = (
         "no step leaves the ball",
         "at most 1",
         _invariant,
-        "1e-9 for rounding; 50,000 points each at η = 0.2, 1, 2, 5 and 8 on f3",
+        "1e-9 for rounding; 50,000 points each at η = 0.2, 1, 5 and 8 on f3",
         HOLDS,
     ),
     Claim(
