@@ -1,4 +1,4 @@
-"""What the tests share: one browser for the whole run, and the built book on a local port."""
+"""What the tests share: a browser, the built book on a local port, how a claim is broken."""
 
 import functools
 import http.server
@@ -59,3 +59,17 @@ def site():
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
+
+
+@pytest.fixture
+def decides(monkeypatch):
+    """Call it with a claim's measure and what breaks it: the number and the verdict must change."""
+
+    def check(measure, breakage):
+        number, verdict = measure()
+        breakage(monkeypatch)
+        broken_number, broken_verdict = measure()
+        assert broken_number != number
+        assert broken_verdict != verdict
+
+    return check

@@ -12,6 +12,7 @@ from mslbook.losses import (
     Clip,
     Composed,
     Linear,
+    PseudoHuber,
     Quadratic,
     Radial,
     Reciprocal,
@@ -35,6 +36,7 @@ BOWL = Sum((Radial(Quadratic(0.3, minimum=1.0), 2), Ridge(F1(), (1.0, -2.0))))  
 
 LOSSES = {
     "f1": f1,
+    "pseudo-Huber": PseudoHuber(),
     "f2": f2,
     "f3": f3,
     "valley": valley,

@@ -109,3 +109,8 @@ def test_the_minimum_lies_at_0():
     for call in (stable_lr, lambda f: two_cycle(f, 5.0)):
         with pytest.raises(ValueError, match=r"minimum must lie at 0 .*f'\(0\) is 0.1: shift"):
             call(Lopsided(tilt=0.1))
+
+
+def test_a_schedule_has_no_cycle():
+    with pytest.raises(TypeError, match="not a schedule"):
+        two_cycle(f1, lambda step: 5.0)

@@ -1,8 +1,8 @@
 """Sphinx extension: theorems carry the paper's numbers, in their titles, and none of ours.
 
-sphinx-proof would count them anew on every page, so that its "Theorem 3" stood beside the preprint's.
-It also names a theorem without a label by its place on the page, and complains when two pages have
-the same name; counting from a different number on each page keeps them apart.
+sphinx-proof counts for itself, and its "Theorem 3" would stand beside the preprint's. It also names
+a theorem without a label by its place on the page, and complains when two pages have the same name;
+counting from a different number on each page keeps them apart.
 """
 
 from zlib import crc32

@@ -7,7 +7,7 @@ from scipy.optimize import brentq
 
 from mslbook.claims.claim import FAILS, HOLDS, RESERVED, Claim, verdict
 from mslbook.descent import descend
-from mslbook.losses import Quadratic, Reciprocal, Ridge, Valley, f1, valley
+from mslbook.losses import PseudoHuber, Quadratic, Reciprocal, Ridge, Valley, f1, valley
 from mslbook.stochastic import euler_maruyama, label_noise, rescaled, sgd, valley_sde
 from mslbook.theory import quasistatic, two_cycle
 
@@ -16,24 +16,6 @@ END = 100 * (np.sqrt(1.5) - 1)  # where 3 h(x)² = 2
 RATES = np.array([2.1, 2.5, 3.0, 4.0, 6.0])
 OPENINGS = (0.1, 0.03, 0.01)
 FLOOR = Valley(f1, Ridge(Quadratic(curvature=0.002, minimum=0.7), (1,)))  # has a flattest place
-
-
-class Smooth:
-    """The function √(1 + u²) - 1, whose curvature has no kink at 0 as that of f1 has."""
-
-    dimension = None
-
-    def value(self, u):
-        """√(1 + u²) - 1."""
-        return np.sqrt(1 + u * u) - 1
-
-    def grad(self, u):
-        """The slope, u / √(1 + u²)."""
-        return u / np.sqrt(1 + u * u)
-
-    def hvp(self, u, v):
-        """The curvature, 1 / (1 + u²)^(3/2), times v."""
-        return v / (1 + u * u) ** 1.5
 
 
 @cache
@@ -143,10 +125,10 @@ def _slower():
 def _end():
     """In a valley that opens ten times faster, where the line is near: what comes to rest where?"""
     h, line = Ridge(Reciprocal(), (0.1,)), END / 10
-    slow = quasistatic(Valley(Smooth(), h), line - 1, LR, 800).points[-1, 0] - line
+    slow = quasistatic(Valley(PseudoHuber(), h), line - 1, LR, 800).points[-1, 0] - line
     smooth, kinked = (
         descend(Valley(f, h), (line - 1, 0.5), LR, 800, every=800).points[-1, 0] - line
-        for f in (Smooth(), f1)
+        for f in (PseudoHuber(), f1)
     )
     number = f"(4.8) ends {abs(slow):.3f} from the line; descent across f1 is {-kinked:.3f} before "
     number += f"it after 800 steps, and across √(1 + u²) - 1 rests {smooth:.3f} beyond"

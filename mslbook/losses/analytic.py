@@ -138,6 +138,28 @@ class F2(ClosedForm):
 
 
 @dataclass(frozen=True, repr=False)
+class PseudoHuber(ClosedForm):
+    """The convex function √(1 + x²) - 1: like f1 subquadratic, but smooth at the minimum.
+
+    Its curvature 1 / (1 + x²)^(3/2) has no kink at 0, and its two-cycle is √(lr²/4 - 1).
+
+    >>> PseudoHuber().hvp([0.0, 3**0.5], 1.0).round(6)
+    array([1.   , 0.125])
+    """
+
+    def _value_and_grad(self, xp, x):
+        root = xp.sqrt(1 + x * x)
+        return x * x / (1 + root), x / root
+
+    def _hvp(self, xp, x, v):
+        return v / (1 + x * x) ** 1.5
+
+    def formula(self, x):
+        """Its formula."""
+        return f"√(1 + {_factor(x)}^2) - 1"
+
+
+@dataclass(frozen=True, repr=False)
 class Quadratic(ClosedForm):
     """The parabola minimum + curvature x² / 2: what a quadratic approximation sees.
 

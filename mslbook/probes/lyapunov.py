@@ -5,7 +5,7 @@ from itertools import islice
 import numpy as np
 from array_api_compat import array_namespace, device
 
-from mslbook.checks import whole
+from mslbook.checks import fixed, whole
 from mslbook.descent import iterate
 
 
@@ -73,8 +73,4 @@ def _begin(point, lr, dimension, seed):
 def _check(steps, discard, lr):
     whole("steps", steps, least=1)
     whole("discard", discard)
-    if callable(lr):
-        raise TypeError(
-            "an exponent belongs to one learning rate: give a number, or an array of them, not a "
-            "schedule; measure before and after a decay one by one"
-        )
+    fixed(lr)

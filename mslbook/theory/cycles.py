@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from mslbook.checks import fixed
 from mslbook.losses.protocol import Loss
 
 PLACE = "journal section 4.1, preprint section 4.1"
@@ -52,7 +53,7 @@ def two_cycle(f: Loss, lr):
     """
     from scipy.optimize import elementwise  # slow to import, and nothing else here needs it
 
-    lr = np.asarray(lr, dtype=float)
+    lr = np.asarray(fixed(lr), dtype=float)
     stable = stable_lr(f)
     if not np.all(np.isfinite(lr) & (lr > stable)):
         wrong = lr[~(np.isfinite(lr) & (lr > stable))].flat[0]

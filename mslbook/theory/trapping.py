@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from mslbook.checks import learning_rates
+from mslbook.checks import fixed, learning_rates
 from mslbook.losses.protocol import Loss, as_point
 
 RADII = np.geomspace(1e-4, 1e6, 81)  # the spheres that are sampled, eight to a decade
@@ -115,7 +115,7 @@ def trapping_radius(loss: Loss, lr, minimum=None) -> Trap:
     >>> print(round(trap.r1, 6), round(trap.r2, 6), round(trap.radius, 6))
     0.605707 3.666667 3.666667
     """
-    lr = learning_rates(np.asarray(lr, dtype=float))
+    lr = learning_rates(np.asarray(fixed(lr), dtype=float))
     field = _Field(loss, minimum)
     found, directions = _survey(field)
     _require_conditions(found)
