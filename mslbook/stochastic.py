@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mslbook.checks import kept_steps, points_and_rates
+from mslbook.checks import kept_steps, learning_rate, points_and_rates, whole
 from mslbook.losses.analytic import Valley
 from mslbook.losses.protocol import Loss, as_point, value_and_grad
 
@@ -153,6 +153,9 @@ def valley_sde(H, H_grad, along: int, lr: float, sigma: float):
     ``H_grad`` to their derivatives (..., d, m, m); ``along`` is d. The root of H is its Cholesky
     factor: every root makes the same noise.
 
+    Raises ValueError unless along is a whole number of at least 1, lr positive and sigma at least
+    0; and the diffusion does at a place where H is not positive definite.
+
     >>> drift, diffusion = valley_sde(
     ...     lambda x: np.eye(2) * x[..., None],
     ...     lambda x: np.eye(2) * np.ones_like(x)[..., None, None],
@@ -162,13 +165,23 @@ def valley_sde(H, H_grad, along: int, lr: float, sigma: float):
     array([-1., -6., -0.])
     """
 
+    along, lr = whole("along", along, least=1), learning_rate(lr)
+    if not 0 <= sigma < np.inf:
+        raise ValueError(f"sigma must be at least 0 and finite, not {sigma!r}")
+
     def drift(z):
         x, y = z[..., :along], z[..., along:]
         slide = np.einsum("...i,...dij,...j->...d", y, H_grad(x), y)
         return -np.concatenate((slide, 2 * np.einsum("...ij,...j->...i", H(x), y)), axis=-1)
 
     def diffusion(z):
-        root = sigma * np.sqrt(lr) * np.linalg.cholesky(H(z[..., :along]))
+        try:
+            root = sigma * np.sqrt(lr) * np.linalg.cholesky(H(z[..., :along]))
+        except np.linalg.LinAlgError:
+            raise ValueError(
+                "H(x) must be positive definite wherever a walk comes (journal remark 4.2, "
+                "preprint remark 2): start elsewhere, or take smaller steps"
+            ) from None
         return np.concatenate((np.zeros((*root.shape[:-2], along, root.shape[-1])), root), axis=-2)
 
     return drift, diffusion

@@ -179,3 +179,26 @@ def test_above_the_edge_noise_that_vanishes_does_not_stop_the_motion():
     ]
     assert np.all(below[:, 0] - 1 < 0.1)
     assert np.all(above[:, 0] - 1 > 2)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"along": 0}, "along must be a whole number of at least 1"),
+        ({"lr": -0.1}, "a learning rate must be positive"),
+        ({"sigma": np.nan}, "sigma must be at least 0"),
+    ],
+)
+def test_an_sde_of_a_valley_is_one_that_exists(wrong, words):
+    def H(x):
+        return np.eye(2) * x[..., None]
+
+    def H_grad(x):
+        return np.eye(2) * np.ones_like(x)[..., None, None]
+
+    arguments = {"along": 1, "lr": 0.1, "sigma": 1.0}
+    drift, diffusion = valley_sde(H, H_grad, **arguments)
+    with pytest.raises(ValueError, match="positive definite wherever a walk comes.*remark 4.2"):
+        euler_maruyama(drift, diffusion, np.array([-1.0, 0.0, 0.0]), 0.01, 10)
+    with pytest.raises(ValueError, match=words):
+        valley_sde(H, H_grad, **arguments | wrong)
