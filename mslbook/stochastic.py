@@ -164,7 +164,6 @@ def valley_sde(H, H_grad, along: int, lr: float, sigma: float):
     >>> drift(np.array([3.0, 1.0, 0.0]))
     array([-1., -6., -0.])
     """
-
     along, lr = whole("along", along, least=1), learning_rate(lr)
     if not 0 <= sigma < np.inf:
         raise ValueError(f"sigma must be at least 0 and finite, not {sigma!r}")
