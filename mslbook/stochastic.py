@@ -83,14 +83,21 @@ def euler_maruyama(drift, diffusion, start, dt, steps: int, seed=0, every: int =
     """
     if not (np.ndim(dt) == 0 and 0 < dt < np.inf):
         raise ValueError(f"the time dt of one step must be positive and finite, not {dt!r}")
+    x = _points(start)
+    n = x.shape[-1]
 
     def update(rng, x):
-        matrix = np.asarray(diffusion(x))
+        slope, matrix = np.asarray(drift(x)), np.asarray(diffusion(x))
+        if slope.shape[-1:] != (n,) or matrix.shape[-2:-1] != (n,):
+            raise ValueError(
+                f"at points of {n} coordinates the drift must have the shape (..., {n}) and the "
+                f"diffusion (..., {n}, m), not {slope.shape} and {matrix.shape}"
+            )
         kicks = rng.standard_normal((*x.shape[:-1], matrix.shape[-1]))
         noise = np.einsum("...ij,...j->...i", matrix, kicks)
-        return x + dt * np.asarray(drift(x)) + np.sqrt(dt) * noise
+        return x + dt * slope + np.sqrt(dt) * noise
 
-    return _walk(update, _points(start), steps, seed, every)
+    return _walk(update, x, steps, seed, every)
 
 
 def label_noise(valley: Valley, size: float):
@@ -174,22 +181,29 @@ def valley_sde(H, H_grad, along: int, lr: float, sigma: float):
         return -np.concatenate((slide, 2 * np.einsum("...ij,...j->...i", H(x), y)), axis=-1)
 
     def diffusion(z):
-        try:
-            root = sigma * np.sqrt(lr) * np.linalg.cholesky(H(z[..., :along]))
-        except np.linalg.LinAlgError:
-            raise ValueError(
-                "H(x) must be positive definite wherever a walk comes (journal remark 4.2, "
-                "preprint remark 2): start elsewhere, or take smaller steps"
-            ) from None
+        root = sigma * np.sqrt(lr) * _root(H(z[..., :along]))
         return np.concatenate((np.zeros((*root.shape[:-2], along, root.shape[-1])), root), axis=-2)
 
     return drift, diffusion
 
 
+def _root(matrix):
+    """The Cholesky factor of a positive definite matrix, or one sentence if it is none."""
+    try:
+        if np.allclose(matrix, np.swapaxes(matrix, -1, -2)):
+            return np.linalg.cholesky(matrix)
+    except (np.linalg.LinAlgError, ValueError):
+        pass  # not positive definite, or not square
+    raise ValueError(
+        "H(x) must be a symmetric, positive definite matrix wherever a walk comes (journal remark "
+        "4.2, preprint remark 2): start elsewhere, or take smaller steps"
+    )
+
+
 def _points(start):
     """The start as finite points (..., n)."""
     x = as_point(start, None)
-    if x.ndim == 0 or not np.all(np.isfinite(x)):
+    if x.ndim == 0 or x.size == 0 or not np.all(np.isfinite(x)):
         raise ValueError("the start must be a finite point (n,), or an array of them (..., n)")
     return x
 

@@ -345,12 +345,13 @@ def test_the_analytic_half_needs_no_torch():
         ({"h": Quadratic(minimum=-1.0)}, r"h must be positive everywhere .*, but h\(0\) is -1"),
         ({"cutoff": Scaled(-1, Clip(0.25))}, "must rise from 0 and level off.*eq. 5.1"),
         ({"cutoff": Quadratic()}, "must rise from 0 and level off"),
+        ({"cutoff": Scaled(0.0, f1)}, "must rise from 0 and level off"),
         ({"cutoff": Sum((Clip(0.25), Quadratic(0.0, minimum=0.1)))}, "must rise from 0"),
     ],
 )
 def test_crossed_valleys_meet_the_conditions_of_section_5(part, words):
     parts = {"f": f1, "h": Quadratic(minimum=1.0), "cutoff": Saturation(0.25)}
-    crossed_valleys(k=10, **parts)
+    crossed_valleys(k=10, **parts | {"cutoff": Clip(1e12)})
     with pytest.raises(ValueError, match=words):
         crossed_valleys(k=10, **parts | part)
 

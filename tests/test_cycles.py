@@ -114,3 +114,21 @@ def test_the_minimum_lies_at_0():
 def test_a_schedule_has_no_cycle():
     with pytest.raises(TypeError, match="not a schedule"):
         two_cycle(f1, lambda step: 5.0)
+
+
+def test_an_empty_sweep_is_refused():
+    with pytest.raises(ValueError, match="no learning rate in an empty array"):
+        two_cycle(f1, [])
+
+
+def test_a_minimum_at_0_but_for_rounding_will_do():
+    class Cosine:
+        dimension = None
+
+        def grad(self, x):
+            return np.sin(np.asarray(x) - np.pi) * -1
+
+        def hvp(self, x, v):
+            return -np.cos(np.asarray(x) - np.pi) * v
+
+    assert stable_lr(Cosine()) == pytest.approx(2)

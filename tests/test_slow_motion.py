@@ -162,8 +162,9 @@ def test_a_start_outside_the_valley_is_refused():
     for outside in (-200.0, -100.0):  # beyond the valley's pole, and on it
         with pytest.raises(ValueError, match="at the start h.x. is not a positive finite number"):
             quasistatic(valley, outside, 3.0, 10)
-    with pytest.raises(ValueError, match="the start must be finite"):
-        quasistatic(valley, np.nan, 3.0, 10)
+    for start in (np.nan, np.zeros((0, 1))):
+        with pytest.raises(ValueError, match="the start must hold at least one point, finite"):
+            quasistatic(valley, start, 3.0, 10)
 
 
 def test_a_step_out_of_the_valley_is_told():

@@ -198,7 +198,28 @@ def test_an_sde_of_a_valley_is_one_that_exists(wrong, words):
 
     arguments = {"along": 1, "lr": 0.1, "sigma": 1.0}
     drift, diffusion = valley_sde(H, H_grad, **arguments)
-    with pytest.raises(ValueError, match="positive definite wherever a walk comes.*remark 4.2"):
+    with pytest.raises(ValueError, match="positive definite matrix wherever a walk.*remark 4.2"):
         euler_maruyama(drift, diffusion, np.array([-1.0, 0.0, 0.0]), 0.01, 10)
     with pytest.raises(ValueError, match=words):
         valley_sde(H, H_grad, **arguments | wrong)
+
+
+@pytest.mark.parametrize("matrix", [[[1.0, 0.9], [0.0, 1.0]], [[1.0, 2.0]], -np.eye(2)])
+def test_the_noise_of_a_valley_needs_a_positive_definite_matrix(matrix):
+    _, diffusion = valley_sde(lambda x: np.array(matrix), np.zeros_like, 1, 0.1, 1.0)
+    with pytest.raises(ValueError, match="symmetric, positive definite"):
+        diffusion(np.zeros(3))
+
+
+@pytest.mark.parametrize(
+    ("drift", "diffusion"),
+    [(np.negative, lambda x: [[1.0]]), (lambda x: 0.0, lambda x: np.eye(2)), (np.negative, np.abs)],
+)
+def test_drift_and_diffusion_fit_the_points(drift, diffusion):
+    with pytest.raises(ValueError, match="at points of 2 coordinates the drift must have"):
+        euler_maruyama(drift, lambda x: diffusion(x), np.zeros((5, 2)), 0.1, 10)
+
+
+def test_a_walk_has_a_start():
+    with pytest.raises(ValueError, match="the start must be a finite point"):
+        sgd(rescaled(valley, 0.5), np.zeros((0, 2)), 1.0, 10)

@@ -22,6 +22,23 @@ def _stable_below():
     return number, verdict(farthest < ARRIVED)
 
 
+def _repels():
+    start = np.array([1e-6, -1e-6])
+    ends = abs(descend(f1, start, 1.05 * stable_lr(f1), 400).points)
+    number = f"at η = 2.1 |x| grows from 1e-06 to {ends.max():.2f}"
+    grows = np.all(np.diff(ends[:100], axis=0) > 0)
+    return number, verdict(grows and ends[-1].min() > 1e-3)
+
+
+def _formulas():
+    x = np.random.default_rng(1).normal(0, 3, 1000)
+    far, well = abs(x), np.where(abs(x) <= 1 / 3, 3 * x**2, 1 - 2 / (9 * abs(x)))
+    off = abs(f1.value(x) - ((1 + far) * np.log(1 + far) - far)), abs(f2.value(x) - well)
+    number = "`f1` and `f2` are the formulas"
+    number += "" if np.max(off) < 1e-12 else f", off by {np.max(off):.0e}"
+    return number, verdict(np.max(off) < 1e-12)
+
+
 def _stable_at_the_edge():
     steps = np.array([100, 1000, 10_000])
     distance = abs(descend(f1, 5.0, stable_lr(f1), steps[-1]).points)
@@ -92,6 +109,24 @@ CLAIMS = (
         "2 for f1",
         _stable_below,
         "1e-9 after 1000 steps, each of which takes a tenth of |x| away near 0",
+        HOLDS,
+    ),
+    Claim(
+        "4.1-repels",
+        "journal 4.1, preprint 4.1",
+        "above it the minimum is an unstable stationary point",
+        "—",
+        _repels,
+        "none: a thousandfold growth, at every one of the first hundred steps",
+        HOLDS,
+    ),
+    Claim(
+        "4.1-constants",
+        "journal fig. 4.1, preprint fig. 4",
+        "f1(x) = (1 + |x|) ln(1 + |x|) - |x|, and f2 is eq. 6.2 with C = 3",
+        "3",
+        _formulas,
+        "1e-12, rounding, at 1000 random points: this tests our own functions only",
         HOLDS,
     ),
     Claim(

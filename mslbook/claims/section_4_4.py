@@ -71,6 +71,25 @@ def _minima():
     return number, verdict(flat and valley.value(places).min() > 0)
 
 
+def _valley_formula():
+    x = np.random.default_rng(1).uniform((-50, -3), (50, 3), (1000, 2))
+    off = abs(valley.value(x) - f1.value(x[:, 1] / (1 + 0.01 * x[:, 0]))).max()
+    number = "`valley` is f1(x2/(1 + 0.01 x1))" + ("" if off < 1e-12 else f", off by {off:.0e}")
+    return number, verdict(off < 1e-12)
+
+
+def _across_the_floor():
+    y = np.geomspace(1e-2, 1e4, 200)
+    slopes = []
+    for x1 in (0.0, 20.0, 100.0):
+        points = np.stack([np.full_like(y, x1), y], axis=-1)
+        slopes.append(valley.grad(points)[:, 1] / y)
+    number = "slope / |y| across falls by a factor of " + ", ".join(
+        f"{s[0] / s[-1]:.0f}" for s in slopes
+    )
+    return number + " at x1 = 0, 20, 100", verdict(np.all(np.diff(slopes) < 0))
+
+
 def _flatness():
     floor = np.array([[0.0, 0.0], [20.0, 0.0], [100.0, 0.0]])
     sharpness = valley.hvp(floor, [0.0, 1.0])[:, 1]
@@ -116,7 +135,7 @@ def _slower():
     speeds = _speeds(distances)
     power = np.log10(speeds[-2] / speeds[-1])
     number = "speeds " + ", ".join(f"{s:.1e}" for s in speeds) + " at 10, 1, 0.1, 0.01 from the "
-    number += f"end: power {power:.2f} of the distance, which is then {1e-4 / speeds[-1]:,.0f}/t"
+    number += f"end: power {power:.2f} of the distance, which is then {round(1e-4 / speeds[-1], -2):,.0f}/t"
     if not np.all(np.diff(speeds) < 0):
         return number, FAILS
     return number, verdict(power < 1, RESERVED)  # from power 1 on it takes for ever
@@ -238,6 +257,24 @@ CLAIMS = (
         "—",
         _minima,
         "none: exactly 0 on the floor, above 0 elsewhere",
+        HOLDS,
+    ),
+    Claim(
+        "4.4-across",
+        "journal 4.4, preprint 4.4",
+        "across the floor the loss grows subquadratically, wherever one is along it",
+        "—",
+        _across_the_floor,
+        "none: slope / |y| must fall from 0.01 to 10⁴ at every one of 200 places",
+        HOLDS,
+    ),
+    Claim(
+        "4.4-constants",
+        "journal fig. 4.2, preprint fig. 5",
+        "the loss of the figure is f1(x2/(1 + 0.01 x1))",
+        "0.01",
+        _valley_formula,
+        "1e-12, rounding, at 1000 random points: this tests our own function only",
         HOLDS,
     ),
     Claim(

@@ -460,7 +460,7 @@ CLAIMS = (
         "if x2 = 10 x1, the loss is a sum of two valleys, the one along w1 on the smaller scale",
         "10",
         _two_valleys,
-        "rounding",
+        "rounding of the curvatures; 1e-3 of the width, which is searched for",
         HOLDS,
     ),
     Claim(
@@ -496,7 +496,7 @@ CLAIMS = (
         "standardising sets means and variances but leaves pictures of different length",
         "—",
         _standardised,
-        "a ratio of 2 would do, 4 in curvature; CIFAR-10, and 50 classes of CIFAR-100",
+        "a ratio of 2 would do, 4 in curvature; 10,000 of CIFAR-10, and 50 classes of CIFAR-100",
         HOLDS,
     ),
     Claim(

@@ -116,7 +116,8 @@ class PopulationLoss(ClosedForm):
     series on each; a point then costs one binary search and one short sum. Value, w · slope and,
     where p is smooth, w² · curvature are right to about 1e-12, or to the accuracy of the
     distribution's own ``sf``. At a jump of p, ``hvp`` takes the inner value. At w = 0 it is twice
-    E[x²], and ``inf`` where that is infinite: no learning rate is stable then. Torch tensors travel
+    E[x²], and ``inf`` where that is infinite, or hangs on what lies beyond the floating-point range
+    (moments up to the order 2.04 only): no learning rate is stable then. Torch tensors travel
     through NumPy, without autograd.
 
     Raises TypeError for anything but such a distribution, and ValueError where it has mass at or

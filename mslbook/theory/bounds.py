@@ -13,7 +13,7 @@ def c_of_f3_exceeds(c):
     In a = x1 >= 0 and s = x1 + x2, out to r = 30, where the bound by hand of the chapter takes
     over; within r = 0.23 f3 is quadratic but for its last term, and the cosine at least 2/3. Each
     box gets a lower bound of the cosine, and is cut in four until the bound is above ``c``; the
-    margin to the smallest cosine, 0.3126, makes up for rounding. False if that does not end, which
+    margin to the smallest cosine, 0.3125, makes up for rounding. False if that does not end, which
     means that nothing is proved, and not that the contrary is.
 
     Journal definition 4.1, preprint definition 1. Raises ValueError unless ``c`` is positive.

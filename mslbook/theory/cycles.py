@@ -5,6 +5,7 @@ import numpy as np
 from mslbook.checks import fixed
 from mslbook.losses.protocol import Loss
 
+ROUNDING = 1e-12  # how far from 0 the minimum may lie
 PLACE = "journal section 4.1, preprint section 4.1"
 
 
@@ -25,7 +26,7 @@ def stable_lr(f: Loss) -> float:
             "compare 2 / lr with mslbook.probes.sharpness"
         )
     slope, curvature = float(f.grad(0.0)), float(f.hvp(0.0, 1.0))
-    if slope != 0:
+    if not abs(slope) <= ROUNDING * abs(curvature):
         raise ValueError(
             f"the minimum must lie at 0 ({PLACE}), but f'(0) is {slope:g}: shift the function"
         )
@@ -54,6 +55,8 @@ def two_cycle(f: Loss, lr):
     from scipy.optimize import elementwise  # slow to import, and nothing else here needs it
 
     lr = np.asarray(fixed(lr), dtype=float)
+    if lr.size == 0:
+        raise ValueError("there is no learning rate in an empty array: give at least one")
     stable = stable_lr(f)
     if not np.all(np.isfinite(lr) & (lr > stable)):
         wrong = lr[~(np.isfinite(lr) & (lr > stable))].flat[0]

@@ -152,7 +152,7 @@ def _checked(valley, start, lr):
             f"y ({PLACE}): its last axis must have that length, not the shape {x.shape}"
         )
     x = as_point(x, d)
-    if not np.all(np.isfinite(x)):
-        raise ValueError("the start must be finite, without inf or nan")
+    if x.size == 0 or not np.all(np.isfinite(x)):
+        raise ValueError("the start must hold at least one point, finite, without inf or nan")
     x, lr = points_and_rates(x, lr, d)
     return x, np.broadcast_to(lr if np.ndim(lr) == 0 else lr[..., 0], x.shape[:-1])
