@@ -135,7 +135,8 @@ def _slower():
     speeds = _speeds(distances)
     power = np.log10(speeds[-2] / speeds[-1])
     number = "speeds " + ", ".join(f"{s:.1e}" for s in speeds) + " at 10, 1, 0.1, 0.01 from the "
-    number += f"end: power {power:.2f} of the distance, which is then {round(1e-4 / speeds[-1], -2):,.0f}/t"
+    number += f"end: power {power:.2f} of the distance, which is then "
+    number += f"{round(1e-4 / speeds[-1], -2):,.0f}/t"
     if not np.all(np.diff(speeds) < 0):
         return number, FAILS
     return number, verdict(power < 1, RESERVED)  # from power 1 on it takes for ever
