@@ -342,6 +342,7 @@ def test_the_analytic_half_needs_no_torch():
 @pytest.mark.parametrize(
     ("part", "words"),
     [
+        ({"f": Reciprocal()}, "f must be even .*, unlike x -> 1/"),
         ({"h": Quadratic(minimum=-1.0)}, r"h must be positive everywhere .*, but h\(0\) is -1"),
         ({"cutoff": Scaled(-1, Clip(0.25))}, "must rise from 0 and level off.*eq. 5.1"),
         ({"cutoff": Quadratic()}, "must rise from 0 and level off"),

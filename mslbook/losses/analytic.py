@@ -570,7 +570,8 @@ def crossed_valleys(f, h, k, cutoff):
     such as ``Saturation(c)`` or ``Clip(c)``, confines it. Returns a loss of two variables.
 
     Raises ValueError unless k is above 1 and finite, f, h and the cut-off have one variable, and,
-    wherever it was tried, h is positive and the cut-off starts at 0, never falls and levels off.
+    wherever it was tried, f is even, h positive, and the cut-off starts at 0, never falls, and
+    levels off.
 
     >>> crossed_valleys(F1(), h=Quadratic(minimum=1.0), k=10, cutoff=Clip(0.25))
     (x1, x2) -> f1((1 + 0.5 x1^2) x2) + min(f1((1 + 0.5 x2^2) (10 x1)), 0.25)
@@ -582,6 +583,7 @@ def crossed_valleys(f, h, k, cutoff):
         )
     wide = Valley(f, h=Ridge(h, (1,)))
     with np.errstate(all="ignore"):  # what is not finite is told in words
+        _check_even(f)
         _check_steepness(h)
         _check_cutoff(cutoff)
     return Sum((wide, Composed(cutoff, Linear(wide, ((0, 1), (k, 0))))))
@@ -608,6 +610,13 @@ def _append(xp, x, y):
 def _check_one_variable(f):
     if f.dimension is not None:
         raise ValueError(f"expected a function of one variable, not a loss of {f.dimension}: {f!r}")
+
+
+def _check_even(f):
+    if not np.allclose(f.value(-DECADES), f.value(DECADES), rtol=1e-9, atol=0):
+        raise ValueError(
+            f"f must be even (journal section 4.1, preprint section 4.1), unlike {f!r}"
+        )
 
 
 def _check_steepness(h):
