@@ -48,10 +48,16 @@ def fixed(lr):
     return lr
 
 
-def learning_rates(lr):
-    """An array of learning rates as it is, if it holds any and all are positive and finite."""
+def not_empty(lr):
+    """An array of learning rates as it is, if it holds any."""
     if 0 in lr.shape:
         raise ValueError("there is no learning rate in an empty array: give at least one")
+    return lr
+
+
+def learning_rates(lr):
+    """An array of learning rates as it is, if it holds any and all are positive and finite."""
+    not_empty(lr)
     wrong = lr[~(array_namespace(lr).isfinite(lr) & (lr > 0))]
     if len(wrong):
         learning_rate(wrong[0])

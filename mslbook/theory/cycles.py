@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mslbook.checks import fixed
+from mslbook.checks import fixed, not_empty
 from mslbook.losses.protocol import Loss
 
 ROUNDING = 1e-12  # how far from 0 the minimum may lie
@@ -54,9 +54,7 @@ def two_cycle(f: Loss, lr):
     """
     from scipy.optimize import elementwise  # slow to import, and nothing else here needs it
 
-    lr = np.asarray(fixed(lr), dtype=float)
-    if lr.size == 0:
-        raise ValueError("there is no learning rate in an empty array: give at least one")
+    lr = not_empty(np.asarray(fixed(lr), dtype=float))
     stable = stable_lr(f)
     if not np.all(np.isfinite(lr) & (lr > stable)):
         wrong = lr[~(np.isfinite(lr) & (lr > stable))].flat[0]
