@@ -1,6 +1,7 @@
 """The loss of a torch model on data, as a function of one flat parameter vector."""
 
 from contextlib import contextmanager
+from copy import copy, deepcopy
 
 import torch
 from torch import nn
@@ -142,6 +143,66 @@ class NetworkLoss:
         inputs = self.inputs if inputs is None else inputs
         with self._modes(), torch.no_grad():
             return torch.cat([self._forward(theta, part) for part in inputs.split(self.chunk)])
+
+    def subset(self, rows):
+        """The mean loss over the inputs `rows` alone (indices or a slice), of the same model.
+
+        >>> x, y = torch.randn(5, 3), torch.tensor([0, 1, 1, 0, 1])
+        >>> loss = NetworkLoss(torch.nn.Linear(3, 2), x, y, half_squared_error)
+        >>> len(loss.subset([0, 4]).inputs)
+        2
+        """
+        part = copy(self)  # what fits all inputs fits some: nothing to check again
+        part.inputs, part.targets = self.inputs[rows], self.targets[rows]
+        if not len(part.inputs):
+            raise ValueError("a subset needs at least one input")
+        part.chunk = min(self.chunk, len(part.inputs))
+        return part
+
+    def to(self, device=None, dtype=None):
+        """The same loss with a copy of its model on another device or in another precision.
+
+        >>> x, y = torch.randn(5, 3), torch.tensor([0, 1, 1, 0, 1])
+        >>> loss = NetworkLoss(torch.nn.Linear(3, 2), x, y, half_squared_error)
+        >>> loss.to(dtype=torch.float64).point.dtype
+        torch.float64
+        """
+        model = deepcopy(self.model).to(device=device, dtype=dtype)
+        inputs, targets = (
+            tensor.to(device=device, dtype=dtype if tensor.is_floating_point() else None)
+            for tensor in (self.inputs, self.targets)
+        )
+        return NetworkLoss(model, inputs, targets, self.criterion, self.chunk, self.batchnorm)
+
+    def calibrated(self, theta):
+        """The loss of a copy of the model whose BatchNorm is frozen at its statistics at `theta`.
+
+        They are those of all inputs, taken in one forward pass over them, or averaged over the
+        chunks if there are several. This is the network to test on pictures that it has not seen:
+        ``loss.calibrated(theta).outputs(theta, test_inputs)``.
+
+        >>> x, y = torch.randn(50, 3), torch.arange(50) % 2
+        >>> model = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.BatchNorm1d(2))
+        >>> loss = NetworkLoss(model, x, y, half_squared_error)
+        >>> frozen = loss.calibrated(loss.point)
+        >>> torch.allclose(frozen.outputs(loss.point), loss.outputs(loss.point), atol=0.1)
+        True
+        """
+        self._check_vector("theta", theta)
+        model = deepcopy(self.model).eval()
+        nn.utils.vector_to_parameters(theta, model.parameters())
+        for module in model.modules():
+            if isinstance(module, _NormBase) and module.track_running_stats:
+                module.reset_running_stats()
+                module.momentum = None  # a plain mean over the chunks
+                module.train()
+        with torch.no_grad():
+            for _, part in self._chunks():
+                model(self.inputs[part])
+        frozen = copy(self)
+        frozen.model, frozen.batchnorm = model.eval(), "eval"
+        frozen._parameters = dict(model.named_parameters())
+        return frozen
 
     def __repr__(self):
         return (
