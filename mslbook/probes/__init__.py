@@ -1,6 +1,24 @@
 """What is measured along the way: probes of any loss with `value`, `grad` and `hvp`."""
 
 from mslbook.probes.lyapunov import lyapunov
+from mslbook.probes.paths import (
+    PrincipalDirections,
+    orthogonalise,
+    principal_directions,
+    project,
+    random_walk_shares,
+    segment_directions,
+)
 from mslbook.probes.sharpness import Sharpness, sharpness
 
-__all__ = ["Sharpness", "lyapunov", "sharpness"]
+__all__ = [
+    "PrincipalDirections",
+    "Sharpness",
+    "lyapunov",
+    "orthogonalise",
+    "principal_directions",
+    "project",
+    "random_walk_shares",
+    "segment_directions",
+    "sharpness",
+]
