@@ -1,5 +1,6 @@
 """What is measured along the way: probes of any loss with `value`, `grad` and `hvp`."""
 
+from mslbook.probes.landscape import line, second_difference
 from mslbook.probes.lyapunov import lyapunov
 from mslbook.probes.paths import (
     PrincipalDirections,
@@ -14,11 +15,13 @@ from mslbook.probes.sharpness import Sharpness, sharpness
 __all__ = [
     "PrincipalDirections",
     "Sharpness",
+    "line",
     "lyapunov",
     "orthogonalise",
     "principal_directions",
     "project",
     "random_walk_shares",
+    "second_difference",
     "segment_directions",
     "sharpness",
 ]
