@@ -11,10 +11,12 @@ from mslbook.probes.paths import (
     segment_directions,
 )
 from mslbook.probes.sharpness import Sharpness, sharpness
+from mslbook.probes.spectrum import SpectralDensity, spectral_density
 
 __all__ = [
     "PrincipalDirections",
     "Sharpness",
+    "SpectralDensity",
     "line",
     "lyapunov",
     "orthogonalise",
@@ -24,4 +26,5 @@ __all__ = [
     "second_difference",
     "segment_directions",
     "sharpness",
+    "spectral_density",
 ]

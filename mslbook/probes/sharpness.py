@@ -164,11 +164,6 @@ class _RitzSpace:
         row = row / norm(row)
         image = self._product(row)
         self.hvps += 1
-        if not bool(self._xp.all(self._xp.isfinite(image))):
-            raise FloatingPointError(
-                "a Hessian-vector product is not finite here: check that the loss is finite and "
-                "twice differentiable at this point"
-            )
         self._basis = self._xp.concat([self._basis, row[None]])
         self._images = self._xp.concat([self._images, image[None]])
         return True
@@ -219,10 +214,24 @@ def _unsettled(pairs, k, tol):
 
 
 def _product(loss, point):
-    """The Hessian at `point` as a function of a flat vector, its graph reused if it has one."""
+    """The Hessian at `point` as a function of a flat vector, its graph reused if it has one.
+
+    A product that is not finite raises ``FloatingPointError``.
+    """
+    xp = array_namespace(point)
     keep = getattr(loss, "hessian", None)
     product = keep(point) if keep else lambda v: loss.hvp(point, v)
-    return lambda row: product(row.reshape(point.shape)).reshape((-1,))
+
+    def flat(row):
+        image = product(row.reshape(point.shape)).reshape((-1,))
+        if not bool(xp.all(xp.isfinite(image))):
+            raise FloatingPointError(
+                "a Hessian-vector product is not finite here: check that the loss is finite and "
+                "twice differentiable at this point"
+            )
+        return image
+
+    return flat
 
 
 def _one_point(loss, point):
