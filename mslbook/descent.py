@@ -19,7 +19,8 @@ class decays:  # lower case, because it reads as a function
     """A learning rate that changes at given steps, such as ``decays({0: 2.5, 650: 0.25})``.
 
     Each rate holds from its step on: the update from iterate 650 to iterate 651 is the first with
-    0.25. Called with the number of a step, the schedule returns the learning rate.
+    0.25. Called with the number of a step, the schedule returns the learning rate. Where the
+    changes are counted in epochs, ``epoch`` is the number of updates that make one.
 
     Raises ValueError if the steps are not whole numbers that begin at 0, or if a learning rate is
     not positive and finite.
@@ -27,9 +28,12 @@ class decays:  # lower case, because it reads as a function
     >>> schedule = decays({0: 2.5, 650: 0.25})
     >>> schedule(649), schedule(650)
     (2.5, 0.25)
+    >>> decays({0: 0.1, 250: 0.01}, epoch=40)
+    decays({0: 0.1, 10000: 0.01})
     """
 
-    def __init__(self, rates: Mapping[int, float]):
+    def __init__(self, rates: Mapping[int, float], epoch: int = 1):
+        epoch = whole("epoch", epoch, least=1)
         try:
             steps = sorted(operator.index(step) for step in rates)
         except TypeError:
@@ -45,8 +49,8 @@ class decays:  # lower case, because it reads as a function
                 "a schedule gives the learning rate by whole steps from 0 on, such as "
                 f"decays({{0: 2.5, 650: 0.25}}), {wrong}"
             )
-        self._steps = steps
-        self._rates = [learning_rate(rates[step], step) for step in steps]
+        self._steps = [epoch * step for step in steps]
+        self._rates = [learning_rate(rates[step], epoch * step) for step in steps]
 
     def __call__(self, step: int) -> float:
         """The learning rate of the update that follows ``step`` updates."""
@@ -165,15 +169,20 @@ def iterate(loss: Loss, start, lr, first_step: int = 0) -> Iterator[Iterate]:
     x = x.detach() if hasattr(x, "detach") else x  # a torch descent builds no autograd graph
     if not callable(lr):
         x, lr = points_and_rates(x, lr, loss.dimension)
+    return _updates(loss, x, *value_and_grad_at_start(loss, x), lr, first_step)
+
+
+def value_and_grad_at_start(loss: Loss, x):
+    """The loss and its gradient at ``x``; ValueError unless all of it is finite."""
     xp = array_namespace(x)
     if 0 in x.shape:
         raise ValueError(f"a start of shape {tuple(x.shape)} holds no point: give at least one")
     if not xp.all(xp.isfinite(x)):
         raise ValueError("the start must be finite, without inf or nan")
-    value, grad = _quiet_value_and_grad(loss, x)
-    if not xp.all(_finite(x, value, grad, loss.dimension)):
+    value, grad = quiet_value_and_grad(loss, x)
+    if not xp.all(finite(x, value, grad, loss.dimension)):
         raise ValueError("the loss or its gradient is not finite at the start: start elsewhere")
-    return _updates(loss, x, value, grad, lr, first_step)
+    return value, grad
 
 
 def _updates(loss, x, value, grad, lr, step):
@@ -190,28 +199,29 @@ def _updates(loss, x, value, grad, lr, step):
         step += 1
         with np.errstate(all="ignore"):
             new = x - moving * rate * grad
-        new_value, new_grad = _quiet_value_and_grad(loss, new)
-        finite = _finite(new, new_value, new_grad, loss.dimension)
-        if not xp.all(finite):
-            diverged_at = xp.where(finite, diverged_at, step)
-            moving = moving * per_point(xp.astype(finite, x.dtype))
-            new = xp.where(per_point(finite), new, x)
-            new_value = xp.where(finite, new_value, value)
-            new_grad = xp.where(per_point(finite), new_grad, grad)
+        new_value, new_grad = quiet_value_and_grad(loss, new)
+        fine = finite(new, new_value, new_grad, loss.dimension)
+        if not xp.all(fine):
+            diverged_at = xp.where(fine, diverged_at, step)
+            moving = moving * per_point(xp.astype(fine, x.dtype))
+            new = xp.where(per_point(fine), new, x)
+            new_value = xp.where(fine, new_value, value)
+            new_grad = xp.where(per_point(fine), new_grad, grad)
         x, value, grad = new, new_value, new_grad
 
 
-def _quiet_value_and_grad(loss, x):
-    with np.errstate(all="ignore"):  # what overflows is found by _finite and told in words
+def quiet_value_and_grad(loss: Loss, x):
+    """The loss and its gradient at ``x``, where both may overflow without a warning."""
+    with np.errstate(all="ignore"):  # what overflows is found by `finite` and told in words
         return value_and_grad(loss, x)
 
 
-def _finite(x, value, grad, dimension):
+def finite(x, value, grad, dimension):
     """Which trajectories are finite, one bool for each; a single True if all of them are."""
     xp = array_namespace(x)
     with np.errstate(all="ignore"):
         total = xp.sum(x) + xp.sum(value) + xp.sum(grad)  # three fast passes, nothing stored
     if xp.isfinite(total):
         return xp.asarray(True, device=device(x))
-    finite = xp.isfinite(x) & xp.isfinite(grad)
-    return xp.isfinite(value) & (finite if dimension is None else xp.all(finite, axis=-1))
+    fine = xp.isfinite(x) & xp.isfinite(grad)
+    return xp.isfinite(value) & (fine if dimension is None else xp.all(fine, axis=-1))

@@ -1,14 +1,20 @@
 """Descent with noise: stochastic gradients, and stochastic differential equations.
 
-The companions of :mod:`mslbook.descent` for journal remarks 4.1 and 4.2 (preprint remarks 1 and 2).
-Many walks are simulated at once: a start of shape (..., n) is one walk for each of its points.
+The companions of :mod:`mslbook.descent`. :func:`minibatch_sgd` trains on data, one point at a time;
+the others belong to journal remarks 4.1 and 4.2 (preprint remarks 1 and 2), and simulate many walks
+at once: a start of shape (..., n) is one walk for each of its points.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
+from array_api_compat import array_namespace
 
 from mslbook.checks import kept_steps, learning_rate, points_and_rates, whole
+from mslbook.descent import finite, quiet_value_and_grad, value_and_grad_at_start
 from mslbook.losses.analytic import Valley
 from mslbook.losses.protocol import Loss, as_point, value_and_grad
 
@@ -98,6 +104,130 @@ def euler_maruyama(drift, diffusion, start, dt, steps: int, seed=0, every: int =
         return x + dt * slope + np.sqrt(dt) * noise
 
     return _walk(update, x, steps, seed, every)
+
+
+class Update(NamedTuple):
+    """What :func:`minibatch_sgd` yields at every step; it unpacks in this order."""
+
+    step: int  #: the number of updates made
+    point: Any  #: where they led, (n,)
+    value: Any  #: the loss there, of the batch of the next update
+    grad: Any  #: its gradient there, (n,)
+    diverged_at: int  #: the step of divergence, -1 for none
+    velocity: Any  #: the running sum of gradients that led there, (n,)
+
+
+def minibatch_sgd(
+    loss: Loss, start, lr, batch=None, momentum=0.0, seed=0, first_step=0, velocity=None
+) -> Iterator[Update]:
+    """Yield the updates v <- momentum * v + grad(x), x <- x - lr * v without end, start first.
+
+    Stochastic gradient descent in PyTorch's convention. Every gradient is that of a minibatch of
+    ``batch`` inputs; each epoch goes once through all inputs, in an order that ``seed`` and the
+    number of the epoch alone decide, and its last batch holds what is left. Without ``batch``, or
+    with one that holds all inputs, this is full-batch descent: with momentum Polyak's heavy ball,
+    without it :func:`mslbook.descent.iterate`, to the last bit.
+
+    Parameters
+    ----------
+    loss : Loss
+        For minibatches one over data, with ``inputs`` and ``subset(rows)``, such as
+        :class:`mslbook.losses.network.NetworkLoss`.
+    start : array
+        One point (n,), or a number for a loss of one variable.
+    lr : number or function
+        The learning rate, or a schedule such as :class:`~mslbook.descent.decays`.
+    batch : int, optional
+        Inputs per update.
+    momentum : number
+        At least 0 and below 1.
+    first_step, velocity : optional
+        To resume a run: the step, and the velocity, of the ``start``.
+
+    The loss is evaluated once per step, and no array that was yielded is written to. When the
+    iterate, the loss or the gradient is no longer finite, the last finite iterate comes once more,
+    ``diverged_at`` has the step, and the iteration ends.
+
+    Raises ValueError or TypeError, by the call itself, for numbers out of range, for a start that
+    does not fit the loss or where it is not finite, and for a loss that cannot be split.
+
+    >>> from itertools import islice
+    >>> from mslbook.losses import f1
+    >>> for state in islice(minibatch_sgd(f1, 1.0, lr=1.0, momentum=0.5), 3):
+    ...     print(state.step, f"{state.point:.4f}")
+    0 1.0000
+    1 0.3069
+    2 -0.3073
+    """
+    step, x = whole("first_step", first_step), as_point(start, loss.dimension)
+    x = x.detach() if hasattr(x, "detach") else x
+    if x.ndim != (0 if loss.dimension is None else 1):
+        raise ValueError(
+            f"SGD moves one point at a time, not a start of shape {tuple(x.shape)}: for a sweep "
+            "call it once for each point"
+        )
+    if not (np.ndim(momentum) == 0 and 0 <= momentum < 1):
+        raise ValueError(f"momentum must be at least 0 and below 1, not {momentum!r}")
+    lr = lr if callable(lr) else learning_rate(lr)
+    velocity = 0 * x if velocity is None else velocity
+    if velocity.shape != x.shape:
+        raise ValueError(
+            f"the velocity has the shape {tuple(velocity.shape)}, its point {tuple(x.shape)}: "
+            "pass both as they were yielded"
+        )
+    loss_at = _batches(loss, x, batch, whole("seed", seed))
+    value, grad = value_and_grad_at_start(loss_at(step), x)
+    return _updates(loss_at, x, value, grad, velocity, lr, momentum, step)
+
+
+def _updates(loss_at, x, value, grad, velocity, lr, momentum, step):
+    xp = array_namespace(x)
+    while True:
+        yield Update(step, x, value, grad, -1, velocity)
+        rate = learning_rate(lr(step), step) if callable(lr) else lr
+        step += 1
+        with np.errstate(all="ignore"):
+            new_velocity = momentum * velocity + grad
+            new = x - rate * new_velocity
+        new_value, new_grad = quiet_value_and_grad(loss_at(step), new)
+        if not xp.all(finite(new, new_value, new_grad, None)):
+            yield Update(step - 1, x, value, grad, step, velocity)
+            return
+        x, value, grad, velocity = new, new_value, new_grad, new_velocity
+
+
+def _batches(loss, x, batch, seed):
+    """The loss of an update as a function of its step; ``x`` is a point to try it at."""
+    if batch is None:
+        return lambda step: loss
+    batch = whole("batch", batch, least=1)
+    if not hasattr(loss, "subset"):
+        raise TypeError(f"{loss!r} is no loss over data that has a subset(rows): leave out batch")
+    count = len(loss.inputs)
+    if batch >= count:
+        return lambda step: loss
+    rest = count % batch
+    if rest:  # tried now, since the first epoch may end an hour from now
+        try:
+            loss.subset(np.arange(rest)).value(x)
+        except ValueError as error:
+            raise ValueError(
+                f"of {count} inputs a batch of {batch} leaves {rest} for the last update of an "
+                f"epoch, too few for this loss: choose another batch ({error})"
+            ) from error
+    epoch = -(-count // batch)
+
+    def loss_at(step):
+        first = step % epoch * batch
+        return loss.subset(_order(count, seed, step // epoch)[first : first + batch])
+
+    return loss_at
+
+
+@lru_cache(maxsize=1)
+def _order(count, seed, epoch):
+    """The order of the inputs in an epoch."""
+    return np.random.default_rng((seed, epoch)).permutation(count)
 
 
 def label_noise(valley: Valley, size: float):

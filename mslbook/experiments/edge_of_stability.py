@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import islice
 from math import prod
 
@@ -11,7 +12,7 @@ import torch
 from mslbook.data import standardise
 from mslbook.descent import iterate
 from mslbook.experiments.recording import environment, fingerprint
-from mslbook.experiments.training import progress_bar, resume, train
+from mslbook.experiments.training import accuracy, progress_bar, resume, train
 from mslbook.losses.network import NetworkLoss, half_squared_error
 from mslbook.losses.taylor import QuadraticApproximation
 from mslbook.models import fully_connected
@@ -132,7 +133,7 @@ def _descend(loss, lr, chosen, folder, identity, progress):
         found = sharpness(loss, theta, k=TOP, tol=TOL, start=carry.get("start"))
         row = {
             "probe_steps": step,
-            "accuracy": _accuracy(loss, theta),
+            "accuracy": accuracy(loss.outputs(theta), loss.targets),
             "eigenvalues": found.values.astype(np.float32),
             "residuals": found.residuals.astype(np.float32),
             "hvps": found.hvps,
@@ -146,22 +147,19 @@ def _descend(loss, lr, chosen, folder, identity, progress):
 
     return train(
         loss,
-        lr,
+        partial(iterate, lr=lr),
         steps,
-        every=steps // chosen.probes,
+        probes=range(0, steps + 1, steps // chosen.probes),
         measure=measure,
         checkpoint=_checkpoint(folder, lr),
         identity=identity | {"lr": lr},
+        label=f"η = {lr:g}",
         progress=progress,
     )
 
 
 def _checkpoint(folder, lr):
     return folder / f"lr-{lr:g}.npz"
-
-
-def _accuracy(loss, theta):
-    return float((loss.outputs(theta).argmax(dim=1) == loss.targets).float().mean())
 
 
 def _quadratic(loss, lr, part, progress):

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import platform
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -34,18 +35,35 @@ class Recording:
 
 
 def save(path, arrays, provenance):
-    """Write arrays and provenance to `path` (.npz) so that no reader ever sees half a file."""
+    """Write arrays and provenance to `path` (.npz) so that no reader ever sees half a file.
+
+    Raises ``OSError`` if that cannot be done, the file that was there before being left intact.
+    """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with written(path):
+        try:
+            with temporary.open("wb") as file:
+                about = json.dumps(provenance, sort_keys=True)
+                np.savez_compressed(file, provenance=about, **arrays)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def written(path):
+    """Make the folder of `path`, and put errors of the writing inside into one clear sentence."""
     try:
-        with temporary.open("wb") as file:
-            np.savez_compressed(file, provenance=json.dumps(provenance, sort_keys=True), **arrays)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise OSError(
+            f"{path} could not be written ({error.strerror or error}): put that right, then give "
+            "the same command again; it goes on from the last checkpoint, which is intact"
+        ) from error
 
 
 def load(path):

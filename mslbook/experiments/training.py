@@ -1,18 +1,18 @@
-"""Full-batch gradient descent that is measured on its way, survives a kill and resumes."""
+"""Training that is measured on its way, survives a kill and resumes."""
 
 import json
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 from tqdm import tqdm
 
-from mslbook.descent import iterate
+from mslbook.checks import whole
 from mslbook.experiments.recording import load, save
 
-SAVE_EVERY = 60.0  # seconds between checkpoints, and between lines of progress in a log
+SAVE_EVERY = 120.0  # seconds between checkpoints, and between lines of progress in a log
 
 
 @dataclass
@@ -23,60 +23,110 @@ class Training:
     ----------
     step : the number of updates made
     theta : the parameters after them, (n,)
-    losses : the loss of every iterate before `step`
+    velocity : the velocity of SGD after them, (n,); None for `iterate`
+    losses : the loss of every iterate up to `step`, as the walk yields it: for minibatches that of
+        the batch of the next update
     rows : what `measure` returned at every probed step, a list per name
     carry : tensors that one measurement hands on to the next (a warm start, say)
-    seconds : time spent, over all interruptions
+    seconds : time spent on it, over all interruptions
     """
 
     step: int
     theta: torch.Tensor
+    velocity: torch.Tensor | None = None
     losses: list = field(default_factory=list)
     rows: dict = field(default_factory=dict)
     carry: dict = field(default_factory=dict)
     seconds: float = 0.0
 
 
-def train(loss, lr, steps, every, measure, checkpoint, identity, progress=True):
-    """Run `steps` of gradient descent on `loss` from its point; returns the final `Training`.
+def train(
+    loss, walk, steps, *, probes, measure, checkpoint, identity, label="training",
+    start=None, trajectory=None, progress=True,
+):  # fmt: skip
+    """Make `steps` updates on `loss`, and measure them on the way; returns the final `Training`.
 
-    At every `every`-th step ``measure(step, theta, carry)`` returns a dictionary of numbers
-    to record and the new carry. `checkpoint` is a file, written about once a minute and at the
-    end; a run that finds one there goes on from it, to the same numbers. `identity` is a
-    dictionary of plain values that says which run it is: a checkpoint of another one is refused.
+    Parameters
+    ----------
+    loss : NetworkLoss
+    walk : function
+        How it is descended: ``walk(loss, theta, first_step=...)`` yields every iterate, such as
+        ``partial(iterate, lr=0.1)`` or ``partial(minibatch_sgd, lr=0.1, batch=128, momentum=0.9)``.
+    steps : int
+        The number of updates, those of `start` included.
+    probes : collection of steps
+        Such as ``range(0, steps + 1, 40)``, or a set. At each, ``measure(step, theta, carry)``
+        returns a dictionary of numbers to record and the new carry.
+    checkpoint : path
+        A file written every two minutes and at the end. A run that finds one there goes on from
+        it, and ends with the numbers of a run that was never interrupted.
+    identity : dictionary of plain values
+        Which run this is, with everything its numbers depend on: recipe, version, data, optimiser.
+        A checkpoint with another identity is refused.
+    label : what the progress bar and the errors call the run
+    start : Training, optional
+        Where another run ended, to branch off from it. What that run recorded is kept, so that the
+        branch ends like a single run along this way; `seconds` are its own.
+    trajectory : Trajectory, optional
+        Keeps points of this run in a file.
 
-    Raises ``FloatingPointError`` when the loss is no longer finite, the checkpoint being the last
-    good one, and ``ValueError`` for a checkpoint that is damaged or of another run.
+    Raises ``FloatingPointError`` when the loss is no longer finite; ``ValueError``, before any
+    work, for a checkpoint that is damaged or of another run, or for steps that do not fit; and
+    ``OSError`` where a file cannot be written. The last good checkpoint stays.
     """
-    run = resume(loss, checkpoint, identity)
-    if run.step == steps and len(run.losses) == steps + 1:
+    steps, probes = whole("steps", steps), {whole("a probe", probe) for probe in probes}
+    if max(probes, default=0) > steps:
+        raise ValueError(f"the probe at step {max(probes)} lies behind the last step, {steps}")
+    run = resume(loss, checkpoint, identity, start)
+    if run.step > steps:
+        raise ValueError(f"{label} is at step {run.step} already, beyond the {steps} asked for")
+    if trajectory:
+        trajectory.check(run.step, loss.dimension)
+    if run.step == len(run.losses) - 1 == steps:
         return run
+    memory = {} if run.velocity is None else {"velocity": run.velocity}
+    states = walk(loss, run.theta, first_step=run.step, **memory)
     begun, saved = time.monotonic() - run.seconds, time.monotonic()
-    with progress_bar(f"η = {lr:g}", steps, run.step, progress) as bar:
-        for state in iterate(loss, run.theta, lr, first_step=run.step):
+    with progress_bar(label, steps, run.step, progress) as bar:
+        for state in states:
             if state.diverged_at >= 0:
                 raise FloatingPointError(
-                    f"the loss left the floating-point range at step {state.step}: "
-                    f"take a learning rate below {lr:g}"
+                    f"{label}: the loss left the floating-point range at step {state.diverged_at}: "
+                    "take a learning rate below the one it had there"
                 )
             run.step, run.theta, run.seconds = state.step, state.point, time.monotonic() - begun
+            run.velocity = getattr(state, "velocity", None)
+            if trajectory and state.step in trajectory.steps:
+                trajectory.write(state.step, state.point.cpu())
+            if state.step == len(run.losses):  # not the point gone on from: that one is recorded
+                run.losses.append(float(state.value))
+                if state.step in probes:
+                    _record(run, *measure(state.step, state.point, run.carry))
+            if state.step == steps:
+                break
             if time.monotonic() - saved > SAVE_EVERY:
                 _save(checkpoint, run, identity)
                 saved = time.monotonic()
-            run.losses.append(float(state.value))
-            if state.step % every == 0:
-                row, run.carry = measure(state.step, state.point, run.carry)
-                for name, number in row.items():
-                    run.rows.setdefault(name, []).append(number)
-            if state.step == steps:
-                break
+            bar.set_postfix_str(f"loss {run.losses[-1]:.3g}", refresh=False)
             bar.update()
     _save(checkpoint, run, identity)
     return run
 
 
+def accuracy(outputs, targets):
+    """The share of pictures whose largest output (N, classes) is that of their class (N,).
+
+    Of the training pictures, ``accuracy(loss.outputs(theta), loss.targets)``; of others, with
+    BatchNorm as training left it, ``accuracy(loss.calibrated(theta).outputs(theta, inputs), ...)``.
+
+    >>> accuracy(torch.tensor([[0.9, 0.1], [0.2, 0.3]]), torch.tensor([0, 0]))
+    0.5
+    """
+    return float((outputs.argmax(dim=1) == targets).float().mean())
+
+
 def progress_bar(name, total, done=0, show=True):
-    """A tqdm bar on stderr, lively on a terminal and one line a minute in a log."""
+    """A tqdm bar on stderr, lively on a terminal and one line every two minutes in a log."""
     interval = 0.1 if sys.stderr.isatty() else SAVE_EVERY
     return tqdm(
         desc=name,
@@ -88,23 +138,13 @@ def progress_bar(name, total, done=0, show=True):
     )
 
 
-def _save(path, run, identity):
-    arrays = {
-        "theta": run.theta.cpu().numpy(),
-        "losses": np.asarray(run.losses),
-        **{f"row.{name}": np.asarray(column) for name, column in run.rows.items()},
-        **{f"carry.{name}": tensor.cpu().numpy() for name, tensor in run.carry.items()},
-    }
-    save(path, arrays, {"identity": identity, "step": run.step, "seconds": run.seconds})
-
-
-def resume(loss, path, identity):
-    """The `Training` saved at `path`, or a new one from the loss's point if there is none.
+def resume(loss, path, identity, start=None):
+    """The `Training` saved at `path`; if there is none, a new one from `start`, or from step 0.
 
     Raises ``ValueError`` for a checkpoint that is damaged or of another run.
     """
     if not path.is_file():
-        return Training(step=0, theta=loss.point)
+        return _branch(start) if start else Training(step=0, theta=loss.point)
     try:
         saved = load(path)
     except ValueError as error:
@@ -114,18 +154,43 @@ def resume(loss, path, identity):
             f"the checkpoint {path} belongs to another run: delete it to start afresh, or "
             "choose another folder with --out"
         )
-    device = loss.point.device
+    tensors = {
+        name: torch.as_tensor(array, device=loss.point.device)
+        for name, array in saved.arrays.items()
+        if name in ("theta", "velocity") or name.startswith("carry.")
+    }
     return Training(
         step=saved.provenance["step"],
-        theta=torch.as_tensor(saved["theta"], device=device),
+        theta=tensors["theta"],
+        velocity=tensors.get("velocity"),
         losses=saved["losses"].tolist(),
         rows={name: list(column) for name, column in _group(saved.arrays, "row")},
-        carry={
-            name: torch.as_tensor(array, device=device)
-            for name, array in _group(saved.arrays, "carry")
-        },
+        carry=dict(_group(tensors, "carry")),
         seconds=saved.provenance["seconds"],
     )
+
+
+def _branch(run):
+    rows = {name: list(column) for name, column in run.rows.items()}
+    return replace(run, losses=list(run.losses), rows=rows, seconds=0.0)
+
+
+def _record(run, row, carry):
+    for name, number in row.items():
+        run.rows.setdefault(name, []).append(number)
+    run.carry = carry
+
+
+def _save(path, run, identity):
+    tensors = {"theta": run.theta, **{f"carry.{name}": t for name, t in run.carry.items()}}
+    if run.velocity is not None:
+        tensors["velocity"] = run.velocity
+    arrays = {
+        "losses": np.asarray(run.losses),
+        **{name: tensor.cpu().numpy() for name, tensor in tensors.items()},
+        **{f"row.{name}": np.asarray(column) for name, column in run.rows.items()},
+    }
+    save(path, arrays, {"identity": identity, "step": run.step, "seconds": run.seconds})
 
 
 def _group(arrays, prefix):
