@@ -36,7 +36,7 @@ def _parser():
     run.set_defaults(command=_run)
     run.add_argument("name", help="as `mslbook list` names it")
     run.add_argument("--data", default="digits", help="digits, cifar10, cifar100 or FILE.npz")
-    run.add_argument("--size", default="small", help="small or paper (default: small)")
+    run.add_argument("--size", default="small", help="small, reduced or paper (default: small)")
     run.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
     run.add_argument("--out", default="runs", help="folder of the recording (default: runs)")
     run.add_argument("--root", default=".data", help="folder of CIFAR downloads (default: .data)")

@@ -154,7 +154,7 @@ def test_provenance_is_complete(finished):
     assert repr(finished) == "Recording(fig2_1_left on digits, training rows 0-59, small)"
 
 
-@pytest.mark.parametrize("size", experiments.SIZES)
+@pytest.mark.parametrize("size", ["small", "paper"])
 @pytest.mark.parametrize("name", ["digits", "cifar10"])
 def test_settings_fit_together(name, size):
     chosen = edge_of_stability.settings(name, size)

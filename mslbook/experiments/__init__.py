@@ -18,7 +18,8 @@ RECIPES = {
         "lengths of pictures, raw and standardised, and their spread by direction (seconds)",
     ),
 }
-SIZES = ("small", "paper")
+# Seconds to minutes on one core; what was recorded on a CPU, for want of a GPU; as in the paper.
+SIZES = ("small", "reduced", "paper")
 
 
 def recipe(name):
@@ -33,6 +34,19 @@ def recipe(name):
     return import_module(RECIPES[name][0])
 
 
+def of_size(size, **choices):
+    """The settings of a size among those that a recipe has, some or all of `SIZES`.
+
+    Raises ``ValueError`` for any other.
+
+    >>> of_size("small", small=100, paper=5000)
+    100
+    """
+    if size not in choices:
+        raise ValueError(f"there is no size {size!r}: choose {' or '.join(choices)}")
+    return choices[size]
+
+
 def run(name, data="digits", size="small", device="cpu", folder="runs", root=".data",
         download=False, progress=True):  # fmt: skip
     """Run a recipe, or go on with it where it stopped, and record it; returns the file's path.
@@ -41,7 +55,7 @@ def run(name, data="digits", size="small", device="cpu", folder="runs", root=".d
     ----------
     name : a key of `RECIPES`
     data, root, download : as for :func:`mslbook.data.load`
-    size : "small" or "paper"
+    size : "small", "reduced" or "paper"; not every recipe has all of `SIZES`
     device : a torch device, "cpu" or "cuda"
     folder : where the recording goes, with its checkpoints in a folder beside it
     progress : show progress bars on stderr
@@ -55,8 +69,7 @@ def run(name, data="digits", size="small", device="cpu", folder="runs", root=".d
     from mslbook import data as datasets
 
     module = recipe(name)
-    if size not in SIZES:
-        raise ValueError(f"there is no size {size!r}: choose {' or '.join(SIZES)}")
+    module.settings(Path(str(data)).stem, size)  # a size that it does not have is refused now
     device = _device(device)
     _check_writable(Path(folder))
     pictures = datasets.load(data, root, download)

@@ -11,6 +11,7 @@ import torch
 
 from mslbook.data import standardise
 from mslbook.descent import iterate
+from mslbook.experiments import of_size
 from mslbook.experiments.recording import environment, fingerprint
 from mslbook.experiments.training import accuracy, progress_bar, resume, train
 from mslbook.losses.network import NetworkLoss, half_squared_error
@@ -53,7 +54,7 @@ def settings(data, size):
     else:
         paper = Settings(5000, (0.02, 0.0125, 0.01), time=100, probes=200)
         small = Settings(1000, (0.04, 0.03), time=60, probes=60)
-    return {"paper": paper, "small": small}[size]
+    return of_size(size, small=small, paper=paper)
 
 
 def network_loss(pictures, count, device="cpu"):

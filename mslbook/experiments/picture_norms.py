@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from mslbook.data import standardise
+from mslbook.experiments import of_size
 from mslbook.experiments.recording import environment, fingerprint
 
 VERSION = 1
@@ -21,7 +22,7 @@ class Settings:
 
 def settings(data, size):
     """The settings for a data set by name and a size, "small" or "paper"."""
-    return Settings(1000 if size == "small" else None)
+    return of_size(size, small=Settings(1000), paper=Settings(None))
 
 
 def standardise_channels(images):
