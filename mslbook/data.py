@@ -64,13 +64,49 @@ def standardise(images, like=None):
     >>> float(abs(pictures.mean(axis=0)).max()) < 1e-5
     True
     """
+    return _standardised(images, like, over=0)
+
+
+def standardise_channels(images, like=None):
+    """Centre and scale each colour channel by its mean and standard deviation over all of `like`.
+
+    As `standardise`, but with one mean and scale for a whole channel of pictures
+    (N, channels, height, width), which is what convolutions expect: the same at every place.
+
+    >>> pictures = standardise_channels(np.arange(24).reshape(2, 3, 2, 2))
+    >>> pictures.std(axis=(0, 2, 3)).tolist()
+    [1.0, 1.0, 1.0]
+    """
+    return _standardised(images, like, over=(0, 2, 3))
+
+
+def colour_32(images):
+    """Pictures (N, 1 or 3, height, width) as colour pictures (N, 3, 32, 32), by repeating pixels.
+
+    Makes the digits fit networks for CIFAR, whose own pictures stay as they are. Raises
+    ``ValueError`` for pictures whose sides do not divide 32.
+
+    >>> colour_32(load("digits").train_images).shape
+    (1437, 3, 32, 32)
+    """
+    _, channels, height, width = images.shape
+    if channels not in (1, 3) or 32 % height or 32 % width:
+        raise ValueError(
+            f"pictures of shape {images.shape[1:]} cannot be repeated to (3, 32, 32): pass 1 or 3 "
+            "channels, and sides that divide 32"
+        )
+    larger = images.repeat(32 // height, axis=2).repeat(32 // width, axis=3)
+    return larger.repeat(3 // channels, axis=1)
+
+
+def _standardised(images, like, over):
     like = images if like is None else like
     if images.shape[1:] != like.shape[1:]:
         raise ValueError(
             f"pictures of shape {images.shape[1:]} cannot be standardised like pictures of shape "
             f"{like.shape[1:]}: pass pictures of one size"
         )
-    mean, scale = like.mean(axis=0), like.std(axis=0)
+    mean, scale = like.mean(over, keepdims=True), like.std(over, keepdims=True)
     return ((images - mean) / np.where(scale > 0, scale, 1)).astype(np.float32)
 
 

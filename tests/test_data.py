@@ -6,7 +6,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from mslbook.data import CIFAR, load, standardise
+from mslbook.data import CIFAR, colour_32, load, standardise, standardise_channels
 
 rng = np.random.default_rng(0)
 
@@ -55,6 +55,36 @@ def test_standardise_per_pixel():
     np.testing.assert_allclose(scale[1:], 1, rtol=1e-5)
     expected = (images[3, 1, 2, 3] - images[:10, 1, 2, 3].mean()) / images[:10, 1, 2, 3].std()
     np.testing.assert_allclose(standardise(images, like=images[:10])[3, 1, 2, 3], expected, 1e-5)
+
+
+def test_channels_are_standardised_each_as_a_whole():
+    images = np.random.default_rng(0).integers(0, 256, (20, 3, 4, 5)).astype(np.uint8)
+    images[:, 1] = 7  # a channel that never changes
+    out = standardise_channels(images)
+    assert out.dtype == np.float32
+    np.testing.assert_allclose(out.mean((0, 2, 3)), 0, atol=1e-6)
+    np.testing.assert_allclose(out.std((0, 2, 3)), [1, 0, 1], atol=1e-6)
+    np.testing.assert_allclose(
+        out[:, 2], (images[:, 2] - images[:, 2].mean()) / images[:, 2].std(), atol=1e-5
+    )
+    np.testing.assert_allclose(standardise_channels(images[3:5], like=images), out[3:5], atol=1e-6)
+    with pytest.raises(ValueError, match="pass pictures of one size"):
+        standardise_channels(images, like=images[:, :, 1:])
+
+
+def test_pictures_become_those_that_networks_for_cifar_take():
+    grey = rng.integers(0, 256, (2, 1, 8, 16)).astype(np.uint8)
+    larger = colour_32(grey)
+    assert larger.shape == (2, 3, 32, 32)
+    assert larger.dtype == np.uint8
+    for channel in range(3):
+        for row, column in ((0, 0), (1, 2), (3, 1)):
+            np.testing.assert_array_equal(larger[:, channel, row::4, column::2], grey[:, 0])
+    colour = rng.integers(0, 256, (2, 3, 32, 32)).astype(np.uint8)
+    np.testing.assert_array_equal(colour_32(colour), colour)
+    for shape in ((2, 3, 24, 32), (2, 2, 8, 8), (2, 3, 64, 64)):
+        with pytest.raises(ValueError, match=r"cannot be repeated to \(3, 32, 32\)"):
+            colour_32(np.zeros(shape))
 
 
 def test_standardise_refuses_another_size():

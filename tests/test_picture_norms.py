@@ -35,18 +35,6 @@ def test_settings_take_all_pictures_or_a_thousand():
     assert picture_norms.settings("cifar10", "small").pictures == 1000
 
 
-def test_channels_are_standardised_each_as_a_whole():
-    images = np.random.default_rng(0).integers(0, 256, (20, 3, 4, 5)).astype(np.uint8)
-    images[:, 1] = 7  # a channel that never changes
-    out = picture_norms.standardise_channels(images)
-    assert out.dtype == np.float32
-    np.testing.assert_allclose(out.mean((0, 2, 3)), 0, atol=1e-6)
-    np.testing.assert_allclose(out.std((0, 2, 3)), [1, 0, 1], atol=1e-6)
-    np.testing.assert_allclose(
-        out[:, 2], (images[:, 2] - images[:, 2].mean()) / images[:, 2].std(), atol=1e-5
-    )
-
-
 @pytest.mark.parametrize(("name", "count"), [("cifar10", 10_000), ("cifar100-50x100", 5000)])
 def test_the_recordings_are_of_standardised_pictures(name, count):
     run = recorded("sec6_norms", name)

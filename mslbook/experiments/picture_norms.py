@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from mslbook.data import standardise
+from mslbook.data import standardise, standardise_channels
 from mslbook.experiments import of_size
 from mslbook.experiments.recording import environment, fingerprint
 
@@ -23,21 +23,6 @@ class Settings:
 def settings(data, size):
     """The settings for a data set by name and a size, "small" or "paper"."""
     return of_size(size, small=Settings(1000), paper=Settings(None))
-
-
-def standardise_channels(images):
-    """Centre and scale every colour channel by its mean and standard deviation over all pictures.
-
-    `images` is an array (N, channels, height, width); returns float32 of the same shape. A channel
-    that never changes is only centred.
-
-    >>> pictures = standardise_channels(np.arange(24).reshape(2, 3, 2, 2))
-    >>> pictures.std(axis=(0, 2, 3)).tolist()
-    [1.0, 1.0, 1.0]
-    """
-    over = (0, 2, 3)
-    mean, scale = images.mean(over, keepdims=True), images.std(over, keepdims=True)
-    return ((images - mean) / np.where(scale > 0, scale, 1)).astype(np.float32)
 
 
 def magnitudes(images):
