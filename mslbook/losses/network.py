@@ -8,6 +8,8 @@ from torch import nn
 from torch.func import functional_call
 from torch.nn.modules.batchnorm import _NormBase  # every kind of BatchNorm and InstanceNorm
 
+from mslbook.losses import distributed
+
 
 def half_squared_error(outputs, targets):
     """Half the squared distance to the one-hot target, summed over classes, mean over pictures.
@@ -27,6 +29,10 @@ def half_squared_error(outputs, targets):
 class NetworkLoss:
     """The mean loss of a torch model over all its inputs, with exact derivatives.
 
+    Where ``torchrun`` has started several ranks, each computes its share of every chunk, and all
+    get the same answers, those of one rank to rounding. Every rank makes the same calls; a rank
+    that dies ends them with a ``ConnectionError`` in the others.
+
     Parameters
     ----------
     model : torch.nn.Module
@@ -38,9 +44,9 @@ class NetworkLoss:
     criterion : callable
         ``criterion(outputs, targets)``, a mean over the pictures it is given.
     chunk : int, optional
-        Pictures per forward pass; ``None`` takes all at once. Every chunk counts by its size, an
-        uneven last one included, so the answer does not depend on it (unless a BatchNorm layer
-        in train mode makes the loss itself depend on the chunk).
+        Pictures per forward pass, of all ranks together; ``None`` takes all at once. Every chunk
+        counts by its size, an uneven last one included, so the answer does not depend on it
+        (unless a BatchNorm layer in train mode makes the loss itself depend on the chunk).
     batchnorm : {"train", "eval"}
         Normalise by the statistics of the chunk, as full-batch gradient descent with
         ``chunk=None`` does, or by the running statistics stored in the model. InstanceNorm
@@ -78,6 +84,7 @@ class NetworkLoss:
         self.batchnorm = batchnorm
         _check_arguments(self)
         _check_fit(self)
+        distributed.check_same("parameters and pictures", self.point, inputs, targets)
 
     @property
     def point(self):
@@ -88,7 +95,7 @@ class NetworkLoss:
         """The mean loss at `theta`, a scalar tensor."""
         self._check_vector("theta", theta)
         with self._modes(), torch.no_grad():
-            return sum(weight * self._loss(theta, part) for weight, part in self._chunks())
+            return distributed.total(sum(self._loss(theta, part) for part in self._parts()))
 
     def grad(self, theta):
         """The gradient at `theta`, of shape (dimension,)."""
@@ -100,22 +107,22 @@ class NetworkLoss:
         theta = theta.detach().requires_grad_()
         value, grad = 0.0, 0.0
         with self._modes():
-            for weight, part in self._chunks():
+            for part in self._parts():
                 loss = self._loss(theta, part)
                 (slope,) = torch.autograd.grad(loss, theta)
-                value, grad = value + weight * loss.detach(), grad + weight * slope
-        return value, grad
+                value, grad = value + loss.detach(), grad + slope
+        return distributed.total(value), distributed.total(grad)
 
     def hvp(self, theta, v):
         """The Hessian-vector product H(theta) v, of shape (dimension,)."""
         self._check_vector("v", v)
         self._check_vector("theta", theta)
         theta = theta.detach().requires_grad_()
-        total = 0.0
+        image = 0.0
         with self._modes():
-            for weight, part in self._chunks():
-                total = total + weight * _product(self._slope(theta, part), theta, v)
-        return total
+            for part in self._parts():
+                image = image + _product(self._slope(theta, part), theta, v)
+        return distributed.total(image)
 
     def hessian(self, theta):
         """The Hessian at `theta` as a function ``v -> H v`` for many products at one point.
@@ -129,11 +136,12 @@ class NetworkLoss:
             return lambda v: self.hvp(theta, v)
         theta.requires_grad_()
         with self._modes():
-            slope = self._slope(theta, slice(None))
+            (part,) = self._parts()
+            slope = self._slope(theta, part)
 
         def product(v):
             self._check_vector("v", v)
-            return _product(slope, theta, v, retain_graph=True)
+            return distributed.total(_product(slope, theta, v, retain_graph=True))
 
         return product
 
@@ -142,7 +150,11 @@ class NetworkLoss:
         self._check_vector("theta", theta)
         inputs = self.inputs if inputs is None else inputs
         with self._modes(), torch.no_grad():
-            return torch.cat([self._forward(theta, part) for part in inputs.split(self.chunk)])
+            pieces = []
+            for part in distributed.parts(len(inputs), self.chunk):
+                with part.statistics():
+                    pieces.append((part, self._forward(theta, inputs[part.rows])))
+            return distributed.gather(pieces, len(inputs))
 
     def subset(self, rows):
         """The mean loss over the inputs `rows` alone (indices or a slice), of the same model.
@@ -197,8 +209,9 @@ class NetworkLoss:
                 module.momentum = None  # a plain mean over the chunks
                 module.train()
         with torch.no_grad():
-            for _, part in self._chunks():
-                model(self.inputs[part])
+            for part in self._parts():
+                with part.statistics():
+                    model(self.inputs[part.rows])
         frozen = copy(self)
         frozen.model, frozen.batchnorm = model.eval(), "eval"
         frozen._parameters = dict(model.named_parameters())
@@ -221,18 +234,17 @@ class NetworkLoss:
         return functional_call(self.model, state, (inputs,))
 
     def _loss(self, theta, part):
-        return self.criterion(self._forward(theta, self.inputs[part]), self.targets[part])
+        """What a part adds to the mean loss."""
+        with part.statistics():
+            outputs = self._forward(theta, self.inputs[part.rows])
+        return part.weight * self.criterion(outputs, self.targets[part.rows])
 
     def _slope(self, theta, part):
         """The gradient with its graph, to be differentiated once more."""
         return torch.autograd.grad(self._loss(theta, part), theta, create_graph=True)[0]
 
-    def _chunks(self):
-        """Each chunk's share of the mean, and where its pictures are."""
-        n = len(self.inputs)
-        for first in range(0, n, self.chunk):
-            last = min(first + self.chunk, n)
-            yield (last - first) / n, slice(first, last)
+    def _parts(self):
+        return distributed.parts(len(self.inputs), self.chunk)
 
     @contextmanager
     def _modes(self):
@@ -304,6 +316,17 @@ def _check_arguments(loss):
         raise ValueError(f"batchnorm must be 'train' or 'eval', not {loss.batchnorm!r}")
     if isinstance(loss.chunk, bool) or not isinstance(loss.chunk, int) or loss.chunk < 1:
         raise ValueError(f"chunk must be a positive whole number or None, not {loss.chunk!r}")
+    ranks = distributed.ranks()
+    if min(loss.chunk, len(inputs)) < ranks:
+        raise ValueError(
+            f"{ranks} ranks cannot share {min(loss.chunk, len(inputs))} pictures: start fewer, or "
+            "choose a larger chunk"
+        )
+    if ranks > 1 and any(isinstance(m, nn.SyncBatchNorm) for m in loss.model.modules()):
+        raise ValueError(
+            "SyncBatchNorm cannot be differentiated twice: keep BatchNorm, which sees the pictures "
+            "of all ranks here"
+        )
     for name, tensor in (("inputs", inputs), ("targets", targets)):
         if tensor.device != like.device:
             raise ValueError(
