@@ -169,7 +169,7 @@ def minibatch_sgd(
     if not (np.ndim(momentum) == 0 and 0 <= momentum < 1):
         raise ValueError(f"momentum must be at least 0 and below 1, not {momentum!r}")
     lr = lr if callable(lr) else learning_rate(lr)
-    velocity = 0 * x if velocity is None else velocity
+    velocity = array_namespace(x).zeros_like(x) if velocity is None else velocity
     if velocity.shape != x.shape:
         raise ValueError(
             f"the velocity has the shape {tuple(velocity.shape)}, its point {tuple(x.shape)}: "

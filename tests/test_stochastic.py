@@ -1,11 +1,20 @@
 """Noisy descent: what is drawn, what it averages to, and what is refused."""
 
+from itertools import islice
+
 import numpy as np
 import pytest
 
-from mslbook.descent import descend
+from mslbook.descent import decays, descend, iterate
 from mslbook.losses import Quadratic, Ridge, Valley, f1, two_valleys, valley
-from mslbook.stochastic import euler_maruyama, label_noise, rescaled, sgd, valley_sde
+from mslbook.stochastic import (
+    euler_maruyama,
+    label_noise,
+    minibatch_sgd,
+    rescaled,
+    sgd,
+    valley_sde,
+)
 
 POINTS = np.array([[1.0, 0.5], [20.0, -2.0]])
 
@@ -223,3 +232,138 @@ def test_drift_and_diffusion_fit_the_points(drift, diffusion):
 def test_a_walk_has_a_start():
     with pytest.raises(ValueError, match="the start must be a finite point"):
         sgd(rescaled(valley, 0.5), np.zeros((0, 2)), 1.0, 10)
+
+
+# --- minibatches ----------------------------------------------------------------------------------
+
+
+class Fit:
+    """Least squares for numbers: half the mean squared distance, every batch noted down."""
+
+    dimension = 1
+
+    def __init__(self, inputs, noted):
+        self.inputs, self.noted = np.asarray(inputs, float), noted
+
+    def subset(self, rows):
+        return Fit(self.inputs[rows], self.noted)
+
+    def value(self, x):
+        return np.mean((x - self.inputs) ** 2) / 2
+
+    def grad(self, x):
+        self.noted.append(self.inputs.tolist())
+        return np.mean(x - self.inputs, keepdims=True)
+
+
+def test_every_epoch_goes_once_through_all_inputs_in_an_order_of_its_own():
+    noted = []
+    walk = minibatch_sgd(Fit(range(10), noted), [0.0], 0.1, batch=4, seed=5)
+    states = list(islice(walk, 30))
+    assert [len(batch) for batch in noted] == [4, 4, 2] * 10
+    epochs = [sum(noted[k : k + 3], []) for k in range(0, 30, 3)]
+    assert all(sorted(epoch) == list(range(10)) for epoch in epochs)
+    assert len({tuple(epoch) for epoch in epochs}) == 10
+    for state, batch in zip(states, noted, strict=True):
+        assert state.value == Fit(batch, []).value(state.point)
+        assert state.grad == Fit(batch, []).grad(state.point)
+
+
+def test_minibatches_depend_on_the_seed_and_the_epoch_alone():
+    def batches(first_step, seed, count):
+        noted = []
+        walk = minibatch_sgd(
+            Fit(range(10), noted), [0.0], 0.1, batch=4, seed=seed, first_step=first_step
+        )
+        list(islice(walk, count))
+        return noted
+
+    whole = batches(0, 5, 20)
+    assert batches(11, 5, 9) == whole[11:]  # in the middle of an epoch
+    assert batches(12, 5, 8) == whole[12:]
+    assert batches(0, 6, 20) != whole
+
+
+def test_a_resumed_walk_is_the_same_to_the_last_bit():
+    def walk(start=(3.0,), **where):
+        return minibatch_sgd(
+            Fit(range(10), []), start, decays({0: 0.3, 4: 0.1}, 3), 4, 0.9, **where
+        )
+
+    states = list(islice(walk(), 31))
+    for middle in (states[1], states[11], states[12]):
+        rest = walk(middle.point, first_step=middle.step, velocity=middle.velocity)
+        assert list(islice(rest, 31 - middle.step)) == states[middle.step :]
+
+
+@pytest.mark.parametrize("batch", [None, 10, 1000])
+def test_all_inputs_at_once_without_momentum_is_descent_to_the_last_bit(batch):
+    lr = decays({0: 0.7, 3: 0.2}, epoch=2)
+    ours = islice(minibatch_sgd(Fit(range(10), []), [20.0], lr, batch), 20)
+    for one, other in zip(ours, iterate(Fit(range(10), []), [20.0], lr), strict=False):
+        assert one[:4] == other[:4]
+
+
+def test_heavy_ball_on_a_parabola_is_the_recursion_by_hand():
+    lr, momentum, loss = 0.5, 0.8, Quadratic(curvature=3.0)
+    x = [1.0, 1.0 - lr * 3.0]
+    for _ in range(50):
+        x.append(x[-1] - lr * 3.0 * x[-1] + momentum * (x[-1] - x[-2]))
+    states = list(islice(minibatch_sgd(loss, 1.0, lr, momentum=momentum), len(x)))
+    np.testing.assert_allclose([state.point for state in states], x, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose([state.value for state in states], 1.5 * np.square(x), rtol=1e-9)
+
+
+def test_heavy_ball_is_stable_up_to_its_own_edge():
+    """2 (1 + momentum) / η instead of 2 / η."""
+    for sharpness, settles in ((0.99, True), (1.01, False)):
+        loss = Quadratic(curvature=sharpness * 2 * (1 + 0.9) / 0.1)
+        *_, last = islice(minibatch_sgd(loss, 1.0, 0.1, momentum=0.9), 2000)
+        assert (abs(last.point) < 1e-3) == settles
+
+
+def test_a_walk_that_diverges_ends_at_its_last_finite_iterate():
+    states = list(minibatch_sgd(Fit(range(10), []), [20.0], 1e30, batch=5, momentum=0.5))
+    assert [state.diverged_at for state in states[:-1]] == [-1] * (len(states) - 1)
+    last = states[-1]
+    assert last.diverged_at == last.step + 1 == len(states) - 1
+    assert last[:4] == states[-2][:4]
+    assert np.isfinite(last.point)
+    assert np.isfinite(last.velocity)
+    assert np.isfinite(last.value)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"lr": -1.0}, "a learning rate must be positive"),
+        ({"momentum": 1.0}, "momentum must be at least 0 and below 1, not 1.0"),
+        ({"momentum": -0.1}, "momentum must be at least 0 and below 1"),
+        ({"momentum": np.nan}, "momentum must be at least 0 and below 1"),
+        ({"momentum": [0.1, 0.2]}, "momentum must be at least 0 and below 1"),
+        ({"batch": 2.5}, "batch must be a whole number of at least 1, not 2.5"),
+        ({"batch": True}, "batch must be a whole number of at least 1, not True"),
+        ({"seed": 0.5}, "seed must be a whole number of at least 0"),
+        ({"first_step": -1}, "first_step must be a whole number of at least 0"),
+        ({"velocity": np.zeros(2)}, r"the velocity has the shape \(2,\), its point \(1,\)"),
+        ({"start": [np.inf]}, "the start must be finite"),
+        ({"start": [1e200]}, "not finite at the start: start elsewhere"),
+        ({"start": [1.0, 2.0]}, "this loss has 1 variables"),
+        (
+            {"start": [[1.0], [2.0]]},
+            r"SGD moves one point at a time, not a start of shape \(2, 1\)",
+        ),
+    ],
+)
+def test_minibatches_that_cannot_be_are_refused_by_the_call(wrong, words):
+    noted = []
+    with pytest.raises(ValueError, match=words):
+        minibatch_sgd(**{"loss": Fit(range(10), noted), "start": [0.0], "lr": 0.1} | wrong)
+    assert noted == [] or "start elsewhere" in words
+
+
+def test_a_loss_that_has_no_data_has_no_minibatches():
+    with pytest.raises(
+        TypeError, match=r"is no loss over data that has a subset\(rows\): leave out"
+    ):
+        minibatch_sgd(valley, [1.0, 2.0], 0.1, batch=3)

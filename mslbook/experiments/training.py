@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from mslbook.checks import whole
 from mslbook.experiments.recording import load, save
+from mslbook.losses import distributed
 
 SAVE_EVERY = 120.0  # seconds between checkpoints, and between lines of progress in a log
 
@@ -55,8 +56,8 @@ def train(
     steps : int
         The number of updates, those of `start` included.
     probes : collection of steps
-        Such as ``range(0, steps + 1, 40)``, or a set. At each, ``measure(step, theta, carry)``
-        returns a dictionary of numbers to record and the new carry.
+        Such as ``range(0, steps + 1, 40)``, or a set. At each that the run reaches,
+        ``measure(step, theta, carry)`` returns a dictionary of numbers to record and the new carry.
     checkpoint : path
         A file written every two minutes and at the end. A run that finds one there goes on from
         it, and ends with the numbers of a run that was never interrupted.
@@ -75,9 +76,8 @@ def train(
     ``OSError`` where a file cannot be written. The last good checkpoint stays.
     """
     steps, probes = whole("steps", steps), {whole("a probe", probe) for probe in probes}
-    if max(probes, default=0) > steps:
-        raise ValueError(f"the probe at step {max(probes)} lies behind the last step, {steps}")
     run = resume(loss, checkpoint, identity, start)
+    distributed.check_same("checkpoint", run.theta, torch.tensor(run.step))
     if run.step > steps:
         raise ValueError(f"{label} is at step {run.step} already, beyond the {steps} asked for")
     if trajectory:
@@ -96,7 +96,7 @@ def train(
                 )
             run.step, run.theta, run.seconds = state.step, state.point, time.monotonic() - begun
             run.velocity = getattr(state, "velocity", None)
-            if trajectory and state.step in trajectory.steps:
+            if trajectory and state.step in trajectory.steps and distributed.rank() == 0:
                 trajectory.write(state.step, state.point.cpu())
             if state.step == len(run.losses):  # not the point gone on from: that one is recorded
                 run.losses.append(float(state.value))
@@ -110,6 +110,7 @@ def train(
             bar.set_postfix_str(f"loss {run.losses[-1]:.3g}", refresh=False)
             bar.update()
     _save(checkpoint, run, identity)
+    distributed.wait_for_all()  # before anyone reads what was written
     return run
 
 
@@ -182,6 +183,8 @@ def _record(run, row, carry):
 
 
 def _save(path, run, identity):
+    if distributed.rank() > 0:  # which has nothing to add
+        return
     tensors = {"theta": run.theta, **{f"carry.{name}": t for name, t in run.carry.items()}}
     if run.velocity is not None:
         tensors["velocity"] = run.velocity

@@ -45,12 +45,13 @@ class Trajectory:
         needed = bisect_left(self.steps, step)
         try:
             rows, columns = np.load(self.path, mmap_mode="r", allow_pickle=False).shape
-        except (OSError, ValueError):
+        except (OSError, EOFError, ValueError):
             rows, columns = 0, dimension
         if needed and (rows < needed or columns != dimension):
             raise ValueError(
                 f"{self.path} lacks points from before step {step}, where its run goes on: "
-                "delete the run's checkpoint as well, to start afresh"
+                "delete the run's checkpoint as well, to start afresh, or let a branch keep the "
+                "steps behind its fork alone"
             )
 
     def write(self, step, theta):
