@@ -1,6 +1,15 @@
 """What is measured along the way: probes of any loss with `value`, `grad` and `hvp`."""
 
-from mslbook.probes.landscape import line, second_difference
+from mslbook.probes.landscape import (
+    Growth,
+    filter_normalised,
+    growth,
+    line,
+    plane,
+    random_direction,
+    rounding,
+    second_difference,
+)
 from mslbook.probes.lyapunov import lyapunov
 from mslbook.probes.paths import (
     PrincipalDirections,
@@ -14,15 +23,21 @@ from mslbook.probes.sharpness import Sharpness, sharpness
 from mslbook.probes.spectrum import SpectralDensity, spectral_density
 
 __all__ = [
+    "Growth",
     "PrincipalDirections",
     "Sharpness",
     "SpectralDensity",
+    "filter_normalised",
+    "growth",
     "line",
     "lyapunov",
     "orthogonalise",
+    "plane",
     "principal_directions",
     "project",
+    "random_direction",
     "random_walk_shares",
+    "rounding",
     "second_difference",
     "segment_directions",
     "sharpness",

@@ -1,11 +1,16 @@
 """The loss along a line or over a plane through a point, and how it grows there.
 
-Second differences of a loss are small differences of large numbers: they drown in rounding long
-before the losses themselves look wrong. In single precision a loss L is known to about 1e-7 L, its
-second differences at spacing h to about 2e-7 L / h², and half precision is refused outright. So
-measure a network in double precision, ``line(loss.to(dtype=torch.float64), theta.double(), ...)``,
-or ask `rounding` whether single precision will do.
+A second difference is a small difference of large numbers, and drowns in rounding long before the
+losses themselves look wrong. Measured on a VGG11, a loss L in single precision scatters by about
+5e-8 L, so its second differences at spacing h by 1.2e-7 L / h²; in double precision both are a
+billion times smaller, at four to five times the cost on a CPU. Whether single precision will do
+is a question for `rounding`; where it will not, take
+``line(loss.to(dtype=torch.float64), theta.double(), direction, distances)``. Half precision, and
+second differences of which nothing stands out from the rounding, are refused.
 """
+
+from dataclasses import dataclass
+from math import comb, inf, isfinite, nan, sqrt
 
 import numpy as np
 from array_api_compat import array_namespace, device, is_array_api_obj
@@ -13,6 +18,10 @@ from array_api_compat import array_namespace, device, is_array_api_obj
 from mslbook.probes.sharpness import _one_point
 
 PARALLEL = 1e-3  # the sine of the angle below which two directions span no plane
+ORDER = 6  # of the differences that leave of a smooth line its rounding alone
+CLEAR = 5  # standard deviations of rounding, above which something is seen
+FEW = 4  # points: no exponent is fitted to fewer
+CORE = 0.1  # the curvature's relative change at the end of the quadratic core
 
 
 def line(loss, theta, direction, distances):
@@ -20,18 +29,19 @@ def line(loss, theta, direction, distances):
 
     Parameters
     ----------
-    loss : anything with ``value``; a network is evaluated in chunks, without graphs
+    loss : anything with ``value``; a network is evaluated in its chunks, without graphs
     theta : a number, for a function of one variable, or a vector of n coordinates
-    direction : of the shape of `theta`; only where it points matters, not its length
+    direction : of the shape of `theta`: ``loss.grad(theta)``, a row of ``sharpness(...).vectors``,
+        `random_direction`, `filter_normalised`, or any vector; its length does not matter
     distances : (D,), in the units of `theta`
 
     Returns a NumPy array (D,) in the precision of the point, inf or nan where the loss is so.
 
     Raises ``ValueError`` or ``TypeError``, before any work, for a point in half precision, a
-    direction that is not of the point's kind, or that points nowhere, and for distances that are
-    not a row of finite numbers.
+    direction that does not go with the point or points nowhere, and for distances that are not a
+    row of finite numbers.
 
-    Figure 3.1 and, over wider ranges, figure 3.2 are such lines (preprint figures 2 and 3).
+    Journal figures 3.1 and, over a wider range, 3.2 show such lines (preprint figures 2 and 3).
 
     >>> from mslbook.losses import f1, two_valleys
     >>> line(f1, 0.0, 1.0, [-1, 0, 1]).round(4)
@@ -44,39 +54,310 @@ def line(loss, theta, direction, distances):
     return _values(loss, theta, unit, _row("distances", distances))
 
 
+def plane(loss, theta, directions, first, second, progress=False):
+    """The losses at theta + a * u + b * w for every distance a in `first` and b in `second`.
+
+    The two `directions` are brought to length 1, u and w, and otherwise taken as they are: where
+    they are not orthogonal, the plane is drawn in oblique coordinates. Returns a NumPy array
+    (A, B), row by row a `line`; ``progress=True`` shows a bar on stderr.
+
+    Raises what `line` raises, and ``ValueError`` for two directions that are parallel.
+
+    >>> from mslbook.losses import valley
+    >>> plane(valley, [1.0, 0.0], [[1, 0], [0, 1]], [-1, 0, 1], [0, 1]).shape
+    (3, 2)
+    """
+    xp, theta = _point(loss, theta)
+    if len(directions) != 2:
+        raise ValueError(f"a plane has two directions, not {len(directions)}")
+    u, w = (_unit(xp, theta, direction) for direction in directions)
+    first, second = _row("first", first), _row("second", second)
+    if float(xp.linalg.vector_norm(w - xp.sum(u * w) * u)) < PARALLEL:
+        raise ValueError("the two directions are parallel and span no plane: choose another one")
+    if progress:
+        from tqdm import tqdm  # only with the networks, which are slow enough to need it
+
+        first = tqdm(first, desc="plane")
+    return np.stack([_values(loss, theta + float(a) * u, w, second) for a in first])
+
+
+def random_direction(point, seed=0):
+    """A direction of independent standard normal coordinates, of the kind of `point`.
+
+    The same for every library and device; ``line`` takes it as it is, and `filter_normalised`
+    brings its filters to the scale of the network's.
+
+    >>> random_direction([0.0, 0.0, 0.0], seed=1).round(3)
+    array([0.346, 0.822, 0.33 ])
+    """
+    point = point if is_array_api_obj(point) else np.asarray(point, dtype=float)
+    numbers = np.random.default_rng(seed).standard_normal(tuple(point.shape))
+    return array_namespace(point).asarray(numbers, dtype=point.dtype, device=device(point))
+
+
+def filter_normalised(loss, theta, direction):
+    """The direction with every filter as long as the network's own (Li et al. 2018, section 4).
+
+    Parameters
+    ----------
+    loss : NetworkLoss
+    theta, direction : (n,)
+
+    A filter is what feeds one output channel of a convolution, or one neuron of a linear layer:
+    a slice along the first axis of a parameter with two axes or more. All parameters with one
+    axis, the biases and those of BatchNorm, are left where they are: their direction is 0, as in
+    the figures of Li et al. Done twice, it changes nothing more.
+
+    The answer is not a unit vector. Li et al. measure distance in units of its length; `line`,
+    which divides by it, draws their picture at the distances ``t * d.norm()``, t from -1 to 1.
+
+    Raises ``TypeError`` for a loss without a network, else what `line` raises.
+
+    >>> import torch
+    >>> from mslbook.losses.network import NetworkLoss, half_squared_error
+    >>> x, y = torch.ones(4, 3), torch.tensor([0, 1, 1, 0])
+    >>> loss = NetworkLoss(torch.nn.Linear(3, 2), x, y, half_squared_error)
+    >>> d = filter_normalised(loss, loss.point, random_direction(loss.point))
+    >>> filters, weights = d[:6].reshape(2, 3), loss.point[:6].reshape(2, 3)
+    >>> torch.allclose(filters.norm(dim=1), weights.norm(dim=1)), d[6:].tolist()
+    (True, [0.0, 0.0])
+    >>> losses = line(loss, loss.point, d, np.linspace(-1, 1, 51) * float(d.norm()))
+    """
+    if not hasattr(loss, "model"):
+        raise TypeError("only a network has filters: pass a NetworkLoss")
+    xp, theta = _point(loss, theta)
+    unit, pieces, first = _unit(xp, theta, direction), [], 0
+    for parameter in loss.model.parameters():
+        last = first + parameter.numel()
+        weights, piece = theta[first:last], unit[first:last]
+        first = last
+        if parameter.ndim < 2:
+            pieces.append(0 * piece)
+            continue
+        shape = (len(parameter), -1)
+        length, wanted = (
+            xp.linalg.vector_norm(array.reshape(shape), axis=1, keepdims=True)
+            for array in (piece, weights)
+        )
+        scale = xp.where(length > 0, wanted / length, 0 * length)
+        pieces.append((scale * piece.reshape(shape)).reshape(-1))
+    return xp.concat(pieces)
+
+
 def second_difference(values, spacing):
     """Central second differences (v[i-1] - 2 v[i] + v[i+1]) / spacing² along the last axis.
 
     `values` has shape (..., D), losses at equal `spacing`; returns float64 of shape (..., D - 2).
-    Each is the average of the curvature over one spacing to either side, so it includes the kinks
-    of a ReLU network, of which the Hessian knows nothing. The paper leaves out the division by
-    spacing² (journal fig. 3.1, preprint fig. 2).
+    The paper leaves out the division by spacing² (journal fig. 3.1, preprint fig. 2).
 
-    Raises ``ValueError`` for fewer than 3 values, a spacing that is not positive, and where none
-    of the differences can be told from rounding.
+    Each is the average of the curvature over one spacing to either side, with the weights of a
+    tent, and goes to v·Hv as the spacing shrinks, if the loss is smooth. ReLU and max pooling put
+    kinks along every line: these count here, and the Hessian knows nothing of them. For a VGG11
+    (width 1/8, 100 pictures of CIFAR-10, along the gradient) the average of v·Hv was 46 wherever
+    it was taken, while slopes 0.01 to 0.1 apart, as far as a step of descent, differed by 50 to 53
+    per unit of distance. So choose a spacing that descent would notice; a finer one sees the
+    scatter of single kinks.
+
+    Raises ``ValueError`` for fewer than 3 values, values that are not finite or in half precision,
+    a spacing that is not positive, and where no difference stands out from the rounding.
 
     >>> second_difference([9.0, 4.0, 1.0, 0.0, 1.0], spacing=0.5)
     array([8., 8., 8.])
     """
     values, spacing = _lines(values, least=3), _spacing(spacing)
-    return np.diff(values.astype(float), 2, axis=-1) / spacing**2
+    bends = np.diff(values.astype(float), 2, axis=-1)
+    scatter = _scatter(values)
+    # What scatters by much more than the last digits is rugged at this spacing, not rounded.
+    rounded = scatter <= 16 * np.finfo(values.dtype).eps * np.abs(values).max()
+    if rounded and np.abs(bends).max() < CLEAR * _amplified(scatter, 2):
+        raise ValueError(
+            f"at spacing {spacing:g} no second difference stands out from the rounding of the "
+            f"losses ({values.dtype}): take a wider spacing or, if these are not yet in double "
+            "precision, loss.to(dtype=torch.float64) at theta.double()"
+        )
+    return bends / spacing**2
+
+
+def rounding(values, spacing):
+    """The standard deviation of the rounding errors in ``second_difference(values, spacing)``.
+
+    `values` has shape (..., D), D at least 9. Measured, not assumed: sixth differences of a smooth
+    line shrink like spacing⁶ and leave the rounding of the losses, which they amplify by a known
+    factor. Kinks and anything else that is rough at this spacing count too, so it is a bound
+    rather than too small; it is never less than what storing the values costs.
+
+    Raises ``ValueError`` as `second_difference` does.
+
+    >>> from mslbook.losses import f1
+    >>> spacing = 0.01
+    >>> values = line(f1, 1.0, 1.0, spacing * np.arange(-20, 21))
+    >>> rounding(values, spacing) < 1e-8
+    True
+    >>> 1e-4 < rounding(values.astype(np.float32), spacing) < 1e-2
+    True
+    """
+    values, spacing = _lines(values, least=ORDER + 3), _spacing(spacing)
+    return _amplified(_scatter(values), 2) / spacing**2
+
+
+@dataclass(frozen=True, repr=False)
+class Growth:
+    """How a loss grows on both sides of its minimum along a line: the answer of `growth`.
+
+    Pairs are of the side of smaller distances, then that of larger ones. Along the gradient, seen
+    from where descent stands, smaller is downhill.
+
+    Attributes
+    ----------
+    minimum : the distance at which the line is lowest
+    value : the loss there
+    curvature : its second difference there
+    drops : how far from the minimum the second difference has fallen by a tenth; inf where it
+        does not within the range; below the spacing, it says only that the core is narrower
+    exponents : p of the fit L - value ~ c |distance - minimum|^p on each side
+    fitted : the two distances from the minimum between which each was fitted
+
+    Whatever a line does not tell is nan.
+    """
+
+    minimum: float = nan
+    value: float = nan
+    curvature: float = nan
+    drops: tuple[float, float] = (nan, nan)
+    exponents: tuple[float, float] = (nan, nan)
+    fitted: tuple[tuple[float, float], tuple[float, float]] = ((nan, nan), (nan, nan))
+
+    def __repr__(self):
+        pairs = [
+            f"{name} {before:.3g} | {beyond:.3g}"
+            for name, (before, beyond) in (("exponents", self.exponents), ("drops", self.drops))
+        ]
+        place = f"minimum {self.value:.4g} at {self.minimum:.3g}, curvature {self.curvature:.3g}"
+        return f"Growth({place}, {', '.join(pairs)})"
+
+
+def growth(distances, values):
+    """Measure how the loss along a line grows around its minimum: a `Growth`.
+
+    Parameters
+    ----------
+    distances : (D,), increasing at equal spacing, D at least 9
+    values : (D,), the losses there
+
+    The minimum is the vertex of the parabola through the lowest value and its neighbours. From
+    there each side is followed as far as the loss keeps rising. Its quadratic core ends where the
+    second difference, interpolated linearly, first differs by a tenth from that at the minimum;
+    beyond, log(L - minimum) against log(distance) is fitted by a straight line, whose slope is the
+    exponent p. It starts no farther out than half way, so that a quadratic line has its exponent
+    too. Below 2 the loss grows subquadratically (journal and preprint section 3.1).
+
+    A side with fewer than 4 points to fit has no exponent; a line whose lowest value is the first
+    or the last has no minimum, and everything is nan. The spacing sets what is averaged: where
+    kinks make second differences scatter, ``growth(distances[::4], values[::4])`` sees less of it.
+
+    Raises ``ValueError`` for distances that are not equally spaced and increasing, for values that
+    do not go with them, and for what `second_difference` refuses.
+
+    >>> from mslbook.losses import PseudoHuber, Quadratic
+    >>> distances = np.linspace(-16, 32, 385)
+    >>> growth(distances, line(Quadratic(2.0), 0.0, 1.0, distances))
+    Growth(minimum 0 at 0, curvature 2, exponents 2 | 2, drops inf | inf)
+    >>> growth(distances, line(PseudoHuber(), 0.0, 1.0, distances))
+    Growth(minimum 0 at 0, curvature 0.996, exponents 1.3 | 1.21, drops 0.27 | 0.27)
+    """
+    distances, values = _row("distances", distances), _lines(values, least=ORDER + 3)
+    if values.shape != distances.shape:
+        raise ValueError(
+            f"{len(distances)} distances do not go with values of shape {values.shape}: "
+            "pass one line at a time"
+        )
+    spacing = float(distances[-1] - distances[0]) / (len(distances) - 1)
+    if not (spacing > 0 and np.allclose(np.diff(distances), spacing, rtol=1e-3, atol=0)):
+        raise ValueError("the distances must increase by equal steps, as np.linspace makes them")
+    ties = np.flatnonzero(values == values.min())
+    lowest = int(ties[len(ties) // 2])
+    if lowest in (0, len(values) - 1):
+        return Growth()
+    bends = second_difference(values, spacing)
+    values = values.astype(float)
+    curvature = float(bends[lowest - 1])
+    if not curvature > 0:  # as flat as the numbers can say
+        return Growth(float(distances[lowest]), float(values[lowest]), curvature)
+    slope = (values[lowest + 1] - values[lowest - 1]) / (2 * spacing)
+    minimum = float(distances[lowest] - slope / curvature)
+    value = float(values[lowest] - slope**2 / (2 * curvature))
+    before = _side((minimum - distances)[lowest - 1 :: -1], (values - value)[lowest - 1 :: -1],
+                   bends[: lowest - 1][::-1], curvature)  # fmt: skip
+    beyond = _side((distances - minimum)[lowest + 1 :], (values - value)[lowest + 1 :],
+                   bends[lowest:], curvature)  # fmt: skip
+    drops, exponents, fitted = zip(before, beyond, strict=True)
+    return Growth(minimum, value, curvature, drops, exponents, fitted)
+
+
+def _side(away, rise, bends, curvature):
+    """The drop, the exponent and where it was fitted, from points ordered outwards."""
+    ratios = np.r_[1.0, bends / curvature]
+    places = np.r_[0.0, away[: len(bends)]]
+    drop = _first_below(places, ratios, 1 - CORE)
+    core = min(drop, _first_below(places, -ratios, -1 - CORE))
+    falls = np.flatnonzero(np.diff(rise) <= 0)
+    well = slice(int(falls[0]) + 1 if len(falls) else None)
+    away, rise = away[well], rise[well]
+    beyond = (away >= min(core, away[-1] / 2)) & (rise > 0)
+    if beyond.sum() < FEW:
+        return drop if isfinite(drop) else nan, nan, (nan, nan)
+    away, rise = away[beyond], rise[beyond]
+    exponent = np.polynomial.Polynomial.fit(np.log(away), np.log(rise), 1).convert().coef[1]
+    return drop, float(exponent), (float(away[0]), float(away[-1]))
+
+
+def _first_below(places, heights, level):
+    """The first place at which the interpolated heights reach below the level, else inf."""
+    below = np.flatnonzero(heights < level)
+    if not len(below):
+        return inf
+    i = below[0]  # never 0: at the minimum itself the ratio is 1
+    share = (heights[i - 1] - level) / (heights[i - 1] - heights[i])
+    return float(places[i - 1] + share * (places[i] - places[i - 1]))
 
 
 def _values(loss, theta, unit, distances):
     """One number per distance; points are made one by one, since networks are large."""
-    precision = np.dtype(f"float{array_namespace(theta).finfo(theta.dtype).bits}")
-    return np.array([float(loss.value(theta + float(d) * unit)) for d in distances], precision)
+    return np.array([float(loss.value(theta + float(d) * unit)) for d in distances],
+                    dtype=_precision(theta))  # fmt: skip
+
+
+def _scatter(values):
+    """The standard deviation of the noise in values along lines, that of storing them at least."""
+    stored = np.finfo(values.dtype).eps * float(np.median(np.abs(values))) / sqrt(12)
+    if values.shape[-1] < ORDER + 3:
+        return stored
+    differences = np.abs(np.diff(values.astype(float), ORDER, axis=-1))
+    typical = float(np.median(differences)) / 0.6745  # of a normal distribution, blind to outliers
+    return max(stored, typical / _amplified(1.0, ORDER))
+
+
+def _amplified(scatter, order):
+    """The standard deviation of differences of independent numbers that scatter so."""
+    return scatter * sqrt(comb(2 * order, order))
 
 
 def _point(loss, theta):
     """The point as a floating array of its own kind, precise enough for second differences."""
     xp, theta = _one_point(loss, theta)
-    if xp.finfo(theta.dtype).eps > 1e-6:
-        raise ValueError(
-            f"in {theta.dtype} second differences drown in rounding: measure in double precision, "
-            "for a network loss.to(dtype=torch.float64) at theta.double()"
-        )
+    _precision(theta)
     return xp, theta
+
+
+def _precision(array):
+    """NumPy's name for the precision of an array of any kind; ValueError for half precision."""
+    facts = array_namespace(array).finfo(array.dtype)
+    if facts.eps > 1e-6:
+        raise ValueError(
+            f"in {array.dtype} second differences drown in rounding: measure in double precision, "
+            "a network by loss.to(dtype=torch.float64) at theta.double()"
+        )
+    return np.dtype(f"float{facts.bits}")
 
 
 def _unit(xp, theta, direction):
@@ -105,33 +386,37 @@ def _unit(xp, theta, direction):
     largest = xp.max(xp.abs(direction))
     if not float(largest) > 0:
         raise ValueError("the direction is 0 everywhere: it points nowhere")
-    direction = direction / largest  # the square of a very short or long one leaves the range
+    direction = direction / largest  # or its square could leave the range
     return direction / xp.linalg.vector_norm(direction)
 
 
 def _row(name, numbers):
     """A row of finite numbers as NumPy floats."""
-    numbers = numbers.tolist() if is_array_api_obj(numbers) else numbers
-    row = np.asarray(numbers, dtype=float)
-    if row.ndim != 1 or not row.size or not np.isfinite(row).all():
-        raise ValueError(f"{name} must be a row of one or more finite numbers, not {numbers!r}")
+    row = np.asarray(numbers.tolist() if is_array_api_obj(numbers) else numbers, dtype=float)
+    if row.ndim != 1 or not row.size:
+        raise ValueError(f"{name} must be a row of at least one number, not of shape {row.shape}")
+    if not np.isfinite(row).all():
+        raise ValueError(f"{name} must be finite, without inf or nan")
     return row
 
 
 def _lines(values, least):
     """Values along lines as a NumPy array of their own precision."""
-    values = np.asarray(values.tolist() if hasattr(values, "detach") else values)
-    values = values if values.dtype.kind == "f" else values.astype(float)
+    values = values if is_array_api_obj(values) else np.asarray(values, dtype=float)
+    xp = array_namespace(values)
+    floating = xp.isdtype(values.dtype, "real floating")
+    precision = _precision(values) if floating else float
+    values = np.asarray(values.tolist() if hasattr(values, "detach") else values, dtype=precision)
     if values.ndim < 1 or values.shape[-1] < least:
         raise ValueError(
-            f"this takes at least {least} values along the last axis, not the shape {values.shape}"
+            f"give at least {least} values along the last axis, not the shape {values.shape}"
         )
-    if not np.isfinite(values).all():
+    if not (values.size and np.isfinite(values).all()):
         raise ValueError("some values are not finite: take a shorter range of distances")
     return values
 
 
 def _spacing(spacing):
-    if not 0 < spacing < float("inf"):
+    if not 0 < spacing < inf:
         raise ValueError(f"the spacing must be positive and finite, not {spacing!r}")
     return float(spacing)
