@@ -4,6 +4,7 @@ The convolutional ones are put together from torchvision's own blocks. These wer
 of 224 x 224 pixels and shrink them by 32, most of it in the first layers; of a picture of 32 x 32
 nothing would be left. So the first layer is a 3 x 3 convolution of stride 1 without pooling, and
 VGG's three wide fully connected layers, nine tenths of its parameters, become a single one.
+Each function imports the blocks it needs, since torchvision takes longer to import than torch.
 """
 
 from contextlib import contextmanager
@@ -11,7 +12,6 @@ from itertools import pairwise
 
 import torch
 from torch import nn
-from torchvision.models import densenet, resnet, vgg
 
 ACTIVATIONS = {"tanh": nn.Tanh, "relu": nn.ReLU, "gelu": nn.GELU}
 
@@ -57,6 +57,8 @@ def vgg11(classes=10, width=1.0, batchnorm=False, seed=0):
     >>> vgg11(width=0.25)(torch.zeros(2, 3, 32, 32)).shape
     torch.Size([2, 10])
     """
+    from torchvision.models import vgg
+
     channels = _scaled(classes, width)
     plan = [c if c == "M" else channels(c) for c in vgg.cfgs["A"]]
     with _seeded(seed):
@@ -79,6 +81,8 @@ def resnet18(classes=10, width=1.0, seed=0):
     >>> resnet18(width=0.25)(torch.zeros(2, 3, 32, 32)).shape
     torch.Size([2, 10])
     """
+    from torchvision.models import resnet
+
     channels = _scaled(classes, width)
     stages = [channels(c) for c in (64, 128, 256, 512)]
     with _seeded(seed):
@@ -108,6 +112,8 @@ def densenet121(classes=50, width=1.0, seed=0):
     >>> densenet121(width=0.25)(torch.zeros(2, 3, 32, 32)).shape
     torch.Size([2, 50])
     """
+    from torchvision.models import densenet
+
     channels = _scaled(classes, width)
     with _seeded(seed):
         model = densenet.DenseNet(channels(32), num_init_features=channels(64), num_classes=classes)
