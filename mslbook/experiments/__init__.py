@@ -13,6 +13,14 @@ RECIPES = {
         "mslbook.experiments.edge_of_stability",
         "fully connected tanh network, full-batch descent at several learning rates",
     ),
+    "fig2_1_right": (
+        "mslbook.experiments.learning_rate_decay",
+        "VGG11 by SGD, the learning rate decayed early or late: loss and test accuracy",
+    ),
+    "fig3_2_paths": (
+        "mslbook.experiments.decay_paths",
+        "VGG11 by SGD, decayed at three epochs: the paths along their own leading directions",
+    ),
     "sec6_norms": (
         "mslbook.experiments.picture_norms",
         "lengths of pictures, raw and standardised, and their spread by direction (seconds)",

@@ -1,7 +1,7 @@
 """Figure 2.1 (left), preprint figure 1 (left): sharpness rises to 2/η and stays there."""
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from math import prod
@@ -12,7 +12,8 @@ import torch
 from mslbook.data import standardise
 from mslbook.descent import iterate
 from mslbook.experiments import of_size
-from mslbook.experiments.recording import environment, fingerprint
+from mslbook.experiments.pictures import identify
+from mslbook.experiments.recording import environment
 from mslbook.experiments.training import accuracy, progress_bar, resume, train
 from mslbook.losses.network import NetworkLoss, half_squared_error
 from mslbook.losses.taylor import QuadraticApproximation
@@ -78,24 +79,9 @@ def run(pictures, size, device, folder, progress=True):
     """
     chosen = settings(pictures.name, size)
     count = chosen.pictures
-    if len(pictures.train_images) < count:
-        raise ValueError(
-            f"{pictures.name} has {len(pictures.train_images)} training pictures, this run needs "
-            f"{count}: choose a larger data set" + (", or --size small" if size == "paper" else "")
-        )
-    images, labels = pictures.train_images[:count], pictures.train_labels[:count]
+    identity = identify("fig2_1_left", VERSION, pictures, count, size, chosen, device)
+    identity |= {"seed": SEED}
     loss = network_loss(pictures, count, device)
-    identity = {
-        "recipe": "fig2_1_left",
-        "version": VERSION,
-        "data": f"{pictures.name}, training rows 0-{count - 1}",
-        "data_hash": fingerprint(images, labels),
-        "size": size,
-        "settings": asdict(chosen),
-        "device": device.type,
-        "precision": "float32",
-        "seed": SEED,
-    }
     for lr in chosen.lrs:  # a checkpoint that cannot be used is refused before any work
         resume(loss, _checkpoint(folder, lr), identity | {"lr": lr})
     runs = [_descend(loss, lr, chosen, folder, identity, progress) for lr in chosen.lrs]
@@ -116,7 +102,7 @@ def run(pictures, size, device, folder, progress=True):
         | environment(device)
         | {
             "network": "fully connected "
-            + "-".join(str(w) for w in (prod(images.shape[1:]), *HIDDEN))
+            + "-".join(str(w) for w in (prod(pictures.train_images.shape[1:]), *HIDDEN))
             + f"-{len(pictures.class_names)} tanh, PyTorch's default initialisation",
             "loss": "half squared error to the one-hot target, pixels standardised",
             "optimiser": "full-batch gradient descent",

@@ -1,0 +1,197 @@
+"""Figure 2.1 (right), preprint figure 1 (right): when to decay the learning rate."""
+
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+
+from mslbook.experiments import of_size
+from mslbook.experiments.pictures import convolutional_loss, held_out, identify
+from mslbook.experiments.recording import environment
+from mslbook.experiments.training import Training, accuracy, resume, train
+from mslbook.experiments.trajectory import Trajectory
+from mslbook.models import vgg11
+from mslbook.stochastic import minibatch_sgd
+
+VERSION = 1
+CHUNK = 1000  # pictures at a time, where all are measured
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Training of VGG11 by SGD, the learning rate decayed at one of several epochs.
+
+    A run for each epoch in `decays`, which share a trunk until then, and each seed (of the initial
+    parameters and of the minibatches); every `every` epochs, which divide all others, it is
+    measured. `pictures` is None for all there are.
+    """
+
+    pictures: int | None
+    width: float
+    batch: int
+    decays: tuple[int, ...]
+    epochs: int
+    every: int
+    seeds: int
+    loss: str = "half squared error"
+    lrs: tuple[float, float] = (0.1, 0.01)
+
+    def count(self, pictures):
+        """How many training pictures are used."""
+        return len(pictures.train_images) if self.pictures is None else self.pictures
+
+    def updates(self, pictures):
+        """How many updates make an epoch."""
+        return -(-self.count(pictures) // self.batch)
+
+    def parts(self):
+        """The parts of a training in order: name, first and last epoch, learning rate, trunk.
+
+        >>> for part in Settings(100, 1, 10, (2, 4), epochs=7, every=1, seeds=1).parts():
+        ...     print(*part)
+        trunk-2 0 2 0.1 None
+        decayed-2 2 7 0.01 trunk-2
+        trunk-4 2 4 0.1 trunk-2
+        decayed-4 4 7 0.01 trunk-4
+        """
+        (high, low), trunk, begin = self.lrs, None, 0
+        for epoch in self.decays:
+            yield f"trunk-{epoch}", begin, epoch, high, trunk
+            trunk, begin = f"trunk-{epoch}", epoch
+            yield f"decayed-{epoch}", epoch, self.epochs, low, trunk
+
+
+def settings(data, size):
+    """The settings for a data set by name and a size, "small", "reduced" or "paper"."""
+    return of_size(
+        size,
+        small=Settings(400, 1 / 16, 20, (6, 12), epochs=18, every=1, seeds=3),
+        reduced=Settings(2000, 1 / 8, 64, (250, 500), epochs=700, every=5, seeds=3),
+        paper=Settings(None, 1.0, 128, (250, 500), epochs=700, every=1, seeds=3),
+    )
+
+
+def run(pictures, size, device, folder, progress=True):
+    """Train with every seed and decay; returns the arrays to record and their provenance.
+
+    Arrays, with S seeds, D epochs of decay, P measurements and E epochs: ``decays`` (D,),
+    ``epochs`` (P,), ``train_losses``, ``train_accuracy``, ``test_losses`` and ``test_accuracy``
+    (S, D, P), each over all pictures of its set; ``batch_losses`` (S, D, E), the mean over the
+    minibatches of each epoch, every one as its update saw it.
+    """
+    chosen = settings(pictures.name, size)
+    training = DecayedTraining("fig2_1_right", VERSION, chosen, pictures, size, device, folder)
+    training.check()
+    found = [training.run(seed, progress) for seed in range(chosen.seeds)]
+    runs = [training.branches(parts) for parts in found]
+    arrays = {
+        "decays": np.array(chosen.decays),
+        "epochs": np.arange(0, chosen.epochs + 1, chosen.every),
+        "batch_losses": np.array([training.batch_losses(branches) for branches in runs]),
+    }
+    for name in runs[0][0].rows:
+        rows = [[run.rows[name] for run in branches] for branches in runs]
+        arrays[name] = np.array(rows, dtype=np.float32)
+    return arrays, training.provenance(found)
+
+
+class DecayedTraining:
+    """VGG11 trained by SGD on pictures: for each seed a trunk, and a branch for each decay.
+
+    Raises ``ValueError`` if there are too few pictures.
+    """
+
+    def __init__(self, recipe, version, chosen, pictures, size, device, folder):
+        count, tests = chosen.count(pictures), len(pictures.test_images)
+        self.identity = identify(recipe, version, pictures, count, size, chosen, device, tests)
+        self.chosen, self.folder, self.device = chosen, folder, device
+        self.classes, self.updates = len(pictures.class_names), chosen.updates(pictures)
+        model, criterion = self._model(seed=0), chosen.loss
+        self.loss = convolutional_loss(model, pictures, count, device, criterion, CHUNK)
+        self.test_inputs, self.test_targets = held_out(pictures, count, device)
+
+    def check(self):
+        """``ValueError`` if a checkpoint cannot be used, before any work."""
+        for seed in range(self.chosen.seeds):
+            for name, *_ in self.chosen.parts():
+                resume(self.loss, self._file(seed, name, "npz"), self._identity(seed, name))
+
+    def run(self, seed, progress=True, snapshots=False):
+        """Train with one seed; returns each part's `Training` by its name.
+
+        With `snapshots`, the point after every epoch is kept in a file, see `snapshots`.
+        """
+        theta = torch.nn.utils.parameters_to_vector(self._model(seed).parameters())
+        start, parts = Training(step=0, theta=theta.detach()), {}
+        for name, first, last, lr, trunk in self.chosen.parts():
+            steps = range(first * self.updates, last * self.updates + 1, self.updates)
+            parts[name] = train(
+                self.loss,
+                partial(minibatch_sgd, lr=lr, batch=self.chosen.batch, seed=seed),
+                last * self.updates,
+                probes=range(0, last * self.updates + 1, self.chosen.every * self.updates),
+                measure=self._measure,
+                checkpoint=self._file(seed, name, "npz"),
+                identity=self._identity(seed, name),
+                label=f"seed {seed}, {name}",
+                start=parts[trunk] if trunk else start,
+                trajectory=Trajectory(self._file(seed, name, "npy"), steps) if snapshots else None,
+                progress=progress,
+            )
+        return parts
+
+    def branches(self, parts):
+        """Of the parts of one seed those that end with the last epoch, one for each decay."""
+        return [parts[f"decayed-{epoch}"] for epoch in self.chosen.decays]
+
+    def snapshots(self, seed, name):
+        """The points of a part after each of its epochs, the one it sets off from included.
+
+        A memory map (epochs + 1, n), so that it may be larger than the memory.
+        """
+        return np.load(self._file(seed, name, "npy"), mmap_mode="r", allow_pickle=False)
+
+    def batch_losses(self, branches):
+        """The mean loss of the minibatches of every epoch, (D, E), as their updates saw them."""
+        losses = np.array([run.losses[:-1] for run in branches], dtype=np.float32)
+        return losses.reshape(len(branches), self.chosen.epochs, self.updates).mean(axis=2)
+
+    def provenance(self, found):
+        """The provenance of all that was trained, for a list of parts by their name."""
+        chosen, (high, low) = self.chosen, self.chosen.lrs
+        return (
+            self.identity
+            | environment(self.device)
+            | {
+                "network": f"VGG11 of width {chosen.width:g}, {self.loss.dimension} parameters, "
+                "He's normal initialisation, no BatchNorm",
+                "loss": f"{chosen.loss}, channels standardised",
+                "optimiser": f"SGD without momentum, batches of {chosen.batch}, η from {high:g} "
+                f"to {low:g} after epoch {' or '.join(map(str, chosen.decays))}",
+                "seeds": list(range(len(found))),
+                "epochs": chosen.epochs,
+                "steps": self.updates * chosen.epochs,
+                "wall_seconds": round(sum(part.seconds for p in found for part in p.values())),
+            }
+        )
+
+    def _model(self, seed):
+        return vgg11(self.classes, self.chosen.width, seed=seed).to(self.device)
+
+    def _file(self, seed, name, kind):
+        return self.folder / f"seed-{seed}-{name}.{kind}"
+
+    def _identity(self, seed, name):
+        return self.identity | {"seed": seed, "part": name}
+
+    def _measure(self, step, theta, carry):
+        row = {}
+        for half, inputs, targets in (
+            ("train", self.loss.inputs, self.loss.targets),
+            ("test", self.test_inputs, self.test_targets),
+        ):
+            outputs = self.loss.outputs(theta, inputs)
+            row[f"{half}_losses"] = float(self.loss.criterion(outputs, targets))
+            row[f"{half}_accuracy"] = accuracy(outputs, targets)
+        return row, carry
