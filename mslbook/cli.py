@@ -1,7 +1,10 @@
 """The command line: ``mslbook list``, ``mslbook run NAME``, ``mslbook claims``."""
 
 import argparse
+import os
+import signal
 import sys
+from threading import Thread
 
 from mslbook import __version__
 
@@ -9,19 +12,53 @@ from mslbook import __version__
 def main(arguments=None):
     """Run one command; returns the exit status, 2 for a request that cannot be met."""
     options = _parser().parse_args(arguments)
+    if _one_of_several():
+        _end_in_words()
     try:
         return options.command(options)
     except (ValueError, OSError, FloatingPointError) as error:
-        print(f"mslbook: {error}", file=sys.stderr)
+        _say(f"{error}{_GOES_ON if isinstance(error, ConnectionError) else ''}")
         return 2
     except ModuleNotFoundError as error:
-        print(f"mslbook: this needs {error.name}: pip install 'mslbook[network]'", file=sys.stderr)
+        _say(f"this needs {error.name}: pip install 'mslbook[network]'")
         return 2
     except KeyboardInterrupt:
-        print(
-            "\nmslbook: stopped; the same command goes on from the last checkpoint", file=sys.stderr
-        )
+        print(file=sys.stderr)
+        _say(f"stopped{_GOES_ON}")
         return 130
+
+
+_GOES_ON = "; the same command goes on from the last checkpoint"
+
+
+def _one_of_several():
+    """Whether torchrun has started this process beside others."""
+    return os.environ.get("WORLD_SIZE", "1") != "1"
+
+
+def _say(words):
+    """Say it on stderr; one of several processes says which it is."""
+    rank = f" (rank {os.environ.get('RANK')})" if _one_of_several() else ""
+    print(f"mslbook{rank}: {words}", file=sys.stderr, flush=True)
+
+
+def _end_in_words():
+    """Answer SIGTERM, with which torchrun ends the ranks that outlive another, in words.
+
+    A thread does, since the main one may be deep inside torch, waiting for the rank that died.
+    """
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.signal(signal.SIGTERM, lambda *_: None)  # it only has to reach the pipe
+    signal.set_wakeup_fd(writer)
+
+    def answer():
+        while os.read(reader, 1) != bytes([signal.SIGTERM]):
+            pass
+        _say(f"stopped, as all ranks are when one has ended{_GOES_ON}")
+        os._exit(128 + signal.SIGTERM)
+
+    Thread(target=answer, daemon=True).start()
 
 
 def _parser():
@@ -71,7 +108,8 @@ def _run(options):
         root=options.root,
         download=options.download,
     )
-    print(f"recorded {path}")
+    if os.environ.get("RANK", "0") == "0":
+        print(f"recorded {path}")
     return 0
 
 

@@ -1,13 +1,13 @@
 """One recipe per network figure, and the running, resuming and recording of it."""
 
-from importlib import import_module
 from pathlib import Path
+from pkgutil import resolve_name
 from tempfile import TemporaryFile
 
 from mslbook.experiments.recording import RESULTS, load, save
 
-# By the figure's number in the journal: the recipe's module, and what it is, so that naming the
-# recipes and reading what they recorded needs no torch.
+# By the figure's number in the journal: the recipe, a module or an object in one, and what it is,
+# so that naming the recipes and reading what they recorded needs no torch.
 RECIPES = {
     "fig2_1_left": (
         "mslbook.experiments.edge_of_stability",
@@ -16,6 +16,22 @@ RECIPES = {
     "fig2_1_right": (
         "mslbook.experiments.learning_rate_decay",
         "VGG11 by SGD, the learning rate decayed early or late: loss and test accuracy",
+    ),
+    "fig3_1_vgg11": (
+        "mslbook.experiments.gradient_direction:VGG11",
+        "VGG11 by full-batch descent until it oscillates: the loss along the gradient",
+    ),
+    "fig3_1_resnet18": (
+        "mslbook.experiments.gradient_direction:RESNET18",
+        "the same for ResNet18, with BatchNorm in both of its modes",
+    ),
+    "fig3_1_densenet121": (
+        "mslbook.experiments.gradient_direction:DENSENET121",
+        "the same for DenseNet121, meant for 50 classes of CIFAR-100",
+    ),
+    "fig3_2_landscape": (
+        "mslbook.experiments.wide_range",
+        "VGG11 by full-batch descent: wide lines at several points, and the sharp well in them",
     ),
     "fig3_2_paths": (
         "mslbook.experiments.decay_paths",
@@ -31,7 +47,7 @@ SIZES = ("small", "reduced", "paper")
 
 
 def recipe(name):
-    """The module of a recipe, with ``settings`` and ``run``.
+    """The module or object of a recipe, with ``settings`` and ``run``.
 
     Raises ``ValueError`` for an unknown name.
 
@@ -39,7 +55,7 @@ def recipe(name):
     (0.4, 0.3)
     """
     _check_name(name)
-    return import_module(RECIPES[name][0])
+    return resolve_name(RECIPES[name][0])
 
 
 def of_size(size, **choices):
@@ -71,20 +87,26 @@ def run(name, data="digits", size="small", device="cpu", folder="runs", root=".d
     A run that was stopped, or killed, goes on from its last checkpoint to the same numbers.
     Everything is checked before any work starts: ``ValueError`` and ``FileNotFoundError`` say
     what to do instead. ``FloatingPointError`` means that descent left the floating-point range.
+    Started by ``torchrun``, the processes share the work, and the first of them writes the files.
 
     Afterwards ``recording.load(path)`` reads the arrays, which the recipe's own ``run`` describes.
     """
-    from mslbook import data as datasets
+    from mslbook.experiments.launch import joined
+    from mslbook.losses.distributed import rank, wait_for_all
 
     module = recipe(name)
     module.settings(Path(str(data)).stem, size)  # a size that it does not have is refused now
     device = _device(device)
     _check_writable(Path(folder))
-    pictures = datasets.load(data, root, download)
-    path = Path(folder) / file_name(name, pictures.name, size)
-    _check_writable(path.with_suffix(""))
-    arrays, provenance = module.run(pictures, size, device, path.with_suffix(""), progress)
-    save(path, arrays, provenance)
+    with joined(device) as device:
+        pictures = _load(data, root, download)
+        path = Path(folder) / file_name(name, pictures.name, size)
+        _check_writable(path.with_suffix(""))
+        progress = progress and rank() == 0
+        arrays, provenance = module.run(pictures, size, device, path.with_suffix(""), progress)
+        if rank() == 0:
+            save(path, arrays, provenance)
+        wait_for_all()
     return path
 
 
@@ -108,6 +130,19 @@ def file_name(name, data, size):
 def _check_name(name):
     if name not in RECIPES:
         raise ValueError(f"there is no experiment {name!r}: choose {', '.join(RECIPES)}")
+
+
+def _load(data, root, download):
+    """The pictures; where several processes share the work, one fetches them for all."""
+    from mslbook import data as datasets
+    from mslbook.losses.distributed import rank, wait_for_all
+
+    if download and rank() > 0:
+        wait_for_all()
+    pictures = datasets.load(data, root, download)
+    if download and rank() == 0:
+        wait_for_all()
+    return pictures
 
 
 def _check_writable(folder):

@@ -38,7 +38,7 @@ def joined(device):
 
 
 def _own_device(device):
-    """This rank's device and the backend for it; clear errors for what cannot be."""
+    """The device of this rank and its backend; clear errors for what cannot be."""
     missing = [name for name in VARIABLES if name not in os.environ]
     if missing:
         raise ValueError(

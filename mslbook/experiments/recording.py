@@ -80,13 +80,17 @@ def load(path):
 
 
 def environment(device):
-    """What a number may depend on beside the recipe: software, device and threads."""
+    """What a number may depend on beside the recipe: software, device, threads and processes."""
     import torch
+
+    from mslbook.losses import distributed
 
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
     return {
         "device": f"{device.type} ({name})",
         "threads": torch.get_num_threads(),
+        "ranks": distributed.ranks(),
+        "backend": distributed.backend(),
         "python": platform.python_version(),
         **{package: version(package) for package in ("mslbook", "numpy", "torch")},
     }

@@ -74,7 +74,7 @@ class Part(NamedTuple):
 
 
 def parts(n, chunk):
-    """This rank's part of every chunk of `n` pictures; the weights of all ranks sum to one.
+    """Yield this rank's part of every chunk of `n` pictures; the weights of all ranks sum to 1.
 
     Of a chunk with fewer pictures than ranks, such as the last one may be, every rank computes
     the whole, and that of rank 0 counts.
