@@ -1,0 +1,127 @@
+"""Figure 3.2 (left and middle), preprint figure 3: a sharp well within a flat one."""
+
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+
+from mslbook.descent import iterate
+from mslbook.experiments import of_size
+from mslbook.experiments.pictures import convolutional_loss, identify
+from mslbook.experiments.recording import environment
+from mslbook.experiments.training import accuracy, progress_bar, train
+from mslbook.models import vgg11
+from mslbook.probes import filter_normalised, line, random_direction, sharpness
+
+VERSION = 1
+SEED = 0
+TOL = 1e-2  # of the residual of the sharpness
+RANDOM = 2  # random directions, each plain and filter-normalised
+DECADES, PER_DECADE = 4, 16  # of distances on either side, up to the length of the parameters
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Full-batch descent of VGG11 with learning rate `lr`, looked at from afar at some `points`.
+
+    `points` are steps in their order, the last of them the end of the run; `pictures` is None for
+    all there are, and `chunk` of them are evaluated at a time.
+    """
+
+    pictures: int | None
+    width: float
+    lr: float
+    points: tuple[int, ...]
+    loss: str = "half squared error"
+    chunk: int = 1000
+
+
+def settings(data, size):
+    """The settings for a data set by name and a size, "small", "reduced" or "paper"."""
+    return of_size(
+        size,
+        small=Settings(100, 1 / 16, lr=0.1, points=(0, 200)),
+        reduced=Settings(1000, 1 / 8, lr=0.05, points=(0, 200, 700, 1500)),
+        paper=Settings(None, 1.0, lr=0.05, points=(0, 500, 2000, 5000)),
+    )
+
+
+def run(pictures, size, device, folder, progress=True):
+    """Train, and draw the lines; returns the arrays to record and their provenance.
+
+    Arrays, with P points, D distances, R random directions and S steps: ``points`` (P,), the steps;
+    ``distances`` (D,), in units of the parameters, 0 in their middle and four decades on either
+    side; the losses along them, of the double precision in which they are computed:
+    ``descent`` (P, D), positive distances downhill, ``random`` and ``filtered`` (P, R, D), the
+    latter filter-normalised; at each point ``values``, ``sharpness``, ``accuracy``,
+    ``gradient_norms``, ``theta_norms`` (P,) and ``filtered_norms`` (P, R), the lengths that the
+    filter-normalised directions had; ``lr`` () and ``losses`` (S + 1,) of descent.
+    """
+    chosen = settings(pictures.name, size)
+    count = len(pictures.train_images) if chosen.pictures is None else chosen.pictures
+    identity = identify("fig3_2_landscape", VERSION, pictures, count, size, chosen, device)
+    model = vgg11(len(pictures.class_names), chosen.width, seed=SEED)
+    loss = convolutional_loss(model, pictures, count, device, chosen.loss, chosen.chunk)
+    length = float(loss.point.norm())
+    away = length * np.geomspace(10.0**-DECADES, 1, DECADES * PER_DECADE + 1)
+    distances = np.concatenate([-away[::-1], [0.0], away])
+    training = train(
+        loss,
+        partial(iterate, lr=chosen.lr),
+        chosen.points[-1],
+        probes=chosen.points,
+        measure=partial(_measure, loss, loss.to(dtype=torch.float64), distances, progress),
+        checkpoint=folder / "checkpoint.npz",
+        identity=identity | {"seed": SEED},
+        label=f"VGG11, η = {chosen.lr:g}",
+        progress=progress,
+    )
+    arrays = {
+        "lr": np.array(chosen.lr),
+        "points": np.array(chosen.points),
+        "distances": distances,
+        "losses": np.array(training.losses, dtype=np.float32),
+        **{name: np.array(rows) for name, rows in training.rows.items()},
+    }
+    provenance = (
+        identity
+        | environment(device)
+        | {
+            "network": f"VGG11 of width {chosen.width:g}, {loss.dimension} parameters, He's "
+            "normal initialisation, no BatchNorm",
+            "loss": f"{chosen.loss}, channels standardised",
+            "optimiser": f"full-batch gradient descent, η = {chosen.lr:g}",
+            "precision": "float32, lines in float64",
+            "seed": SEED,
+            "steps": chosen.points[-1],
+            "wall_seconds": round(training.seconds),
+        }
+    )
+    return arrays, provenance
+
+
+def _measure(loss, double, distances, progress, step, theta, carry):
+    """All lines through one point."""
+    grad = loss.grad(theta)
+    random = [random_direction(theta, seed) for seed in range(RANDOM)]
+    filtered = [filter_normalised(loss, theta, direction) for direction in random]
+    with progress_bar(f"lines at step {step}", 1 + 2 * RANDOM, show=progress) as bar:
+
+        def losses(direction):
+            bar.update()
+            return line(double, theta.double(), direction.double(), distances)
+
+        row = {
+            "descent": losses(-grad),
+            "random": np.array([losses(direction) for direction in random]),
+            "filtered": np.array([losses(direction) for direction in filtered]),
+        }
+    return row | {
+        "values": row["descent"][len(distances) // 2],
+        "sharpness": sharpness(loss, theta, tol=TOL).values[0],
+        "accuracy": accuracy(loss.outputs(theta), loss.targets),
+        "gradient_norms": float(grad.norm()),
+        "theta_norms": float(theta.norm()),
+        "filtered_norms": np.array([float(direction.norm()) for direction in filtered]),
+    }, carry

@@ -1,0 +1,103 @@
+"""The recipe of figure 3.2's wide lines: losses as the model itself computes them, zoomable."""
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+from test_experiments import assert_identical, stop_at  # noqa: E402
+
+from mslbook import data, experiments  # noqa: E402
+from mslbook.experiments import recording, training, wide_range  # noqa: E402
+from mslbook.models import vgg11  # noqa: E402
+
+PICTURES = data.load("digits")
+SETTINGS = wide_range.Settings(12, 1 / 32, lr=0.1, points=(0, 3, 5))
+
+
+def shrink(patch):
+    patch.setattr(wide_range, "settings", lambda data, size: SETTINGS)
+    patch.setattr(wide_range, "PER_DECADE", 2)
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        shrink(patch)
+        folder = tmp_path_factory.mktemp("uninterrupted")
+        return recording.load(experiments.run("fig3_2_landscape", folder=folder, progress=False))
+
+
+def test_lines_are_the_losses_of_a_displaced_model(found):
+    """By the model itself, in double precision, from its initial parameters."""
+    images = PICTURES.train_images[:12].astype(float)
+    images = ((images - images.mean()) / images.std()).repeat(4, axis=2).repeat(4, axis=3)
+    x = torch.tensor(images.astype(np.float32)).double().expand(-1, 3, -1, -1)
+    one_hot = torch.eye(10).double()[torch.tensor(PICTURES.train_labels[:12])]
+    model = vgg11(10, 1 / 32).double()
+    theta = torch.nn.utils.parameters_to_vector(model.parameters()).detach()
+
+    def loss(point):
+        torch.nn.utils.vector_to_parameters(point, model.parameters())
+        return ((model(x) - one_hot) ** 2).sum() / 24
+
+    grads = torch.autograd.grad(loss(theta), model.parameters())
+    descent = -torch.cat([grad.reshape(-1) for grad in grads])
+    random = torch.tensor(np.random.default_rng(1).standard_normal(len(theta))).float().double()
+    for name, direction in (("descent", descent), ("random", random)):
+        unit = direction / direction.norm()
+        recorded = found[name][0] if name == "descent" else found[name][0, 1]
+        for i in range(0, len(recorded), 3):
+            exact = loss(theta + found["distances"][i] * unit).item()
+            assert recorded[i] == pytest.approx(exact, rel=1e-3), (name, i)
+
+
+def test_distances_can_be_zoomed_into_and_reach_as_far_as_the_parameters(found):
+    distances = found["distances"]
+    np.testing.assert_allclose(distances, -distances[::-1])
+    assert distances[-1] == pytest.approx(found["theta_norms"][0], rel=1e-6)
+    out = distances[len(distances) // 2 + 1 :]
+    assert out[-1] / out[0] == pytest.approx(1e4)
+    np.testing.assert_allclose(out[1:] / out[:-1], np.sqrt(10))
+
+
+def test_all_lines_meet_in_their_point_of_descent(found):
+    middle = len(found["distances"]) // 2
+    for name in ("descent", "random", "filtered"):
+        lines = found[name].reshape(3, -1, 19)
+        np.testing.assert_allclose(lines[:, :, middle].T, [found["values"]] * lines.shape[1])
+    np.testing.assert_allclose(found["values"], found["losses"][[0, 3, 5]], rtol=1e-4)
+    assert found["losses"].shape == (6,)
+    # Downhill is to the right, by as much as the gradient says.
+    step = found["distances"][middle + 1]
+    slope = (found["descent"][:, middle + 1] - found["values"]) / step
+    np.testing.assert_allclose(slope, -found["gradient_norms"], rtol=0.05)
+
+
+def test_shapes_and_provenance_are_those_promised(found):
+    assert found["points"].tolist() == [0, 3, 5]
+    assert found["descent"].shape == (3, 19)
+    assert found["random"].shape == found["filtered"].shape == (3, 2, 19)
+    assert found["filtered_norms"].shape == (3, 2)
+    assert (found["filtered_norms"] <= found["theta_norms"][:, None] * 1.001).all()
+    assert found["descent"].dtype == np.float64
+    assert found.provenance["settings"]["points"] == [0, 3, 5]
+    assert found.provenance["data"] == "digits, training rows 0-11"
+    assert found.provenance["steps"] == 5
+
+
+def test_stopped_it_goes_on_to_the_same_numbers(tmp_path, monkeypatch, found):
+    shrink(monkeypatch)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "SAVE_EVERY", -1.0)  # a checkpoint at every step
+        stop_at(patch, "value_and_grad", 5)
+        with pytest.raises(KeyboardInterrupt):
+            experiments.run("fig3_2_landscape", folder=tmp_path, progress=False)
+    path = experiments.run("fig3_2_landscape", folder=tmp_path, progress=False)
+    assert_identical(recording.load(path), found)
+
+
+@pytest.mark.parametrize("size", experiments.SIZES)
+def test_settings_fit_together(size):
+    chosen = wide_range.settings("cifar10", size)
+    assert list(chosen.points) == sorted(set(chosen.points))
+    assert chosen.points[0] == 0
