@@ -1,0 +1,126 @@
+"""Figure 3.1's recipes: what is recorded are the losses that descent meets, and survives a kill."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from mslbook import data, experiments  # noqa: E402
+from mslbook.experiments import gradient_direction, recording, training  # noqa: E402
+from mslbook.experiments.gradient_direction import DENSENET121, RESNET18, VGG11  # noqa: E402
+from mslbook.probes import growth  # noqa: E402
+
+RECIPES = {recipe.name: recipe for recipe in (VGG11, RESNET18, DENSENET121)}
+# With channels last, torch 2.15 corrupts the memory in the backward pass of ResNet's 1 x 1
+# convolutions of stride 2 with fewer than 8 channels: 8 is what width 1/8 begins with.
+WIDTHS = dict.fromkeys(RECIPES, 1 / 32) | {"fig3_1_resnet18": 1 / 8}
+TINY = {"pictures": 12, "steps": 4, "every": 1, "products": 3}
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    monkeypatch.setattr(training, "SAVE_EVERY", -1.0)  # a checkpoint at every step
+    for recipe in RECIPES.values():
+        small = replace(recipe.sizes["small"], width=WIDTHS[recipe.name], **TINY)
+        monkeypatch.setitem(recipe.sizes, "small", small)
+
+
+def run(name, folder):
+    return recording.load(experiments.run(name, folder=folder, progress=False))
+
+
+def test_shapes_are_those_promised_and_the_line_is_that_of_descent(tiny, tmp_path):
+    found = run("fig3_1_vgg11", tmp_path)
+    assert found["losses"].shape == (5,)
+    assert found["probe_steps"].tolist() == [0, 1, 2, 3, 4]
+    for name in ("sharpness", "residuals", "hvps", "accuracy", "alignment", "curvature"):
+        assert found[name].shape == (5,)
+    assert found["slices"].shape == (5, 81)
+    assert found["fine"].shape == found["fine_top"].shape == (201,)
+    assert found["density_nodes"].shape == found["density_weights"].shape == (4, 3)
+    assert not [name for name in found.arrays if "frozen" in name]
+    here, next_one = np.searchsorted(found["slice_steps"], [0, 1])
+    np.testing.assert_allclose(found["slices"][:, here], found["losses"], rtol=1e-5)
+    np.testing.assert_allclose(found["slices"][:-1, next_one], found["losses"][1:], rtol=1e-4)
+    np.testing.assert_allclose(found["fine"][::5], found["slices"][-1, ::2], rtol=1e-5)
+    step = found["lr"] * found["gradient_norms"][-1]
+    np.testing.assert_allclose(found["step_length"], step, rtol=1e-5)
+
+
+def test_slopes_and_curvature_fit_the_slices(tiny, tmp_path):
+    """The loss falls by lr ||g||² per step at first, along the eigenvector by no more."""
+    found = run("fig3_1_vgg11", tmp_path)
+    here = np.searchsorted(found["fine_steps"], 0)
+    slopes = [
+        np.gradient(found[name].astype(float), found["fine_steps"])[here]
+        for name in ("fine", "fine_top")
+    ]
+    steepest = found["lr"] * found["gradient_norms"][-1] ** 2
+    np.testing.assert_allclose(slopes[0], -steepest, rtol=0.02)
+    np.testing.assert_allclose(slopes[1], -steepest * found["alignment"][-1], rtol=0.05)
+    assert (found["curvature"] <= found["sharpness"] * 1.02).all()
+    assert (found["alignment"] <= 1 + 1e-6).all()
+    assert (found["residuals"] <= gradient_direction.TOL).all()
+
+
+def test_killed_and_started_again_it_records_the_same(tiny, tmp_path, monkeypatch):
+    whole = run("fig3_1_vgg11", tmp_path / "whole")
+    measure, calls = gradient_direction._measure, []
+
+    def killed(*arguments):
+        calls.append(arguments)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return measure(*arguments)
+
+    monkeypatch.setattr(gradient_direction, "_measure", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run("fig3_1_vgg11", tmp_path / "killed")
+    again = run("fig3_1_vgg11", tmp_path / "killed")
+    assert len(calls) == 6  # none but the one that was cut off was made twice
+    for name, array in whole.arrays.items():
+        np.testing.assert_array_equal(array, again[name], err_msg=name)
+
+
+@pytest.mark.parametrize("name", ["fig3_1_resnet18", "fig3_1_densenet121"])
+def test_batchnorm_is_measured_in_its_other_mode_too(name, tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(gradient_direction, "FINE", np.linspace(-2, 3, 11))
+    monkeypatch.setattr(gradient_direction, "SLICE", np.linspace(-2, 3, 6))
+    recipe = RECIPES[name]
+    short = replace(recipe.sizes["small"], steps=1)
+    monkeypatch.setitem(recipe.sizes, "small", short)
+    found = run(name, tmp_path)
+    assert found["frozen_fine"].shape == (11,)
+    # Frozen at this iterate, the loss agrees here (but for the factor N / (N - 1) in the running
+    # variance) and nowhere else.
+    assert abs(found["frozen_fine"][4] / found["losses"][-1] - 1) < 0.2
+    assert abs(found["frozen_fine"] - found["fine"]).max() > 1e-3
+    assert found["frozen_sharpness"] != found["sharpness"][-1]
+    assert found.provenance["recipe"] == name
+    assert recipe.sizes["small"].network in found.provenance["network"]
+
+
+@pytest.mark.parametrize("size", experiments.SIZES)
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_settings_can_be_run_and_recorded(name, size):
+    chosen = experiments.recipe(name).settings("cifar10", size)
+    assert chosen.steps % chosen.every == 0  # so that the last probe is the last iterate
+    assert 4 * (chosen.steps + 100 * chosen.steps // chosen.every) < 500_000  # bytes
+    assert chosen.network in gradient_direction.NETWORKS
+
+
+def test_too_few_pictures_are_refused(tmp_path):
+    recipe = replace(VGG11, sizes={"small": replace(VGG11.sizes["small"], pictures=5000)})
+    with pytest.raises(ValueError, match="1437 training pictures, this run needs"):
+        recipe.run(data.load("digits"), "small", torch.device("cpu"), tmp_path)
+    with pytest.raises(ValueError, match="choose small or reduced or paper"):
+        experiments.run("fig3_1_vgg11", size="huge", folder=tmp_path)
+
+
+def test_the_recorded_lines_go_into_growth(tiny, tmp_path):
+    found = run("fig3_1_vgg11", tmp_path)
+    answer = growth(found["fine_steps"], found["fine"])
+    assert 0 < answer.minimum < 3
+    assert answer.value < found["losses"][-1]
