@@ -198,10 +198,18 @@ def test_a_checkpoint_of_another_run_is_refused_before_any_work(tmp_path, tiny, 
 def test_settings_fit_together(name, size):
     chosen = RECIPES[name].settings("cifar10", size)
     assert list(chosen.decays) == sorted(set(chosen.decays))
-    assert chosen.decays[-1] < chosen.epochs
+    assert chosen.decays[-1] <= chosen.epochs
     assert all(epoch % chosen.every == 0 for epoch in (*chosen.decays, chosen.epochs))
     assert chosen.seeds >= (3 if name == "fig2_1_right" else 1)
     assert chosen.lrs == (0.1, 0.01)
+
+
+def test_a_decay_at_the_last_epoch_is_none(tiny, tmp_path, monkeypatch, decay):
+    to_the_end = replace(SETTINGS, epochs=4, seeds=1)
+    monkeypatch.setattr(learning_rate_decay, "settings", lambda data, size: to_the_end)
+    path = experiments.run("fig2_1_right", folder=tmp_path, progress=False)
+    never = recording.load(path)["batch_losses"]
+    np.testing.assert_array_equal(never[0], decay["batch_losses"][0, :, :4])
 
 
 def test_all_pictures_or_as_many_as_asked_for(tiny, tmp_path, monkeypatch):

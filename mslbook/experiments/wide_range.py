@@ -41,7 +41,7 @@ def settings(data, size):
     """The settings for a data set by name and a size, "small", "reduced" or "paper"."""
     return of_size(
         size,
-        small=Settings(100, 1 / 16, lr=0.1, points=(0, 200)),
+        small=Settings(60, 1 / 16, lr=0.1, points=(0, 150)),
         reduced=Settings(1000, 1 / 8, lr=0.05, points=(0, 200, 700, 1500)),
         paper=Settings(None, 1.0, lr=0.05, points=(0, 500, 2000, 5000)),
     )
