@@ -41,6 +41,10 @@ RECIPES = {
         "mslbook.experiments.picture_norms",
         "lengths of pictures, raw and standardised, and their spread by direction (seconds)",
     ),
+    "sec6_deciles": (
+        "mslbook.experiments.picture_deciles",
+        "full-batch descent on pictures of real, equal and spread lengths: the loss of each tenth",
+    ),
 }
 # Seconds to minutes on one core; what was recorded on a CPU, for want of a GPU; as in the paper.
 SIZES = ("small", "reduced", "paper")
