@@ -131,7 +131,7 @@ VGG11 = Recipe(
     "fig3_1_vgg11",
     {
         "small": Settings("VGG11", 100, 1 / 16, lr=0.1, steps=400, every=20, products=24),
-        "reduced": Settings("VGG11", 1000, 1 / 8, lr=0.05, steps=1500, every=30),
+        "reduced": Settings("VGG11", 1000, 1 / 8, lr=0.05, steps=2000, every=40),
         "paper": Settings("VGG11", None, 1.0, lr=0.05, steps=5000, every=100, chunk=1000),
     },
 )
@@ -139,7 +139,7 @@ RESNET18 = Recipe(
     "fig3_1_resnet18",
     {
         "small": Settings("ResNet18", 50, 1 / 8, lr=0.1, steps=60, every=6, products=12),
-        "reduced": Settings("ResNet18", 1000, 1 / 8, lr=0.05, steps=600, every=15),
+        "reduced": Settings("ResNet18", 500, 1 / 8, lr=0.05, steps=600, every=24, products=32),
         "paper": Settings("ResNet18", None, 1.0, lr=0.05, steps=5000, every=100, chunk=1000),
     },
 )
@@ -147,7 +147,7 @@ DENSENET121 = Recipe(
     "fig3_1_densenet121",
     {
         "small": Settings("DenseNet121", 20, 1 / 16, lr=0.1, steps=24, every=6, products=8),
-        "reduced": Settings("DenseNet121", 500, 1 / 8, lr=0.05, steps=300, every=10, products=24),
+        "reduced": Settings("DenseNet121", 250, 1 / 8, lr=0.1, steps=400, every=40, products=16),
         "paper": Settings("DenseNet121", None, 1.0, lr=0.05, steps=5000, every=100, chunk=500),
     },
 )
