@@ -8,9 +8,11 @@ import pytest
 torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
+from mslbook import models  # noqa: E402
 from mslbook.losses import f1, valley  # noqa: E402
 from mslbook.losses.network import NetworkLoss, half_squared_error  # noqa: E402
 from mslbook.losses.taylor import QuadraticApproximation  # noqa: E402
+from mslbook.probes import sharpness  # noqa: E402
 
 N, CLASSES = 7, 3
 
@@ -490,3 +492,43 @@ def test_quadratic_approximation_of_analytic_losses_takes_many_points():
     near = points[0] + 1e-4 * points
     np.testing.assert_allclose(q.value(near), valley.value(near), atol=1e-10)
     np.testing.assert_allclose(q.grad(near), valley.grad(near), atol=1e-6)
+
+
+# --- on a GPU -------------------------------------------------------------------------------------
+
+
+def test_convolutions_are_computed_in_full_precision():
+    """TF32, which CUDA uses unless told otherwise, would drown second derivatives."""
+    seen, convolutions = [], torch.backends.cudnn.conv
+    before = convolutions.fp32_precision
+    model, inputs, labels, (v, _) = build("groupnorm")
+
+    def criterion(outputs, targets):
+        seen.append(convolutions.fp32_precision)
+        if outputs.requires_grad:
+            outputs.register_hook(lambda slope: seen.append(convolutions.fp32_precision))
+        return half_squared_error(outputs, targets)
+
+    loss = NetworkLoss(model, inputs, labels, criterion)
+    seen.clear()
+    for call in every_call(loss):
+        call()
+        assert convolutions.fp32_precision == before
+    assert before != "ieee"
+    assert set(seen) == {"ieee"}
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("network", ["vgg11", "resnet18"])
+def test_cpu_and_cuda_give_the_same_sharpness(network):
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    found = []
+    for device in ("cpu", "cuda"):
+        model = getattr(models, network)(classes=5, width=1 / 8)
+        inputs = torch.randn(40, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+        loss = NetworkLoss(model, inputs, torch.arange(40) % 5, half_squared_error).to(device)
+        answer = sharpness(loss, loss.point, k=2, tol=1e-2)
+        assert answer.converged
+        found.append(answer.values)
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-3)

@@ -155,9 +155,11 @@ def _batch_norm(share, x, running_mean, running_var, weight=None, bias=None, tra
     if not training:
         return functional.batch_norm(x, running_mean, running_var, weight, bias, eps=eps)
     over, column = [0, *range(2, x.ndim)], (-1, *[1] * (x.ndim - 2))
-    mean = total(share * x.mean(over))
-    centred = x - mean.view(column)
-    variance = total(share * centred.square().mean(over))
+    variance, mean = torch.var_mean(x, over, correction=0)
+    own = torch.stack([mean, variance, torch.full_like(mean, share)])
+    means, variances, shares = _of_all(own).unbind(1)  # one sum, and no cancellation in it
+    mean = (shares * means).sum(0)
+    variance = (shares * (variances + (means - mean).square())).sum(0)
     if running_mean is not None:
         n = round(x.numel() / x.shape[1] / share)
         with torch.no_grad():
@@ -165,7 +167,7 @@ def _batch_norm(share, x, running_mean, running_var, weight=None, bias=None, tra
             running_var.lerp_(variance * (n / (n - 1)), momentum)
     scale = (variance + eps).rsqrt()
     scale = scale if weight is None else scale * weight
-    y = centred * scale.view(column)
+    y = (x - mean.view(column)) * scale.view(column)
     return y if bias is None else y + bias.view(column)
 
 
@@ -176,6 +178,12 @@ def _average_stored(share, x, running_mean=None, running_var=None, weight=None, 
         with torch.no_grad():
             for stored in (running_mean, running_var):
                 stored.copy_(total(share * stored))
+
+
+def _of_all(tensor):
+    """The tensors of all ranks, stacked in their order."""
+    around = (rank(), ranks() - 1 - rank())
+    return total(functional.pad(tensor[None], (0, 0) * tensor.ndim + around))
 
 
 def _joined():

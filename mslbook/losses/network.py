@@ -253,7 +253,7 @@ class NetworkLoss:
         try:
             for module, _ in flags:
                 module.training = isinstance(module, _NormBase) and self.batchnorm == "train"
-            with torch.enable_grad():  # also where the caller has switched it off
+            with torch.enable_grad(), _full_precision():  # whatever the caller has switched
                 yield
         finally:
             for module, flag in flags:
@@ -275,7 +275,20 @@ class NetworkLoss:
             )
 
 
+@contextmanager
+def _full_precision():
+    """No TF32 for the while: on CUDA, convolutions round to 10 bits unless told otherwise."""
+    convolutions = torch.backends.cudnn.conv
+    before = convolutions.fp32_precision
+    convolutions.fp32_precision = "ieee"
+    try:
+        yield
+    finally:
+        convolutions.fp32_precision = before
+
+
 @torch.enable_grad()
+@_full_precision()
 def _product(slope, theta, v, retain_graph=False):
     """The derivative of `slope` along `v`; zero where the loss is linear in `theta`."""
     if not slope.requires_grad:

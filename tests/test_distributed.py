@@ -1,0 +1,348 @@
+"""Several processes share one loss: same numbers, one writer, and an end in words if one dies."""
+
+import copy
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+from test_experiments import PICTURES, shrink  # noqa: E402
+from torch import distributed, nn  # noqa: E402
+
+from mslbook import data, experiments  # noqa: E402
+from mslbook.descent import descend  # noqa: E402
+from mslbook.experiments import edge_of_stability, launch, recording  # noqa: E402
+from mslbook.losses.distributed import gather, parts, rank, total  # noqa: E402
+from mslbook.losses.network import NetworkLoss, half_squared_error  # noqa: E402
+from mslbook.models import resnet18  # noqa: E402
+from mslbook.probes import line, sharpness  # noqa: E402
+
+needs_gloo = pytest.mark.skipif(
+    not (distributed.is_available() and distributed.is_gloo_available()),
+    reason="this PyTorch was built without gloo",
+)
+RANKS = (1, 2, 4)
+
+
+# --- processes ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def together(tmp_path_factory):
+    """Call ``together(task, ranks, ...)``: what each of these processes, joined, answers."""
+    context = multiprocessing.get_context("forkserver")
+    # PyTorch is imported once for all, and what models.py imports late.
+    context.set_forkserver_preload(["test_distributed", "torchvision.models"])
+    folder = tmp_path_factory.mktemp("meetings")
+
+    def call(task, ranks, *arguments, backend="gloo"):
+        meeting = folder / f"{len(list(folder.iterdir()))}"
+        meeting.touch()
+        pipes = []
+        for number in range(ranks):
+            receiver, sender = context.Pipe(duplex=False)
+            who = (sender, meeting, backend, number, ranks)
+            context.Process(target=join, args=(*who, task, arguments), daemon=True).start()
+            sender.close()
+            pipes.append(receiver)
+        return [answer(pipe) for pipe in pipes]
+
+    def answer(pipe):
+        assert pipe.poll(timeout=120), "a process hangs"
+        try:
+            return pipe.recv()
+        except EOFError:
+            return None  # it died
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(Path(__file__).parent))
+        patch.setenv("GLOO_SOCKET_IFNAME", "lo")
+        yield call
+
+
+def join(sender, meeting, backend, number, ranks, task, arguments):
+    torch.set_num_threads(1)
+    where = {"init_method": f"file://{meeting}.store", "rank": number, "world_size": ranks}
+    if backend:
+        distributed.init_process_group(backend, **where)
+    try:
+        answer = task(*arguments)
+    except (ValueError, ConnectionError) as error:
+        answer = f"{type(error).__name__}: {error}"
+    sender.send(answer)
+
+
+# --- the same loss --------------------------------------------------------------------------------
+
+
+def convolutional(*norms):
+    """On 13 pictures of 4 x 4 pixels."""
+    return nn.Sequential(
+        nn.Conv2d(3, 2, 2), norms[0], nn.Tanh(), nn.Conv2d(2, 3, 2), *norms[1:], nn.Flatten(),
+        nn.Linear(12, 5),
+    )  # fmt: skip
+
+
+CASES = {  # model, pictures, their size, chunk, batchnorm
+    "plain, fewer left than ranks": (lambda: convolutional(nn.Identity()), 13, 4, 5, "train"),
+    "batchnorm": (
+        lambda: convolutional(nn.BatchNorm2d(2, momentum=None), nn.BatchNorm2d(3, affine=False)),
+        13, 4, None, "train",
+    ),
+    "batchnorm, chunks": (lambda: convolutional(nn.BatchNorm2d(2)), 13, 4, 5, "train"),
+    "batchnorm, eval": (lambda: convolutional(nn.BatchNorm2d(2)), 13, 4, None, "eval"),
+    "batchnorm without memory": (
+        lambda: convolutional(nn.BatchNorm2d(2, track_running_stats=False)), 13, 4, None, "eval",
+    ),
+    "instancenorm": (
+        lambda: convolutional(nn.InstanceNorm2d(2, track_running_stats=True)), 13, 4, 6, "train",
+    ),
+    "resnet18": (lambda: resnet18(5, width=1 / 16), 30, 8, None, "train"),
+}  # fmt: skip
+
+
+def build(name, device="cpu", dtype=torch.float64):
+    model, n, pixels, chunk, batchnorm = CASES[name]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        model, x = model().to(dtype), torch.randn(n, 3, pixels, pixels, dtype=dtype)
+    y = torch.arange(n) % 5
+    return NetworkLoss(
+        model.to(device), x.to(device), y.to(device), half_squared_error, chunk, batchnorm
+    )
+
+
+def everything(device="cpu", dtype=torch.float64, names=tuple(CASES)):
+    """Whatever a NetworkLoss answers, as NumPy arrays by case and question."""
+    if device == "cuda" and distributed.is_initialized():
+        device = f"cuda:{rank()}"
+        torch.cuda.set_device(device)
+    return {name: answers_of(build(name, device, dtype)) for name in names}
+
+
+def answers_of(loss):
+    model = copy.deepcopy(loss.model.state_dict())
+    theta = loss.point
+    value, v = loss.value_and_grad(theta)
+    product, frozen = loss.hessian(theta), loss.calibrated(theta)
+    answers = {
+        "value": loss.value(theta),
+        "grad": v,
+        "value with it": value,
+        "hvp": loss.hvp(theta, v),
+        "kept": torch.stack([product(v), product(2 * v)]),
+        "outputs": loss.outputs(theta),
+        "outputs of two": loss.outputs(theta, loss.inputs[3:5]),
+        "minibatch": loss.subset([8, 1, 5, 0, 2]).grad(theta),
+        "fewer than ranks": loss.subset([8, 1, 5]).hvp(theta, v),
+        "calibrated": frozen.outputs(theta, loss.inputs[:3]),
+        "calibrated grad": frozen.grad(theta),
+        "path": descend(loss, theta, lr=0.05, steps=2).points,
+        "line": line(loss, theta, v, np.linspace(-0.1, 0.1, 3)),
+        "sharpness": sharpness(loss, theta, max_hvps=5).values,
+    }
+    for key, tensor in loss.model.state_dict().items():
+        assert torch.equal(tensor, model[key]), f"{key} was not left as it was found"
+    return {key: np.asarray(torch.as_tensor(a).cpu()) for key, a in answers.items()}
+
+
+@pytest.fixture(scope="module")
+def alone(together):
+    """The answers of one process that has joined no others."""
+    return together(everything, 1, backend=None)[0]
+
+
+@needs_gloo
+@pytest.mark.parametrize("ranks", RANKS)
+def test_any_number_of_ranks_gives_the_same(together, alone, ranks):
+    found = together(everything, ranks)
+    for other in found[1:]:
+        np.testing.assert_equal(other, found[0])  # to the last bit, so that no paths part
+    assert_close(found[0], alone, 1e-10)
+
+
+def assert_close(found, expected, tolerance):
+    """Every array to within `tolerance` of its largest entry."""
+    for name, answers in expected.items():
+        for key, array in answers.items():
+            assert found[name][key].shape == array.shape
+            off = abs(found[name][key] - array).max() / abs(array).max()
+            assert off < tolerance, f"{name}: {key}"
+
+
+def test_every_picture_belongs_to_one_rank(monkeypatch):
+    for ranks in range(1, 6):
+        for n, chunk in ((5, 5), (23, 7), (17, 16)):
+            counted = np.zeros(n)
+            for this in range(ranks):
+                monkeypatch.setattr("mslbook.losses.distributed.ranks", lambda ranks=ranks: ranks)
+                monkeypatch.setattr("mslbook.losses.distributed.rank", lambda this=this: this)
+                for part in parts(n, chunk):
+                    counted[part.rows] += n * part.weight / (part.rows.stop - part.rows.start)
+            np.testing.assert_allclose(counted, 1)
+
+
+def test_alone_a_sum_is_what_it_was():
+    x = torch.arange(5.0)
+    assert total(x) is x
+    assert torch.equal(gather([(part, x[part.rows]) for part in parts(5, 2)], 5), x)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_nccl_gives_the_same(together, alone, ranks):
+    if torch.cuda.device_count() < ranks:
+        pytest.skip(f"needs {ranks} CUDA devices")
+    for answers in (found := together(everything, ranks, "cuda", backend="nccl")):
+        np.testing.assert_equal(answers, found[0])
+    assert_close(found[0], alone, 1e-8)
+
+
+# --- what cannot be shared ------------------------------------------------------------------------
+
+
+def refused(what):
+    x, y = torch.randn(7, 4, generator=torch.Generator().manual_seed(0)), torch.arange(7) % 3
+    torch.manual_seed(rank() if what == "other parameters" else 0)
+    model = nn.Sequential(nn.Linear(4, 3))
+    if what == "sync":
+        model = nn.Sequential(nn.Linear(4, 3), nn.SyncBatchNorm(3))
+    n = 1 if what == "one picture" else 7
+    y = y + (rank() if what == "other pictures" else 0) * (y == 0)
+    chunk = 1 if what == "small chunk" else None
+    NetworkLoss(model, x[:n], y[:n], half_squared_error, chunk)
+
+
+@needs_gloo
+@pytest.mark.parametrize(
+    ("what", "words"),
+    [
+        ("one picture", "2 ranks cannot share 1 pictures: start fewer"),
+        ("small chunk", "2 ranks cannot share 1 pictures: start fewer, or choose a larger chunk"),
+        ("sync", "SyncBatchNorm cannot be differentiated twice: keep BatchNorm"),
+        ("other parameters", "the 2 ranks do not hold the same parameters and pictures: make"),
+        ("other pictures", "the 2 ranks do not hold the same parameters and pictures: make"),
+    ],
+)
+def test_what_cannot_be_shared_is_refused_on_every_rank(together, what, words):
+    for told in together(refused, 2, what):
+        assert told.startswith(f"ValueError: {words}")
+
+
+def dying():
+    loss = build("plain, fewer left than ranks")
+    if rank() == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    loss.grad(loss.point)
+
+
+@needs_gloo
+def test_the_death_of_another_is_told(together):
+    told, silence = together(dying, 2)
+    assert told.startswith("ConnectionError: rank 0 lost touch with the other ranks, of which one")
+    assert silence is None
+
+
+TORCHRUN = dict.fromkeys(launch.VARIABLES, "0") | {"WORLD_SIZE": "4", "LOCAL_RANK": "2"}
+
+
+@pytest.mark.parametrize(
+    ("missing", "device", "words"),
+    [
+        (["MASTER_ADDR", "MASTER_PORT"], "cpu", "but not MASTER_ADDR, MASTER_PORT: start .*torchr"),
+        (["RANK"], "cpu", "RANK or WORLD_SIZE is set, but not RANK: .* or unset them for one"),
+        ([], "cuda", "this machine has 2 CUDA devices, .*: start torchrun with --nproc-per-node 2"),
+        ([], "cuda:1", "every rank takes a CUDA device of its own: say --device cuda, no number"),
+    ],
+)
+def test_ranks_that_cannot_be_are_refused_before_any_work(
+    tmp_path, monkeypatch, missing, device, words
+):
+    for name, value in TORCHRUN.items():
+        monkeypatch.setenv(name, value)
+    for name in missing:
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(distributed, "is_backend_available", lambda name: True)
+    monkeypatch.setattr(distributed, "init_process_group", None)
+    monkeypatch.setattr(data, "load", None)
+    with pytest.raises(ValueError, match=words):
+        experiments.run("fig2_1_left", device=device, folder=tmp_path)
+
+
+def test_a_missing_backend_is_told(monkeypatch, tmp_path):
+    for name, value in TORCHRUN.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(distributed, "is_backend_available", lambda name: False)
+    with pytest.raises(ValueError, match="was built without gloo: start one process alone"):
+        experiments.run("fig2_1_left", folder=tmp_path)
+
+
+# --- a recipe, killed and gone on with ------------------------------------------------------------
+
+
+def recipe(folder):
+    """The tiny recipe of test_experiments on the ranks there are; what it would record."""
+    with pytest.MonkeyPatch.context() as patch:
+        shrink(patch)
+        arrays, provenance = edge_of_stability.run(
+            PICTURES, "small", torch.device("cpu"), folder, progress=False
+        )
+    return arrays, provenance
+
+
+# Under torchrun: the second rank dies at its 45th gradient, in the middle of the second training.
+KILLED = f"""
+import os, signal, sys, pytest
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+import test_experiments as tests
+from mslbook import cli
+from mslbook.losses.distributed import rank
+tests.torch.set_num_threads(1)
+tests.shrink(pytest.MonkeyPatch())
+method, calls = tests.NetworkLoss.value_and_grad, tests.count(1)
+def killed(*args):
+    if next(calls) == 45 and rank() == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return method(*args)
+tests.NetworkLoss.value_and_grad = killed
+sys.exit(cli.main(["run", "fig2_1_left", "--out", sys.argv[1]]))
+"""
+
+
+@needs_gloo
+def test_a_rank_that_dies_ends_the_run_in_words_and_it_goes_on(together, tmp_path):
+    script, out = tmp_path / "killed.py", tmp_path / "out"
+    script.write_text(KILLED)
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    command = [*torchrun, "--nproc-per-node", "2", str(script), str(out)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode != 0
+    assert done.stdout == ""
+    assert "mslbook (rank 0): " in done.stderr
+    assert "; the same command goes on from the last checkpoint" in done.stderr
+    assert "SIGKILL" in done.stderr  # torchrun's own report
+    assert done.stderr.count("η = 0.8:   0%") == 1  # one rank shows its progress
+    assert [path.name for path in out.iterdir()] == ["fig2_1_left-digits-small"]
+    (out / "fig2_1_left-digits-small").rename(tmp_path / "two")
+    half = recording.load(tmp_path / "two" / "lr-0.5.npz")
+    assert 5 < half.provenance["step"] < 45
+
+    subprocess.run(["cp", "-r", tmp_path / "two", tmp_path / "one"], check=True)
+    (first, about), (second, _) = together(recipe, 2, tmp_path / "two")
+    assert about["ranks"] == 2
+    assert about["backend"] == "gloo"
+    np.testing.assert_equal(first, second)
+    whole, _ = together(recipe, 2, tmp_path / "uninterrupted")[0]
+    np.testing.assert_equal(first, whole)
+
+    one, about = recipe(tmp_path / "one")
+    assert (about["ranks"], about["backend"]) == (1, None)
+    for name, array in one.items():
+        np.testing.assert_allclose(array, whole[name], rtol=1e-3, atol=1e-5, err_msg=name)
