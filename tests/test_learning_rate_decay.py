@@ -19,12 +19,12 @@ PICTURES = replace(DIGITS, test_images=DIGITS.test_images[:40], test_labels=DIGI
 SETTINGS = Settings(20, 1 / 32, 8, decays=(2, 4), epochs=6, every=2, seeds=2)
 THREE = Settings(20, 1 / 32, 8, decays=(3, 4, 5), epochs=8, every=1, seeds=1)
 UPDATES = 3  # 8, 8 and 4 pictures
-RECIPES = {"fig2_1_right": learning_rate_decay, "fig3_2_paths": decay_paths}
+RECIPES = ("fig2_1_right", "fig3_2_paths")
 
 
 def shrink(patch):
     """Make the recipes tiny."""
-    patch.setattr(learning_rate_decay, "settings", lambda data, size: SETTINGS)
+    patch.setattr(learning_rate_decay.Recipe, "settings", lambda *_: SETTINGS)
     patch.setattr(decay_paths, "settings", lambda data, size: THREE)
     patch.setattr(data, "load", lambda *args: PICTURES)
 
@@ -193,30 +193,54 @@ def test_a_checkpoint_of_another_run_is_refused_before_any_work(tmp_path, tiny, 
         experiments.run("fig2_1_right", folder=tmp_path, progress=False)
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", [*RECIPES, "fig2_1_right_sgd"])
 @pytest.mark.parametrize("size", experiments.SIZES)
 def test_settings_fit_together(name, size):
-    chosen = RECIPES[name].settings("cifar10", size)
+    chosen = experiments.recipe(name).settings("cifar10", size)
     assert list(chosen.decays) == sorted(set(chosen.decays))
     assert chosen.decays[-1] <= chosen.epochs
     assert all(epoch % chosen.every == 0 for epoch in (*chosen.decays, chosen.epochs))
-    assert chosen.seeds >= (3 if name == "fig2_1_right" else 1)
+    assert chosen.seeds >= (3 if name == "fig2_1_right" and size != "small" else 1)
     assert chosen.lrs == (0.1, 0.01)
 
 
 def test_a_decay_at_the_last_epoch_is_none(tiny, tmp_path, monkeypatch, decay):
     to_the_end = replace(SETTINGS, epochs=4, seeds=1)
-    monkeypatch.setattr(learning_rate_decay, "settings", lambda data, size: to_the_end)
+    monkeypatch.setattr(learning_rate_decay.Recipe, "settings", lambda *_: to_the_end)
     path = experiments.run("fig2_1_right", folder=tmp_path, progress=False)
     never = recording.load(path)["batch_losses"]
     np.testing.assert_array_equal(never[0], decay["batch_losses"][0, :, :4])
+
+
+def test_without_a_batch_an_epoch_is_one_step_of_gradient_descent(tiny, tmp_path, monkeypatch):
+    descent = replace(SETTINGS, batch=None, seeds=1)
+    monkeypatch.setattr(learning_rate_decay.Recipe, "settings", lambda *_: descent)
+    found = recording.load(experiments.run("fig2_1_right", folder=tmp_path, progress=False))
+    assert found.provenance["steps"] == descent.epochs
+    assert found.provenance["optimiser"].startswith("full-batch gradient descent")
+    every = descent.every
+    np.testing.assert_allclose(
+        found["batch_losses"][..., ::every], found["train_losses"][..., :-1], rtol=1e-5
+    )
+
+
+def test_branches_end_apart_and_their_distances_are_those_of_their_points(decay, folder):
+    ends = [
+        recording.load(folder / "fig2_1_right-digits-small" / f"seed-0-decayed-{epoch}.npz")[
+            "theta"
+        ]
+        for epoch in decay["decays"]
+    ]
+    distance = np.linalg.norm(ends[0] - ends[1])
+    assert decay["apart"].shape == (2, 2, 2)
+    np.testing.assert_allclose(decay["apart"][0], distance * (1 - np.eye(2)), rtol=1e-5, atol=1e-6)
 
 
 def test_all_pictures_or_as_many_as_asked_for(tiny, tmp_path, monkeypatch):
     assert Settings(None, 1, 128, (1,), 2, 1, 1).count(PICTURES) == 1437
     assert Settings(None, 1, 128, (1,), 2, 1, 1).updates(PICTURES) == 12
     too_many = Settings(1438, 1, 128, (1,), 2, 1, 1)
-    monkeypatch.setattr(learning_rate_decay, "settings", lambda data, size: too_many)
+    monkeypatch.setattr(learning_rate_decay.Recipe, "settings", lambda *_: too_many)
     with pytest.raises(ValueError, match="digits has 1437 training pictures, this run needs 1438"):
         experiments.run("fig2_1_right", folder=tmp_path, progress=False)
 

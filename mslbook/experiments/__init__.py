@@ -14,8 +14,12 @@ RECIPES = {
         "fully connected tanh network, full-batch descent at several learning rates",
     ),
     "fig2_1_right": (
-        "mslbook.experiments.learning_rate_decay",
-        "VGG11 by SGD, the learning rate decayed early or late: loss and test accuracy",
+        "mslbook.experiments.learning_rate_decay:DESCENT",
+        "VGG11 by full-batch descent, the learning rate decayed early or late: loss, test accuracy",
+    ),
+    "fig2_1_right_sgd": (
+        "mslbook.experiments.learning_rate_decay:SGD",
+        "the same by SGD with cross-entropy, which interpolates its pictures before the decay",
     ),
     "fig3_1_vgg11": (
         "mslbook.experiments.gradient_direction:VGG11",
@@ -35,7 +39,7 @@ RECIPES = {
     ),
     "fig3_2_paths": (
         "mslbook.experiments.decay_paths",
-        "VGG11 by SGD, decayed at three epochs: the paths along their own leading directions",
+        "VGG11 by full-batch descent, decayed at three epochs: the paths in three dimensions",
     ),
     "sec6_norms": (
         "mslbook.experiments.picture_norms",

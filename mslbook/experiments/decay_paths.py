@@ -13,9 +13,9 @@ def settings(data, size):
     """The settings for a data set by name and a size, "small", "reduced" or "paper"."""
     return of_size(
         size,
-        small=Settings(200, 1 / 16, 20, (12, 15, 18), epochs=30, every=1, seeds=1),
-        reduced=Settings(2000, 1 / 8, 64, (250, 300, 350), epochs=500, every=5, seeds=1),
-        paper=Settings(None, 1.0, 128, (250, 300, 350), epochs=500, every=5, seeds=1),
+        small=Settings(200, 1 / 16, None, (100, 120, 140), epochs=200, every=5, seeds=1),
+        reduced=Settings(2000, 1 / 8, None, (250, 300, 350), epochs=500, every=5, seeds=1),
+        paper=Settings(None, 1.0, None, (250, 300, 350), epochs=500, every=5, seeds=1),
     )
 
 

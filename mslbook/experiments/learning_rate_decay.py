@@ -20,7 +20,9 @@ CHUNK = 1000  # pictures at a time, where all are measured
 
 @dataclass(frozen=True)
 class Settings:
-    """Training of VGG11 by SGD, the learning rate decayed at one of several epochs.
+    """Training of VGG11, the learning rate decayed at one of several epochs.
+
+    By SGD, or with `batch` None by gradient descent, where an epoch is one step.
 
     A run for each epoch in `decays`, which share a trunk until then, and each seed (of the initial
     parameters and of the minibatches); every `every` epochs, which divide all others, it is
@@ -29,7 +31,7 @@ class Settings:
 
     pictures: int | None
     width: float
-    batch: int
+    batch: int | None
     decays: tuple[int, ...]
     epochs: int
     every: int
@@ -43,7 +45,7 @@ class Settings:
 
     def updates(self, pictures):
         """How many updates make an epoch."""
-        return -(-self.count(pictures) // self.batch)
+        return 1 if self.batch is None else -(-self.count(pictures) // self.batch)
 
     def parts(self):
         """The parts of a training in order: name, first and last epoch, learning rate, trunk.
@@ -62,42 +64,46 @@ class Settings:
             yield f"decayed-{epoch}", epoch, self.epochs, low, trunk
 
 
-def settings(data, size):
-    """The settings for a data set by name and a size, "small", "reduced" or "paper"."""
-    return of_size(
-        size,
-        small=Settings(400, 1 / 16, 20, (6, 12), epochs=18, every=1, seeds=3),
-        reduced=Settings(2000, 1 / 8, 64, (250, 500), epochs=700, every=5, seeds=3),
-        paper=Settings(None, 1.0, 128, (250, 500), epochs=700, every=1, seeds=3),
-    )
+@dataclass(frozen=True)
+class Recipe:
+    """A recipe of figure 2.1 right: its name and its settings by size."""
 
+    name: str
+    sizes: dict[str, Settings]
 
-def run(pictures, size, device, folder, progress=True):
-    """Train with every seed and decay; returns the arrays to record and their provenance.
+    def settings(self, data, size):
+        """The settings for a data set by name and a size, "small", "reduced" or "paper"."""
+        return of_size(size, **self.sizes)
 
-    Arrays, with S seeds, D epochs of decay, P measurements and E epochs: ``decays`` (D,),
-    ``epochs`` (P,), ``train_losses``, ``train_accuracy``, ``test_losses`` and ``test_accuracy``
-    (S, D, P), each over all pictures of its set; ``batch_losses`` (S, D, E), the mean over the
-    minibatches of each epoch, every one as its update saw it.
-    """
-    chosen = settings(pictures.name, size)
-    training = DecayedTraining("fig2_1_right", VERSION, chosen, pictures, size, device, folder)
-    training.check()
-    found = [training.run(seed, progress) for seed in range(chosen.seeds)]
-    runs = [training.branches(parts) for parts in found]
-    arrays = {
-        "decays": np.array(chosen.decays),
-        "epochs": np.arange(0, chosen.epochs + 1, chosen.every),
-        "batch_losses": np.array([training.batch_losses(branches) for branches in runs]),
-    }
-    for name in runs[0][0].rows:
-        rows = [[run.rows[name] for run in branches] for branches in runs]
-        arrays[name] = np.array(rows, dtype=np.float32)
-    return arrays, training.provenance(found)
+    def run(self, pictures, size, device, folder, progress=True):
+        """Train with every seed and decay; returns the arrays to record and their provenance.
+
+        Arrays, with S seeds, D epochs of decay, P measurements and E epochs: ``decays`` (D,),
+        ``epochs`` (P,), ``train_losses``, ``train_accuracy``, ``test_losses`` and
+        ``test_accuracy`` (S, D, P), each over all pictures of its set; ``batch_losses``
+        (S, D, E), the mean over the updates of each epoch, every loss as its update saw it; and how
+        far ``apart`` the runs of a seed end, (S, D, D), in units of the parameters. A decay at the
+        last epoch is none at all.
+        """
+        chosen = self.settings(pictures.name, size)
+        training = DecayedTraining(self.name, VERSION, chosen, pictures, size, device, folder)
+        training.check()
+        found = [training.run(seed, progress) for seed in range(chosen.seeds)]
+        runs = [training.branches(parts) for parts in found]
+        arrays = {
+            "decays": np.array(chosen.decays),
+            "epochs": np.arange(0, chosen.epochs + 1, chosen.every),
+            "batch_losses": np.array([training.batch_losses(branches) for branches in runs]),
+            "apart": np.array([_apart([run.theta for run in branches]) for branches in runs]),
+        }
+        for name in runs[0][0].rows:
+            rows = [[run.rows[name] for run in branches] for branches in runs]
+            arrays[name] = np.array(rows, dtype=np.float32)
+        return arrays, training.provenance(found)
 
 
 class DecayedTraining:
-    """VGG11 trained by SGD on pictures: for each seed a trunk, and a branch for each decay.
+    """VGG11 trained on pictures: for each seed a trunk, and a branch for each decay.
 
     Raises ``ValueError`` if there are too few pictures.
     """
@@ -167,14 +173,19 @@ class DecayedTraining:
                 "network": f"VGG11 of width {chosen.width:g}, {self.loss.dimension} parameters, "
                 "He's normal initialisation, no BatchNorm",
                 "loss": f"{chosen.loss}, channels standardised",
-                "optimiser": f"SGD without momentum, batches of {chosen.batch}, η from {high:g} "
-                f"to {low:g} after epoch {' or '.join(map(str, chosen.decays))}",
+                "optimiser": f"{self._method()}, η from {high:g} to {low:g} after epoch "
+                + " or ".join(map(str, chosen.decays)),
                 "seeds": list(range(len(found))),
                 "epochs": chosen.epochs,
                 "steps": self.updates * chosen.epochs,
                 "wall_seconds": round(sum(part.seconds for p in found for part in p.values())),
             }
         )
+
+    def _method(self):
+        if self.chosen.batch is None:
+            return "full-batch gradient descent (an epoch is a step)"
+        return f"SGD without momentum, batches of {self.chosen.batch}"
 
     def _model(self, seed):
         return vgg11(self.classes, self.chosen.width, seed=seed).to(self.device)
@@ -195,3 +206,30 @@ class DecayedTraining:
             row[f"{half}_losses"] = float(self.loss.criterion(outputs, targets))
             row[f"{half}_accuracy"] = accuracy(outputs, targets)
         return row, carry
+
+
+def _apart(points):
+    return [[float((one - other).norm()) for other in points] for one in points]
+
+
+EPOCHS = (250, 500, 700)  # the paper's two decays, and none before the end
+DESCENT = Recipe(
+    "fig2_1_right",
+    {
+        "small": Settings(200, 1 / 16, None, (60, 120, 180), epochs=180, every=5, seeds=1),
+        "reduced": Settings(2000, 1 / 8, None, EPOCHS, epochs=700, every=5, seeds=3),
+        "paper": Settings(None, 1.0, None, EPOCHS, epochs=700, every=5, seeds=3),
+    },
+)
+SGD = Recipe(
+    "fig2_1_right_sgd",
+    {
+        "small": Settings(400, 1 / 16, 20, (6, 12), epochs=18, every=1, seeds=1),
+        "reduced": Settings(
+            2000, 1 / 8, 128, EPOCHS, epochs=700, every=10, seeds=1, loss="cross-entropy"
+        ),
+        "paper": Settings(
+            None, 1.0, 128, EPOCHS, epochs=700, every=5, seeds=3, loss="cross-entropy"
+        ),
+    },
+)
