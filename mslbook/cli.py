@@ -33,12 +33,12 @@ _GOES_ON = "; the same command goes on from the last checkpoint"
 
 def _one_of_several():
     """Whether torchrun has started this process beside others."""
-    return os.environ.get("WORLD_SIZE", "1") != "1"
+    return "RANK" in os.environ and os.environ.get("WORLD_SIZE") != "1"
 
 
 def _say(words):
     """Say it on stderr; one of several processes says which it is."""
-    rank = f" (rank {os.environ.get('RANK')})" if _one_of_several() else ""
+    rank = f" (rank {os.environ['RANK']})" if _one_of_several() else ""
     print(f"mslbook{rank}: {words}", file=sys.stderr, flush=True)
 
 

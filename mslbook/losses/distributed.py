@@ -198,5 +198,5 @@ def _told():
     except RuntimeError as error:
         raise ConnectionError(
             f"rank {rank()} lost touch with the other ranks, of which one must have died "
-            f"({str(error).splitlines()[0]})"
+            f"({str(error).splitlines()[0].split('. ')[0]})"
         ) from error
