@@ -20,7 +20,7 @@ from mslbook.models import densenet121, resnet18, vgg11
 from mslbook.probes import line, rounding, sharpness, spectral_density
 
 VERSION = 1
-TOL = 1e-2  # of the residuals: the sharpness itself is off by the square of it
+TOL = 3e-3  # of the residuals: the largest two eigenvalues may be close at the edge
 NETWORKS = {
     "VGG11": vgg11,
     "VGG11 with BatchNorm": partial(vgg11, batchnorm=True),
@@ -130,7 +130,7 @@ class Recipe:
 VGG11 = Recipe(
     "fig3_1_vgg11",
     {
-        "small": Settings("VGG11", 100, 1 / 16, lr=0.1, steps=400, every=20, products=24),
+        "small": Settings("VGG11", 100, 1 / 16, lr=0.1, steps=400, every=25, products=24),
         "reduced": Settings("VGG11", 1000, 1 / 8, lr=0.05, steps=2000, every=40),
         "paper": Settings("VGG11", None, 1.0, lr=0.05, steps=5000, every=100, chunk=1000),
     },
@@ -138,7 +138,7 @@ VGG11 = Recipe(
 RESNET18 = Recipe(
     "fig3_1_resnet18",
     {
-        "small": Settings("ResNet18", 50, 1 / 8, lr=0.1, steps=60, every=6, products=12),
+        "small": Settings("ResNet18", 24, 1 / 8, lr=0.1, steps=60, every=10, products=8),
         "reduced": Settings("ResNet18", 500, 1 / 8, lr=0.05, steps=600, every=24, products=32),
         "paper": Settings("ResNet18", None, 1.0, lr=0.05, steps=5000, every=100, chunk=1000),
     },
@@ -146,7 +146,7 @@ RESNET18 = Recipe(
 DENSENET121 = Recipe(
     "fig3_1_densenet121",
     {
-        "small": Settings("DenseNet121", 20, 1 / 16, lr=0.1, steps=24, every=6, products=8),
+        "small": Settings("DenseNet121", 12, 1 / 16, lr=0.1, steps=20, every=10, products=4),
         "reduced": Settings("DenseNet121", 250, 1 / 8, lr=0.1, steps=400, every=40, products=16),
         "paper": Settings("DenseNet121", None, 1.0, lr=0.05, steps=5000, every=100, chunk=500),
     },
