@@ -21,10 +21,12 @@ from mslbook.probes.paths import (
 )
 from mslbook.probes.sharpness import Sharpness, sharpness
 from mslbook.probes.spectrum import SpectralDensity, spectral_density
+from mslbook.probes.wells import Scales, scales
 
 __all__ = [
     "Growth",
     "PrincipalDirections",
+    "Scales",
     "Sharpness",
     "SpectralDensity",
     "filter_normalised",
@@ -38,6 +40,7 @@ __all__ = [
     "random_direction",
     "random_walk_shares",
     "rounding",
+    "scales",
     "second_difference",
     "segment_directions",
     "sharpness",

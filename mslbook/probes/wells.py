@@ -1,0 +1,103 @@
+"""Wells within wells: the curvature around the minimum of a line, by distance, over decades."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+CLEAR = 3  # spacings from the minimum, nearer than which its own error would count
+
+
+@dataclass(frozen=True, repr=False)
+class Scales:
+    """How a loss grows around its minimum along a line, by distance: the answer of `scales`.
+
+    Attributes
+    ----------
+    minimum : the distance at which the line is lowest
+    value : the loss there
+    distances : two arrays, increasing: the distances from the minimum, on the side of smaller
+        distances and on that of larger ones
+    curvatures : two arrays: 2 (L - value) / r² at these distances r, the curvature of the parabola
+        that rises as high
+    """
+
+    minimum: float
+    value: float
+    distances: tuple[np.ndarray, np.ndarray]
+    curvatures: tuple[np.ndarray, np.ndarray]
+
+    @property
+    def exponents(self):
+        """On each side the local exponent d log(L - value) / d log r, at the same distances."""
+        return tuple(
+            2 + np.gradient(np.log(bend), np.log(away))
+            for away, bend in zip(self.distances, self.curvatures, strict=True)
+        )
+
+    @property
+    def separations(self):
+        """On each side the largest factor by which the curvature falls on the way out."""
+        return tuple(float(np.max(np.maximum.accumulate(c) / c)) for c in self.curvatures)
+
+    def __repr__(self):
+        before, beyond = self.separations
+        place = f"minimum {self.value:.4g} at {self.minimum:.3g}"
+        return f"Scales({place}, curvature falls {before:.3g} | {beyond:.3g}-fold)"
+
+
+def scales(distances, values):
+    """Measure the growth around the minimum of a line at every distance from it: a `Scales`.
+
+    Parameters
+    ----------
+    distances : (D,), increasing, at any spacing, such as ``np.geomspace`` makes on either side
+    values : (D,), the losses there
+
+    At distance r from the minimum, 2 (L - minimum) / r² is an average of the second derivative
+    between the two, with the weight 2 (1 - s / r) / r at s. On a parabola it is the same at every
+    r. Where the loss bends off it falls, steadily if there is a continuum of scales; a sharp well
+    within a flat one shows as a high plateau, a fall and a low plateau (journal and preprint
+    section 3.2). Linear axes show nothing of this: on them every line is flat up to a tenth of the
+    range.
+
+    The minimum is the vertex of the parabola through the lowest value and its neighbours; distances
+    so small that its own error would count are left out.
+
+    Raises ``ValueError`` for what is not such a line, and if its lowest value is at an end or next
+    to one.
+
+    >>> from mslbook.losses import Quadratic, two_valleys
+    >>> from mslbook.probes import line
+    >>> out = np.geomspace(0.01, 10, 49)
+    >>> distances = np.concatenate([-out[::-1], [0.0], out])
+    >>> scales(distances, line(Quadratic(2.0), -1.0, 1.0, distances))
+    Scales(minimum ... at 1, curvature falls 1 | 1-fold)
+    >>> found = scales(distances, line(two_valleys, [0.0, 0.0], [1.0, 1.0], distances))
+    >>> np.round(found.separations, 1)
+    array([60.6, 60.6])
+    """
+    distances, values = np.asarray(distances, dtype=float), np.asarray(values, dtype=float)
+    if distances.ndim != 1 or distances.shape != values.shape or len(distances) < 2 * CLEAR + 3:
+        raise ValueError(
+            f"distances of shape {distances.shape} and losses of shape {values.shape} are not "
+            f"one line: give two rows of the same length, at least {2 * CLEAR + 3}"
+        )
+    if not (np.all(np.diff(distances) > 0) and np.isfinite([distances, values]).all()):
+        raise ValueError("distances must increase, and all numbers be finite: take a shorter range")
+    lowest = int(values.argmin())
+    if not CLEAR < lowest < len(values) - 1 - CLEAR:
+        raise ValueError("the lowest value is at an end: take a wider range, or another line")
+    near = slice(lowest - 1, lowest + 2)
+    constant, slope, square = np.polynomial.polynomial.polyfit(
+        distances[near] - distances[lowest], values[near], 2
+    )
+    minimum = distances[lowest] - slope / (2 * square)
+    value = constant - slope**2 / (4 * square)
+    sides = []
+    for way in (-1, 1):
+        away, rise = way * (distances - minimum)[::way], (values - value)[::way]
+        first = np.searchsorted(away, max(np.sort(abs(away))[CLEAR], abs(minimum)))
+        away, rise = away[first:], rise[first:]
+        sides.append((away, 2 * rise / away**2))
+    away, bends = zip(*sides, strict=True)
+    return Scales(float(minimum), float(value), away, bends)
