@@ -1,0 +1,96 @@
+"""The figures of chapter 2.2."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from mslbook.figures import GREY, THREE_LINES, TWO_PANELS
+
+
+def decays_by_epoch(run):
+    """Journal fig. 2.1 right, preprint fig. 1 right: training loss and test accuracy by epoch.
+
+    `run` is a recording of `fig2_1_right`. Thin lines are the seeds, thick ones their means;
+    upright lines mark the decays. A decay at the last epoch is none.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=TWO_PANELS)
+    epochs, decays = run["epochs"], run["decays"]
+    for axes, name, scale in ((left, "train_losses", 1), (right, "test_accuracy", 100)):
+        curves = scale * np.swapaxes(run[name], 0, 1)
+        for decay, seeds, (colour, dash) in reversed(
+            list(zip(decays, curves, THREE_LINES, strict=False))
+        ):
+            axes.plot(epochs, seeds.T, "-", color=colour, linewidth=0.5, alpha=0.6)
+            label = _name(decay, epochs[-1])
+            axes.plot(epochs, seeds.mean(axis=0), dash, color=colour, linewidth=2.2, label=label)
+        _mark(axes, decays[decays < epochs[-1]])
+    left.set(xlabel="epoch", ylabel="training loss")
+    right.set(xlabel="epoch", ylabel="test accuracy (%)")
+    _legend(right)
+    return figure
+
+
+def around_decays(decays, epochs, losses, window):
+    """The training loss at every step around each decay: seeds, and their straight lines before.
+
+    `losses` (S, D, E) belong to `epochs` (E,); `window` is how many epochs before and after a decay
+    are shown, (2,).
+    """
+    figure, panels = plt.subplots(1, len(decays), figsize=TWO_PANELS, sharey=True)
+    for axes, decay, seeds in zip(panels, decays, np.swapaxes(losses, 0, 1), strict=True):
+        shown = (epochs >= decay - window[0]) & (epochs <= decay + window[1])
+        for seed, (values, (colour, dash)) in enumerate(zip(seeds, THREE_LINES, strict=True)):
+            axes.plot(epochs[shown], values[shown], dash, color=colour, linewidth=1.2)
+            axes.lines[-1].set_label(f"seed {seed}")
+        axes.axvline(decay, color=GREY, linestyle="--", linewidth=1)
+        axes.set(xlabel="epoch", title=f"decay at {decay}")
+    panels[0].set_ylabel("training loss")
+    panels[0].legend(loc="lower left")
+    return figure
+
+
+def quadratic_decays(paths, end):
+    """Descent on a quadratic with a flat direction: loss, and distance to where all of them end.
+
+    `paths` maps the name of each schedule to its path; `end` is the projection of the start.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=TWO_PANELS)
+    for (name, path), (colour, dash) in zip(paths.items(), THREE_LINES, strict=True):
+        distance = np.linalg.norm(path.points - end, axis=-1)
+        left.plot(path.steps[:701], path.values[:701], dash, color=colour)
+        right.plot(path.steps, distance, dash, color=colour, label=name)
+    left.set(xlabel="step", ylabel="loss", yscale="log")
+    right.set(xlabel="step", ylabel="distance to the end", yscale="log")
+    _legend(right)
+    return figure
+
+
+def live_decays(steps, losses, accuracies, decays, budget):
+    """Small runs of one recipe: loss and test accuracy by step, seeds thin and means thick.
+
+    `steps`, `losses` and `accuracies` map the name of each run to its steps (T,) and its numbers
+    (S, T); upright lines mark the two `decays` and the `budget` of steps.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=TWO_PANELS)
+    for axes, curves in ((left, losses), (right, accuracies)):
+        for (name, seeds), (colour, dash) in zip(curves.items(), THREE_LINES, strict=True):
+            axes.plot(steps[name], seeds.T, "-", color=colour, linewidth=0.5, alpha=0.6)
+            axes.plot(steps[name], seeds.mean(axis=0), dash, color=colour, label=name)
+        _mark(axes, decays)
+        axes.axvline(budget, color=GREY, linestyle=":", linewidth=1.5)
+    left.set(xlabel="step", ylabel="training loss", xscale="log", yscale="log")
+    right.set(xlabel="step", ylabel="test accuracy (%)", xscale="log")
+    _legend(right)
+    return figure
+
+
+def _name(decay, last):
+    return "never" if decay == last else f"decay at {decay}"
+
+
+def _mark(axes, steps):
+    for step in steps:
+        axes.axvline(step, color=GREY, linestyle="--", linewidth=1)
+
+
+def _legend(axes):
+    axes.legend(loc="lower right", labelcolor=GREY)
