@@ -70,11 +70,11 @@ def scales(distances, values):
     >>> from mslbook.probes import line
     >>> out = np.geomspace(0.01, 10, 49)
     >>> distances = np.concatenate([-out[::-1], [0.0], out])
-    >>> scales(distances, line(Quadratic(2.0), -1.0, 1.0, distances))
-    Scales(minimum ... at 1, curvature falls 1 | 1-fold)
+    >>> scales(distances, 3 + line(Quadratic(2.0), -1.0, 1.0, distances))
+    Scales(minimum 3 at 1, curvature falls 1 | 1-fold)
     >>> found = scales(distances, line(two_valleys, [0.0, 0.0], [1.0, 1.0], distances))
     >>> np.round(found.separations, 1)
-    array([60.6, 60.6])
+    array([58.6, 58.6])
     """
     distances, values = np.asarray(distances, dtype=float), np.asarray(values, dtype=float)
     if distances.ndim != 1 or distances.shape != values.shape or len(distances) < 2 * CLEAR + 3:

@@ -1,0 +1,102 @@
+"""The ledger of section 3.2: what is recorded decides the verdicts."""
+
+import numpy as np
+import pytest
+
+from mslbook.claims import section_3_2 as claims
+from mslbook.experiments.recording import Recording
+
+OUT = np.geomspace(1e-3, 1e2, 81)
+DISTANCES = np.concatenate([-OUT[::-1], [0.0], OUT])
+SINGLE = DISTANCES**2 / 2
+SMALL = 50 * DISTANCES**2
+WELL_IN_A_WELL = SINGLE + SMALL / (1 + SMALL / 0.01)
+
+
+def lines(losses):
+    """A recording of wide lines, all of them the same."""
+    arrays = {"distances": DISTANCES, "descent": np.tile(losses, (3, 1))}
+    arrays |= {name: np.tile(losses, (3, 2, 1)) for name in ("random", "filtered")}
+    return Recording(arrays, {})
+
+
+def paths(directions, undecayed=(0.0, 0.0, 1.0), shares=0.9):
+    """A recording of paths whose trunk and branches have these leading directions (4, 3)."""
+    from mslbook.probes import orthogonalise
+
+    directions = np.array(directions, dtype=float)
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    axes = orthogonalise(directions[[0, 1, 3]])
+    way = np.array(undecayed) @ axes.T
+    late = np.linspace(0, 1, 4)[:, None] * way  # leaves the first decay, at step 0
+    arrays = {
+        "decays": np.array([0, 1, 3]),
+        "projections": np.stack([late] * 3),
+        "away": np.stack([np.linalg.norm(late, axis=1)] * 3),
+        "moves": np.full((3, 3), np.linalg.norm(way) / 3),
+        "cosines": directions @ directions.T,
+        "shares": np.full(4, shares),
+        "walk_shares": np.full(4, 0.61),
+    }
+    return Recording(arrays, {})
+
+
+APART = [[1, 0, 0], [0, 1, 0], [0.1, 1, 2], [0, 0, 1]]
+ALIKE = [[1, 0, 0], [0.99, 0.1, 0], [0.99, 0.05, 0.05], [0.99, 0, 0.1]]
+
+
+def breaks(recording):
+    return lambda patch: patch.setattr(claims, "recorded", lambda *_: recording)
+
+
+@pytest.mark.parametrize(
+    "measure", [claims._along_the_gradient, claims._along_random_directions, claims._non_convex]
+)
+def test_the_lines_decide_whether_there_is_a_well_in_a_well(monkeypatch, decides, measure):
+    breaks(lines(WELL_IN_A_WELL))(monkeypatch)
+    assert measure()[1] == claims.HOLDS
+    decides(measure, breaks(lines(SINGLE)))
+    assert measure()[1] == claims.FAILS
+
+
+@pytest.mark.parametrize(
+    "measure",
+    [
+        claims._before_and_after,
+        claims._different_decays,
+        claims._orthogonal_axes,
+        claims._fine_structure,
+    ],
+)
+def test_the_angles_decide_whether_directions_differ(monkeypatch, decides, measure):
+    breaks(paths(APART))(monkeypatch)
+    assert measure()[1] == claims.HOLDS
+    decides(measure, breaks(paths(ALIKE, undecayed=(1, 0.1, 0))))
+    assert measure()[1] == claims.FAILS
+
+
+def test_an_aimless_walk_has_a_leading_component_too(monkeypatch, decides):
+    breaks(paths(APART))(monkeypatch)
+    decides(claims._one_direction_each, breaks(paths(APART, shares=0.62)))
+
+
+def test_recorded_axes_give_back_the_directions():
+    found = claims.leading(paths(ALIKE))
+    directions = np.array(ALIKE) / np.linalg.norm(ALIKE, axis=1, keepdims=True)
+    some = [0, 1, 3]
+    np.testing.assert_allclose(found[some] @ found[some].T, directions[some] @ directions[some].T)
+
+
+def test_the_undecayed_way_is_compared_with_the_first_branch():
+    """Steps of one size straight on: halfway between the last two points is the same way."""
+    for degrees in (0, 30, 80):
+        angle = np.radians(degrees)
+        way = (0.0, np.cos(angle), np.sin(angle))
+        assert claims.without_decay(paths(APART, way)) == pytest.approx(np.cos(angle))
+
+
+@pytest.mark.parametrize("kinks", [0.0, 1e-4])
+def test_convex_lines_may_have_kinks_but_no_rim(kinks):
+    rough = SINGLE + kinks * np.abs(np.sin(DISTANCES)) * DISTANCES**2
+    assert claims.convex(DISTANCES, rough)
+    assert not claims.convex(DISTANCES, WELL_IN_A_WELL)
