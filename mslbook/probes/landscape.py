@@ -6,7 +6,7 @@ losses themselves look wrong. Measured on a VGG11, a loss L in single precision 
 billion times smaller, at four to five times the cost on a CPU. Whether single precision will do
 is a question for `rounding`; where it will not, take
 ``line(loss.to(dtype=torch.float64), theta.double(), direction, distances)``. Half precision, and
-second differences of which nothing stands out from the rounding, are refused.
+second differences that are hardly more than rounding, are refused.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,9 @@ from mslbook.probes.sharpness import _one_point
 
 PARALLEL = 1e-3  # the sine of the angle below which two directions span no plane
 ORDER = 6  # of the differences that leave of a smooth line its rounding alone
-CLEAR = 5  # standard deviations of rounding, above which something is seen
+DROWNED = 3  # standard deviations of rounding, that second differences do not exceed
+CLEAR = 5  # standard deviations, of which a change must consist to be seen
+NEAR = 12  # values on either side of the lowest, in which the scatter there is measured
 FEW = 4  # points: no exponent is fitted to fewer
 CORE = 0.1  # the curvature's relative change at the end of the quadratic core
 
@@ -159,7 +161,7 @@ def second_difference(values, spacing):
     scatter of single kinks.
 
     Raises ``ValueError`` for fewer than 3 values, values that are not finite or in half precision,
-    a spacing that is not positive, and where no difference stands out from the rounding.
+    a spacing that is not positive, and where the differences are hardly more than rounding.
 
     >>> second_difference([9.0, 4.0, 1.0, 0.0, 1.0], spacing=0.5)
     array([8., 8., 8.])
@@ -169,11 +171,11 @@ def second_difference(values, spacing):
     scatter = _scatter(values)
     # What scatters by much more than the last digits is rugged at this spacing, not rounded.
     rounded = scatter <= 16 * np.finfo(values.dtype).eps * np.abs(values).max()
-    if rounded and np.abs(bends).max() < CLEAR * _amplified(scatter, 2):
+    if rounded and sqrt(np.mean(bends**2)) < DROWNED * _amplified(scatter, 2):
         raise ValueError(
-            f"at spacing {spacing:g} no second difference stands out from the rounding of the "
-            f"losses ({values.dtype}): take a wider spacing or, if these are not yet in double "
-            "precision, loss.to(dtype=torch.float64) at theta.double()"
+            f"at spacing {spacing:g} second differences drown in the rounding of the losses "
+            f"({values.dtype}): take a wider spacing or, if these are not yet in double precision, "
+            "loss.to(dtype=torch.float64) at theta.double()"
         )
     return bends / spacing**2
 
@@ -216,6 +218,7 @@ class Growth:
         does not within the range; below the spacing, it says only that the core is narrower
     exponents : p of the fit L - value ~ c |distance - minimum|^p on each side
     fitted : the two distances from the minimum between which each was fitted
+    spacing : that of the second differences
 
     Whatever a line does not tell is nan.
     """
@@ -226,6 +229,7 @@ class Growth:
     drops: tuple[float, float] = (nan, nan)
     exponents: tuple[float, float] = (nan, nan)
     fitted: tuple[tuple[float, float], tuple[float, float]] = ((nan, nan), (nan, nan))
+    spacing: float = nan
 
     def __repr__(self):
         pairs = [
@@ -247,13 +251,15 @@ def growth(distances, values):
     The minimum is the vertex of the parabola through the lowest value and its neighbours. From
     there each side is followed as far as the loss keeps rising. Its quadratic core ends where the
     second difference, interpolated linearly, first differs by a tenth from that at the minimum;
-    beyond, log(L - minimum) against log(distance) is fitted by a straight line, whose slope is the
+    beyond, log(L - value) against log(distance) is fitted by a straight line, whose slope is the
     exponent p. It starts no farther out than half way, so that a quadratic line has its exponent
     too. Below 2 the loss grows subquadratically (journal and preprint section 3.1).
 
-    A side with fewer than 4 points to fit has no exponent; a line whose lowest value is the first
-    or the last has no minimum, and everything is nan. The spacing sets what is averaged: where
-    kinks make second differences scatter, ``growth(distances[::4], values[::4])`` sees less of it.
+    A change by a tenth can be seen only where second differences scatter by much less, a fiftieth
+    of the curvature here. Where rounding or kinks make them scatter by more, only every second,
+    fourth, ... value is used, the lowest one always among them. If they still scatter with fewer
+    than 9 values left, all values are used and there are no drops. A side with fewer than 4 points
+    to fit has no exponent, and a line whose lowest value is the first or the last has no minimum.
 
     Raises ``ValueError`` for distances that are not equally spaced and increasing, for values that
     do not go with them, and for what `second_difference` refuses.
@@ -278,28 +284,48 @@ def growth(distances, values):
     lowest = int(ties[len(ties) // 2])
     if lowest in (0, len(values) - 1):
         return Growth()
-    bends = second_difference(values, spacing)
-    values = values.astype(float)
+    clear = _clear_stride(values, lowest)
+    stride = clear or 1
+    every = slice(lowest % stride, None, stride)
+    distances, values, lowest = distances[every], values[every].astype(float), lowest // stride
+    spacing *= stride
+    bends = np.diff(values, 2) / spacing**2
     curvature = float(bends[lowest - 1])
-    if not curvature > 0:  # as flat as the numbers can say
-        return Growth(float(distances[lowest]), float(values[lowest]), curvature)
+    if not curvature > 0:  # a flat bottom
+        return Growth(float(distances[lowest]), float(values[lowest]), curvature, spacing=spacing)
     slope = (values[lowest + 1] - values[lowest - 1]) / (2 * spacing)
     minimum = float(distances[lowest] - slope / curvature)
     value = float(values[lowest] - slope**2 / (2 * curvature))
-    before = _side((minimum - distances)[lowest - 1 :: -1], (values - value)[lowest - 1 :: -1],
-                   bends[: lowest - 1][::-1], curvature)  # fmt: skip
-    beyond = _side((distances - minimum)[lowest + 1 :], (values - value)[lowest + 1 :],
-                   bends[lowest:], curvature)  # fmt: skip
+    away, rise, ratios = distances - minimum, values - value, bends / curvature
+    before = _side(-away[lowest - 1 :: -1], rise[lowest - 1 :: -1], ratios[: lowest - 1][::-1],
+                   clear)  # fmt: skip
+    beyond = _side(away[lowest + 1 :], rise[lowest + 1 :], ratios[lowest:], clear)
     drops, exponents, fitted = zip(before, beyond, strict=True)
-    return Growth(minimum, value, curvature, drops, exponents, fitted)
+    return Growth(minimum, value, curvature, drops, exponents, fitted, spacing)
 
 
-def _side(away, rise, bends, curvature):
-    """The drop, the exponent and where it was fitted, from points ordered outwards."""
-    ratios = np.r_[1.0, bends / curvature]
-    places = np.r_[0.0, away[: len(bends)]]
-    drop = _first_below(places, ratios, 1 - CORE)
-    core = min(drop, _first_below(places, -ratios, -1 - CORE))
+def _clear_stride(values, lowest):
+    """The least power of 2 at which a tenth of the curvature at the lowest value is clear, or 0."""
+    stride = 1
+    while True:
+        every, place = values[lowest % stride :: stride], lowest // stride
+        if len(every) < ORDER + 3 or place in (0, len(every) - 1):
+            return 0
+        bend = float(np.diff(every[place - 1 : place + 2].astype(float), 2)[0])
+        near = every[max(place - NEAR, 0) : place + NEAR + 1]
+        if CORE * bend > CLEAR * _amplified(_scatter(near), 2):
+            return stride
+        stride *= 2
+
+
+def _side(away, rise, ratios, clear):
+    """The drop, the exponent and where it was fitted, from points ordered outwards.
+
+    `ratios` are of the curvature to that at the minimum, and tell something if they are `clear`.
+    """
+    places, ratios = np.r_[0.0, away[: len(ratios)]], np.r_[1.0, ratios]
+    drop = _first_below(places, ratios, 1 - CORE) if clear else nan
+    core = min(drop, _first_below(places, -ratios, -1 - CORE)) if clear else inf
     falls = np.flatnonzero(np.diff(rise) <= 0)
     well = slice(int(falls[0]) + 1 if len(falls) else None)
     away, rise = away[well], rise[well]
