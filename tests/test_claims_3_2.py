@@ -20,8 +20,8 @@ def lines(losses):
     return Recording(arrays, {})
 
 
-def paths(directions, undecayed=(0.0, 0.0, 1.0), shares=0.9):
-    """A recording of paths whose trunk and branches have these leading directions (4, 3)."""
+def paths(directions, undecayed=(0.0, 0.0, 0.0, 1.0), shares=0.9):
+    """A recording of paths whose trunk and branches have these leading directions (4, 4)."""
     from mslbook.probes import orthogonalise
 
     directions = np.array(directions, dtype=float)
@@ -41,8 +41,8 @@ def paths(directions, undecayed=(0.0, 0.0, 1.0), shares=0.9):
     return Recording(arrays, {})
 
 
-APART = [[1, 0, 0], [0, 1, 0], [0.1, 1, 2], [0, 0, 1]]
-ALIKE = [[1, 0, 0], [0.99, 0.1, 0], [0.99, 0.05, 0.05], [0.99, 0, 0.1]]
+APART = np.eye(4)
+ALIKE = np.eye(4) + [10, 0, 0, 0]
 
 
 def breaks(recording):
@@ -71,7 +71,7 @@ def test_the_lines_decide_whether_there_is_a_well_in_a_well(monkeypatch, decides
 def test_the_angles_decide_whether_directions_differ(monkeypatch, decides, measure):
     breaks(paths(APART))(monkeypatch)
     assert measure()[1] == claims.HOLDS
-    decides(measure, breaks(paths(ALIKE, undecayed=(1, 0.1, 0))))
+    decides(measure, breaks(paths(ALIKE, undecayed=(1, 0.1, 0, 0))))
     assert measure()[1] == claims.FAILS
 
 
@@ -82,7 +82,7 @@ def test_an_aimless_walk_has_a_leading_component_too(monkeypatch, decides):
 
 def test_recorded_axes_give_back_the_directions():
     found = claims.leading(paths(ALIKE))
-    directions = np.array(ALIKE) / np.linalg.norm(ALIKE, axis=1, keepdims=True)
+    directions = ALIKE / np.linalg.norm(ALIKE, axis=1, keepdims=True)
     some = [0, 1, 3]
     np.testing.assert_allclose(found[some] @ found[some].T, directions[some] @ directions[some].T)
 
@@ -91,7 +91,7 @@ def test_the_undecayed_way_is_compared_with_the_first_branch():
     """Steps of one size straight on: halfway between the last two points is the same way."""
     for degrees in (0, 30, 80):
         angle = np.radians(degrees)
-        way = (0.0, np.cos(angle), np.sin(angle))
+        way = (0.0, np.cos(angle), 0.0, np.sin(angle))
         assert claims.without_decay(paths(APART, way)) == pytest.approx(np.cos(angle))
 
 
