@@ -174,7 +174,8 @@ class DecayedTraining:
                 "He's normal initialisation, no BatchNorm",
                 "loss": f"{chosen.loss}, channels standardised",
                 "optimiser": f"{self._method()}, η from {high:g} to {low:g} after epoch "
-                + " or ".join(map(str, chosen.decays)),
+                + " or ".join(str(e) for e in chosen.decays if e < chosen.epochs)
+                + " or never" * (chosen.decays[-1] == chosen.epochs),
                 "seeds": list(range(len(found))),
                 "epochs": chosen.epochs,
                 "steps": self.updates * chosen.epochs,
