@@ -49,7 +49,14 @@ def test_a_section_is_its_own_part_of_the_whole(unmeasured, section):
 NUMBERED = [
     *("lemma 4.1", "theorem 4.1", "theorem 4.2", "theorem 4.3", "definition 4.1"),
     *("remark 4.1", "remark 4.2", "eq. 4.2", "eq. 4.5", "eq. 4.8", "eq. 5.1", "eq. 6.1", "eq. 6.2"),
-    *("fig. 2.1 left", "fig. 4.1 left", "fig. 4.1 middle", "fig. 4.1 right", "fig. 4.2"),
+    *(
+        "fig. 2.1 left",
+        "fig. 2.1 right",
+        "fig. 4.1 left",
+        "fig. 4.1 middle",
+        "fig. 4.1 right",
+        "fig. 4.2",
+    ),
     *("fig. 5.1", "fig. 6.1 left", "fig. 6.1 right"),
 ]
 

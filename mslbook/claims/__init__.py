@@ -5,6 +5,7 @@ One module for each section of the paper: the functions that measure, and the ro
 
 from mslbook.claims import (
     section_2_1,
+    section_2_2,
     section_4_1,
     section_4_2,
     section_4_3,
@@ -16,7 +17,16 @@ from mslbook.claims.claim import FAILS, HOLDS, RESERVED, SIGNS, Claim, Ledger, m
 
 __all__ = ["FAILS", "HOLDS", "RESERVED", "SIGNS", "Claim", "Ledger", "ledger", "measured", "report"]
 
-SECTIONS = (section_2_1, section_4_1, section_4_2, section_4_3, section_4_4, section_5, section_6)
+SECTIONS = (
+    section_2_1,
+    section_2_2,
+    section_4_1,
+    section_4_2,
+    section_4_3,
+    section_4_4,
+    section_5,
+    section_6,
+)
 CLAIMS = tuple(claim for section in SECTIONS for claim in section.CLAIMS)
 
 

@@ -14,18 +14,18 @@ def decays_by_epoch(run):
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=TWO_PANELS)
     epochs, decays = run["epochs"], run["decays"]
+    settled = epochs >= 0.05 * epochs[-1]  # the first fall would flatten everything else
     for axes, name, scale in ((left, "train_losses", 1), (right, "test_accuracy", 100)):
-        curves = scale * np.swapaxes(run[name], 0, 1)
-        for decay, seeds, (colour, dash) in reversed(
-            list(zip(decays, curves, THREE_LINES, strict=False))
-        ):
-            axes.plot(epochs, seeds.T, "-", color=colour, linewidth=0.5, alpha=0.6)
-            label = _name(decay, epochs[-1])
-            axes.plot(epochs, seeds.mean(axis=0), dash, color=colour, linewidth=2.2, label=label)
+        branches = zip(decays, scale * np.swapaxes(run[name], 0, 1), THREE_LINES, strict=False)
+        for decay, seeds, (colour, dash) in reversed(list(branches)):
+            label = "never" if decay == epochs[-1] else f"decay at {decay}"
+            seeds = seeds[:, settled]
+            axes.plot(epochs[settled], seeds.T, "-", color=colour, linewidth=0.5, alpha=0.6)
+            axes.plot(epochs[settled], seeds.mean(axis=0), dash, color=colour, label=label)
         _mark(axes, decays[decays < epochs[-1]])
-    left.set(xlabel="epoch", ylabel="training loss")
-    right.set(xlabel="epoch", ylabel="test accuracy (%)")
-    _legend(right)
+    left.set(xlabel="epoch", ylabel="training loss", xlim=(0, None))
+    right.set(xlabel="epoch", ylabel="test accuracy (%)", xlim=(0, None))
+    right.legend(loc="lower right")
     return figure
 
 
@@ -44,7 +44,7 @@ def around_decays(decays, epochs, losses, window):
         axes.axvline(decay, color=GREY, linestyle="--", linewidth=1)
         axes.set(xlabel="epoch", title=f"decay at {decay}")
     panels[0].set_ylabel("training loss")
-    panels[0].legend(loc="lower left")
+    panels[0].legend(loc="upper right")
     return figure
 
 
@@ -60,7 +60,8 @@ def quadratic_decays(paths, end):
         right.plot(path.steps, distance, dash, color=colour, label=name)
     left.set(xlabel="step", ylabel="loss", yscale="log")
     right.set(xlabel="step", ylabel="distance to the end", yscale="log")
-    _legend(right)
+    right.set_ylim(1e-9, 1e4)
+    right.legend(loc="upper right")
     return figure
 
 
@@ -72,25 +73,19 @@ def live_decays(steps, losses, accuracies, decays, budget):
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=TWO_PANELS)
     for axes, curves in ((left, losses), (right, accuracies)):
-        for (name, seeds), (colour, dash) in zip(curves.items(), THREE_LINES, strict=True):
+        for (name, seeds), (colour, dash) in zip(curves.items(), THREE_LINES, strict=False):
             axes.plot(steps[name], seeds.T, "-", color=colour, linewidth=0.5, alpha=0.6)
             axes.plot(steps[name], seeds.mean(axis=0), dash, color=colour, label=name)
         _mark(axes, decays)
         axes.axvline(budget, color=GREY, linestyle=":", linewidth=1.5)
     left.set(xlabel="step", ylabel="training loss", xscale="log", yscale="log")
-    right.set(xlabel="step", ylabel="test accuracy (%)", xscale="log")
-    _legend(right)
+    left.set_yticks([0.03, 0.1, 0.3], labels=["0.03", "0.1", "0.3"])
+    left.minorticks_off()
+    right.set(xlabel="step", ylabel="test accuracy (%)", xscale="log", ylim=(50, None))
+    right.legend(loc="lower right")
     return figure
-
-
-def _name(decay, last):
-    return "never" if decay == last else f"decay at {decay}"
 
 
 def _mark(axes, steps):
     for step in steps:
         axes.axvline(step, color=GREY, linestyle="--", linewidth=1)
-
-
-def _legend(axes):
-    axes.legend(loc="lower right", labelcolor=GREY)
