@@ -3,8 +3,8 @@
 A second difference is a small difference of large numbers, and drowns in rounding long before the
 losses themselves look wrong. Measured on a VGG11, a loss L in single precision scatters by about
 5e-8 L, so its second differences at spacing h by 1.2e-7 L / h²; in double precision both are
-hundreds of millions of times smaller, at four to five times the cost on a CPU. Whether single precision will do
-is a question for `rounding`; where it will not, take
+hundreds of millions of times smaller, at four to five times the cost on a CPU. Whether single
+precision will do is a question for `rounding`; where it will not, take
 ``line(loss.to(dtype=torch.float64), theta.double(), direction, distances)``. Half precision, and
 second differences that are hardly more than rounding, are refused.
 """
