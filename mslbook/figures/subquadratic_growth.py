@@ -1,0 +1,103 @@
+"""The figures of chapter 3.1."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from mslbook.figures import BLUE, GREY, ONE_PANEL, THREE_LINES, TWO_PANELS, VERMILLION
+
+DOWNHILL = "distance downhill, in steps"
+
+
+def along_the_gradient(runs, bends, every):
+    """Journal fig. 3.1, preprint fig. 2: loss and second difference on the last line of descent.
+
+    `runs` are recordings by the name of the network; `bends`, by name as well, the second
+    differences of each ``fine[::every]``.
+    """
+    size = (7.0, 4.6)
+    figure, rows = plt.subplots(2, len(runs), figsize=size, sharex=True, squeeze=False)
+    figure.supxlabel(DOWNHILL, fontsize="medium")
+    for (upper, lower), (name, run) in zip(rows.T, runs.items(), strict=True):
+        steps, losses = run["fine_steps"], run["fine"]
+        upper.plot(steps, losses, "-", color=BLUE)
+        for place, fill, label in ((0, "none", "iterate"), (1, "full", "next one")):
+            height = losses[abs(steps - place).argmin()]
+            look = {"color": VERMILLION, "fillstyle": fill, "linestyle": "none"}
+            upper.plot(place, height, "o", markersize=8, label=label, **look)
+        upper.set(title=name)
+        lower.plot(steps[::every][1:-1], bends[name], ".-", color=BLUE, linewidth=1.5)
+        lower.axhline(2 / run["lr"], color=GREY, linestyle="--", linewidth=1.5, label="2/η")
+    rows[0, 0].set_ylabel("loss")
+    rows[1, 0].set_ylabel("second difference")
+    rows[0, 0].legend(loc="upper center", handletextpad=0.2)
+    rows[1, 0].legend(loc="lower left")
+    return figure
+
+
+def many_lines(found):
+    """Curvature along the lines of descent of many probes: median, middle half, and 2/η.
+
+    `found` holds the :class:`~mslbook.experiments.descent_lines.Lines` by the name of the network.
+    """
+    figure, panels = plt.subplots(1, len(found), figsize=TWO_PANELS, sharey=True, squeeze=False)
+    for axes, (name, lines) in zip(panels[0], found.items(), strict=True):
+        steps = lines.steps[1:-1]
+        low, middle, high = np.quantile(lines.bends, (0.25, 0.5, 0.75), axis=0)
+        axes.fill_between(steps, low, high, color=BLUE, alpha=0.25, linewidth=0)
+        axes.plot(steps, middle, "-", color=BLUE, label="along the line")
+        axes.axhline(1, color=GREY, linestyle="--", linewidth=1.5, label="2/η")
+        axes.plot(0, np.interp(0, steps, middle), "o", color=VERMILLION, fillstyle="none")
+        axes.plot(1, np.interp(1, steps, middle), "o", color=VERMILLION)
+        axes.set(title=name)
+    figure.supxlabel(DOWNHILL, fontsize="medium")
+    panels[0, 0].set_ylabel("curvature, in 2/η")
+    panels[0, 0].legend(loc="lower left")
+    return figure
+
+
+def two_spacings(steps, fine, coarse, every, hessian, noise):
+    """Second differences of one line at the finest and at a wider spacing, and the Hessian's.
+
+    `fine` are those between neighbours of `steps`, `coarse` those of every `every`-th; `hessian` is
+    the curvature v·Hv at the iterate and `noise` the measured scatter of `fine`.
+    """
+    figure, axes = plt.subplots(figsize=ONE_PANEL)
+    axes.plot(steps[1:-1], fine, ".", color=GREY, markersize=3, label="a fortieth of a step")
+    axes.plot(steps[::every][1:-1], coarse, "-", color=BLUE, label="a fifth of a step")
+    axes.plot(0, hessian, "D", color=VERMILLION, label="the Hessian's, v·Hv")
+    axes.errorbar(2.7, np.interp(2.7, steps[1:-1], fine), noise, color=GREY, capsize=4)
+    axes.set(xlabel=DOWNHILL, ylabel="second difference", ylim=(0, None))
+    axes.legend(loc="lower left")
+    return figure
+
+
+def spectra(grid, shares):
+    """The share of the Hessian's eigenvalues above each value, for every network."""
+    figure, axes = plt.subplots(figsize=ONE_PANEL)
+    for (name, share), (colour, dash) in zip(shares.items(), THREE_LINES, strict=False):
+        axes.plot(grid, np.where(share > 0, share, np.nan), dash, color=colour, label=name)
+    axes.axvline(1, color=GREY, linestyle="--", linewidth=1.5)
+    axes.text(0.9, 0.95, "2/η", ha="right", transform=axes.get_xaxis_transform())
+    axes.set(xscale="log", yscale="log", xlabel="eigenvalue, in 2/η", ylabel="share above")
+    axes.legend(loc="lower left")
+    return figure
+
+
+def two_activations(distances, losses, parabolas, bends):
+    """Loss and curvature along one line of each live network, with the parabola of its bottom.
+
+    Keys are the activations; curvatures are in units of 2/η.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=TWO_PANELS)
+    for (name, values), (colour, dash) in zip(losses.items(), THREE_LINES, strict=False):
+        left.plot(distances, values, dash, color=colour, label=name)
+        right.plot(distances[1:-1], bends[name], dash, color=colour)
+    for values in parabolas.values():
+        left.plot(distances, values, "--", color=GREY, linewidth=1.2)
+    left.plot([], [], "--", color=GREY, linewidth=1.2, label="parabola")
+    right.axhline(1, color=GREY, linestyle="--", linewidth=1.5)
+    right.text(0.02, 1, "2/η", va="bottom", transform=right.get_yaxis_transform())
+    left.set(xlabel="distance from the minimum", ylabel="loss")
+    right.set(xlabel="distance from the minimum", ylabel="curvature, in 2/η", ylim=(0, None))
+    left.legend(loc="upper center")
+    return figure
