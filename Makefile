@@ -56,7 +56,8 @@ clean:  ## remove what was built, the environment included
 
 # The environment comes in two sizes: .html builds the book, .dev runs everything and contains .html.
 # A stamp stands only while its environment is complete, so an interrupted installation is started
-# afresh, and a second job waits for the first and finds its work done.
+# afresh, and a second job waits for the first and finds its work done. Bytecode is compiled once and
+# for all, since many processes import torch.
 .venv/.html: EXTRAS := html,book
 .venv/.dev: EXTRAS := dev
 .venv/.html .venv/.dev: pyproject.toml constraints.txt
@@ -72,5 +73,6 @@ clean:  ## remove what was built, the environment included
 	  $(BIN)/pip install --quiet --disable-pip-version-check $(UV)
 	fi
 	rm -f .venv/.html .venv/.dev
-	$(BIN)/uv pip install --python $(BIN)/python --constraint constraints.txt --editable '.[$(EXTRAS)]'
+	$(BIN)/uv pip install --compile-bytecode --python $(BIN)/python --constraint constraints.txt \
+	  --editable '.[$(EXTRAS)]'
 	touch .venv/.html $@
