@@ -12,6 +12,7 @@ from mslbook.descent import iterate  # noqa: E402
 from mslbook.experiments import picture_deciles, recording  # noqa: E402
 from mslbook.experiments.picture_deciles import (  # noqa: E402
     ARMS,
+    PROBED,
     TABLES,
     FirstLayer,
     Settings,
@@ -24,6 +25,7 @@ from mslbook.experiments.picture_deciles import (  # noqa: E402
     network_loss,
     speeds,
     tenths,
+    width,
 )
 from mslbook.experiments.training import Training  # noqa: E402
 from mslbook.losses.network import NetworkLoss, half_squared_error  # noqa: E402
@@ -205,6 +207,7 @@ def test_a_run_records_every_arm_seed_and_moment(recorded_run):
     assert recorded_run["growth"].shape == (2, 1, 3, 2, 5)
     assert recorded_run["sharpness"].shape == (2, 1, 3, 3, 10)
     assert recorded_run["lines"].shape == (2, 3, 2, 10, 65)
+    assert recorded_run["widths"].shape == (2, 1, 3, 2, 10)
     assert np.isnan(recorded_run["edge_steps"]).all()  # so mild a descent never arrives
     assert np.isnan(recorded_run["sharpness"][:, :, 1]).all()
     np.testing.assert_allclose(
@@ -229,19 +232,33 @@ def test_too_few_pictures_are_refused(tmp_path):
         run(tmp_path, replace(TINY, pictures=2000))
 
 
+def column_of(rows, moments):
+    """What is recorded of a training with the edge at 5, its tables numbered by the moments."""
+    numbers = np.arange(float(len(moments)))
+    rows = dict.fromkeys((*TABLES, *PROBED), numbers) | {"moment_steps": moments} | rows
+    rows["lines"] = [DISTANCES**2 - number * DISTANCES**4 for number in numbers]
+    return _column(Training(0, torch.zeros(1), losses=[1.0], rows=rows), 5.0, DISTANCES)
+
+
+def test_a_width_is_where_the_even_part_of_the_curvature_is_down_a_tenth():
+    distances = np.linspace(-0.5, 0.5, 101)
+    for quartic, odd in ((1.0, 0.0), (4.0, 3.0)):  # 2 - 12 q t² is 1.8 at t = sqrt(1 / 60 q)
+        values = distances**2 - quartic * distances**4 + odd * (distances + distances**3)
+        assert width(distances, values) == pytest.approx((1 / 60 / quartic) ** 0.5, rel=1e-2)
+    assert width(distances, distances**2 + distances**4) == np.inf
+
+
 def test_the_first_probe_past_the_edge_is_a_moment():
     steps = np.array([0, 2, 4, 6])
     rows = {"probe_steps": steps, "top": np.array([4.0, 4.9, 5.0, 4.5])}
-    rows |= {"moment_steps": [0, 4, 6], **{name: np.arange(3.0) for name in TABLES}}
-    column = _column(Training(6, torch.zeros(1), losses=[1.0], rows=rows), edge=5.0)
+    column = column_of(rows, moments=[0, 4, 6])
     assert column["edge_steps"] == 4
     np.testing.assert_array_equal(column["share"], [0, 1, 2])
 
 
 def test_a_run_past_the_edge_from_the_start_has_its_first_two_moments_there():
-    rows = {"probe_steps": np.array([0, 2]), "top": np.array([6.0, 4.0]), "moment_steps": [0, 2]}
-    rows |= {name: np.arange(2.0) for name in TABLES}
-    column = _column(Training(2, torch.zeros(1), losses=[1.0], rows=rows), edge=5.0)
+    rows = {"probe_steps": np.array([0, 2]), "top": np.array([6.0, 4.0])}
+    column = column_of(rows, moments=[0, 2])
     np.testing.assert_array_equal(column["share"], [0, 0, 1])
 
 

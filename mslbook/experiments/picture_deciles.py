@@ -23,7 +23,7 @@ from mslbook.experiments.recording import environment
 from mslbook.experiments.training import accuracy, resume, train
 from mslbook.losses.network import NetworkLoss, half_squared_error
 from mslbook.models import fully_connected
-from mslbook.probes import growth, line, sharpness
+from mslbook.probes import growth, line, second_difference, sharpness
 
 VERSION = 1  # of the recipe: a checkpoint or recording of another one is another run
 ARMS = ("real", "equal", "shuffled", "hundredfold")
@@ -33,7 +33,8 @@ TENTHS = 10
 TOL = 1e-2  # of the residuals: the eigenvalues themselves are off by the square of it
 POINTS = 65  # along a line
 TABLES = ("length", "speed", "loss", "gradient", "share", "sharpness", "first_layer",
-          "lines", "drops", "first_part")  # fmt: skip
+          "lines", "first_part")  # fmt: skip
+PROBED = ("probe_steps", "accuracy", "top", "residual", "growth")
 GROWTH = ("curvature", "drop below", "drop beyond", "exponent below", "exponent beyond")
 
 
@@ -182,9 +183,8 @@ def measure_tenths(loss, theta, v, by_length, distances, seed=0):
     ``loss``, ``gradient`` (its norm), ``share`` (v . H v of the tenth's loss; if the tenths are
     equally large the mean of the ten is v . H v of the whole loss, its sharpness), ``sharpness``
     (of the tenth alone) and ``first_layer`` (its sharpness in the weights of the first layer
-    alone). Then ``lines`` (2, 10, D), the losses along v of the tenths by length and by speed;
-    ``drops`` (2, 10, 2), as in :class:`~mslbook.probes.Growth`; and ``first_part``, the share of
-    ||v||² that the weights of the first layer have.
+    alone). Then ``lines`` (2, 10, D), the losses along v of the tenths by length and by speed, and
+    ``first_part``, the share of ||v||² that the weights of the first layer have.
     """
     each = {"length": loss.inputs.flatten(1).norm(dim=1).cpu().numpy(), "speed": speeds(loss, v)}
     random = np.random.default_rng(seed)
@@ -199,9 +199,29 @@ def measure_tenths(loss, theta, v, by_length, distances, seed=0):
         **{name: np.array([[a[rows].mean() for rows in ten] for ten in groups])
            for name, a in each.items()},
         "lines": lines,
-        "drops": np.array([[growth(distances, one).drops for one in ten] for ten in lines]),
         "first_part": float(v[: first_weights(loss)].square().sum()),
     }  # fmt: skip
+
+
+def width(distances, values):
+    """How far from the middle of a line its curvature, averaged over both sides, is down a tenth.
+
+    The average leaves out what is odd about the line, such as its slope. `distances` (D,) are
+    equally spaced and symmetrical, D odd; inf where the curvature stays above nine tenths.
+
+    >>> distances = np.linspace(-1, 1, 65)
+    >>> print(f"{width(distances, distances**2 - distances**4 + distances):.2f}")
+    0.13
+    """
+    spacing = (distances[-1] - distances[0]) / (len(distances) - 1)
+    bends = second_difference(values, spacing)
+    middle = len(bends) // 2
+    even = (bends[middle:] + bends[middle::-1]) / (2 * bends[middle])
+    below = np.flatnonzero(even < 0.9)
+    if not len(below):
+        return np.inf
+    i = below[0]
+    return spacing * (i - 1 + (even[i - 1] - 0.9) / (even[i - 1] - even[i]))
 
 
 def _tenth(loss, theta, v, rows):
@@ -226,7 +246,7 @@ def run(pictures, size, device, folder, progress=True):
     ``growth`` (4, S, P + 1, 2, 5), the whole loss along the gradient and the top eigenvector in
     the numbers that GROWTH names; ``edge_steps`` (4, S), NaN for never; ``distances`` (65,); and
     for every name in `measure_tenths` its array behind (4, S, 3), ``lines`` behind (4, 3) for the
-    first seed alone.
+    first seed alone; ``widths`` (4, S, 3, 2, 10), the `width` of each of these lines.
     """
     chosen = settings(pictures.name, size)
     identity = identify("sec6_deciles", VERSION, pictures, chosen.pictures, size, chosen, device)
@@ -238,7 +258,7 @@ def run(pictures, size, device, folder, progress=True):
         _descend(*losses[one], one, chosen, *_kept(folder, identity, *one), progress)
         for one in which
     ]
-    columns = [_column(part, 2 / chosen.lr) for part in parts]
+    columns = [_column(part, 2 / chosen.lr, _distances(chosen.reach)) for part in parts]
     arrays = {
         name: np.array([column[name] for column in columns], dtype=np.float32).reshape(
             len(ARMS), chosen.seeds, *np.shape(columns[0][name])
@@ -255,6 +275,9 @@ def run(pictures, size, device, folder, progress=True):
             "PyTorch's default initialisation",
             "loss": "half squared error to the one-hot target, pixels standardised",
             "optimiser": "full-batch gradient descent",
+            "arms": ARMS,
+            "moments": MOMENTS,
+            "orders": ORDERS,
             "wall_seconds": round(sum(part.seconds for part in parts)),
         }
     )
@@ -306,14 +329,16 @@ def _descend(loss, by_length, which, chosen, checkpoint, identity, progress):
     )
 
 
-def _column(part, edge):
+def _column(part, edge, distances):
     """What is recorded of one training, the three moments in their order."""
-    rows = {name: np.array(column) for name, column in part.rows.items()}
-    steps, past = rows.pop("moment_steps"), rows["top"] >= edge
+    rows = {name: np.array(column, dtype=float) for name, column in part.rows.items()}
+    steps, past = rows["moment_steps"], rows["top"] >= edge
     edge_step = rows["probe_steps"][np.argmax(past)] if past.any() else np.nan
     moments = [int(np.argmax(steps == step)) for step in (0, edge_step, steps[-1])]
-    for name in TABLES:
-        rows[name] = rows[name][moments].astype(float)
-        if not past.any():
-            rows[name][1] = np.nan
-    return {"losses": part.losses, "edge_steps": edge_step, **rows}
+    tables = {name: rows[name][moments] for name in TABLES}
+    tables["widths"] = np.apply_along_axis(lambda one: width(distances, one), -1, tables["lines"])
+    if not past.any():
+        for table in tables.values():
+            table[1] = np.nan
+    probed = {name: rows[name] for name in PROBED}
+    return {"losses": part.losses, "edge_steps": edge_step, **probed, **tables}
