@@ -2,8 +2,9 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
-from mslbook.figures import BLUE, GREEN, GREY, PURPLE, THREE_LINES, TWO_PANELS, VERMILLION
+from mslbook.figures import BLUE, GREY, PURPLE, THREE_LINES, TWO_PANELS, VERMILLION
 
 LOOKS = (*((colour, dash) for colour, dash in THREE_LINES), (PURPLE, "--"))
 
@@ -59,7 +60,7 @@ def decayed_paths(projections, decays, moves):
     branches; `moves` (D, E) the lengths of their steps.
     """
     figure = plt.figure(figsize=(7.0, 3.6))
-    rows = figure.add_gridspec(1, 2, width_ratios=(1.15, 1))
+    rows = figure.add_gridspec(1, 2, width_ratios=(1.2, 1), wspace=0.35)
     space = figure.add_subplot(rows[0], projection="3d")
     lengths = figure.add_subplot(rows[1])
     last = decays[-1]
@@ -75,22 +76,14 @@ def decayed_paths(projections, decays, moves):
         space.plot(*branch[-1:].T, marker, color=colour, markersize=7, fillstyle="none")
         lengths.plot(np.arange(decay + 1, len(path)), steps[decay:], dash, color=colour)
     lengths.set(xlabel="step", ylabel="length of a step", yscale="log")
-    space.set(xlabel="trunk", ylabel="first branch", zlabel="last branch")
+    for axis, name in zip("xyz", ("trunk", "first branch", "last branch"), strict=True):
+        getattr(space, f"set_{axis}label")(name, fontsize=10)
     space.tick_params(labelsize=8, pad=-3)
     for axis in (space.xaxis, space.yaxis, space.zaxis):
         axis.set_pane_color((0, 0, 0, 0))
+        axis.set_major_locator(MaxNLocator(4))
         axis.labelpad = -4
     space.grid(visible=False)
-    space.legend(loc="upper left", fontsize=9)
-    return figure
-
-
-def turning(steps, cosines):
-    """How the direction of a path turns: cosines with a later direction, by step."""
-    figure, axes = plt.subplots(figsize=(5.0, 2.8))
-    for (colour, dash), (label, values) in zip(LOOKS, cosines.items(), strict=False):
-        axes.plot(steps, values, dash, color=colour, label=label)
-    axes.axhline(0, color=GREEN, linestyle=":", linewidth=1.2)
-    axes.set(xlabel="step", ylabel="cosine")
-    axes.legend(loc="lower right")
+    space.legend(loc="upper left", fontsize=9, labelspacing=0.2)
+    space.set_box_aspect(None, zoom=0.9)
     return figure
