@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mslbook.claims import section_6 as claims
+from mslbook.experiments.recording import Recording
 from mslbook.losses import F2, EmpiricalLoss, Quadratic, f1, three_neurons
 
 
@@ -107,6 +108,52 @@ def one_faint_picture(monkeypatch):
     pictures(monkeypatch, pixels=lambda lengths: np.append(lengths[0] / 100, lengths[1:]))
 
 
+def trained(monkeypatch, name, arm, change):
+    """Change what was recorded under a name for one arm of the trainings, or for all (a slice)."""
+    run = claims._trained()
+    array = run[name].copy()
+    at = arm if isinstance(arm, slice) else run.provenance["arms"].index(arm)
+    arrays = {key: run[key][at] for key in run.arrays if key != "distances"}
+    array[at] = change(arrays)
+    monkeypatch.setattr(claims, "_trained", lambda: Recording({**run.arrays, name: array}, ABOUT))
+
+
+EVERY = slice(None)
+ABOUT = claims._trained().provenance
+
+
+def tenths_of_one_sharpness(monkeypatch):
+    trained(monkeypatch, "sharpness", "real", lambda run: np.full_like(run["sharpness"], 80.0))
+
+
+def no_effect_of_direction(monkeypatch):
+    trained(monkeypatch, "sharpness", "equal", lambda run: np.full_like(run["sharpness"], 80.0))
+
+
+def first_layer_by_the_square(monkeypatch):
+    trained(monkeypatch, "first_layer", EVERY, lambda run: run["length"] ** 2)
+
+
+def first_layer_of_one_sharpness(monkeypatch):
+    trained(monkeypatch, "first_layer", EVERY, lambda run: np.ones_like(run["length"]))
+
+
+def wells_of_one_width(monkeypatch):
+    trained(monkeypatch, "widths", "equal", lambda run: np.full_like(run["widths"], 0.1))
+
+
+def shares_by_the_speed(monkeypatch):
+    trained(monkeypatch, "share", "equal", lambda run: run["speed"])
+
+
+def parabolas_for_equal_lengths(monkeypatch):
+    trained(monkeypatch, "growth", "equal", lambda run: np.full_like(run["growth"], 2.0))
+
+
+def equal_shares(monkeypatch):
+    trained(monkeypatch, "share", "equal", lambda run: np.full_like(run["share"], 80.0))
+
+
 def tanh_network(monkeypatch):
     def network(x, weights, biases):
         for weight, bias in zip(weights[:-1], biases[:-1], strict=True):
@@ -166,6 +213,14 @@ def scaled_once_more(monkeypatch):
         (claims._standardised, pictures_scaled_up),
         (claims._norms, one_faint_picture),
         (claims._norms, light_tails),
+        (claims._tenths_by_length, tenths_of_one_sharpness),
+        (claims._tenths_by_length, no_effect_of_direction),
+        (claims._first_layer_power, first_layer_by_the_square),
+        (claims._first_layer_power, first_layer_of_one_sharpness),
+        (claims._wells_by_speed, wells_of_one_width),
+        (claims._wells_by_speed, shares_by_the_speed),
+        (claims._growth_by_arm, parabolas_for_equal_lengths),
+        (claims._growth_by_arm, equal_shares),
         (claims._same_shape, tanh_network),
         (claims._same_shape, a_layer_without_depth),
         (claims._first_identity, tanh_network),

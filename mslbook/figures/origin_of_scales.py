@@ -3,7 +3,17 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from mslbook.figures import BLUE, GREEN, GREY, OCHRE, ONE_PANEL, THREE_LINES, TWO_PANELS, VERMILLION
+from mslbook.figures import (
+    BLUE,
+    GREEN,
+    GREY,
+    OCHRE,
+    ONE_PANEL,
+    PURPLE,
+    THREE_LINES,
+    TWO_PANELS,
+    VERMILLION,
+)  # fmt: skip
 
 
 def two_losses(w, three, uniform, side, heights):
@@ -73,4 +83,49 @@ def lengths_and_curvature(lengths, w, of_lengths, of_components):
     right.set(xlabel="$w$ × median size", ylabel="relative $L'(w)/w$")
     right.set(xscale="log", yscale="log", ylim=(1e-6, 2))
     right.legend(loc="lower left", fontsize=10)
+    return figure
+
+
+def tenths(sharpness, band, speed, width):
+    """Tenths of pictures by length and by speed, on logarithmic axes.
+
+    Left, `sharpness` maps a label to that of ten tenths, relative to the whole, over a grey `band`
+    from least to most; right, `width` over `speed`, each mapping a label to arrays, beside a line
+    of slope -1.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=TWO_PANELS)
+    number = np.arange(1, 11)
+    left.axhspan(*band, color=GREY, alpha=0.3, linewidth=0, label="random")
+    looks = ((BLUE, "-o"), (GREEN, ":s"), (VERMILLION, "-.^"))
+    for (label, y), (colour, look) in zip(sharpness.items(), looks, strict=True):
+        left.plot(number, y, look, color=colour, markersize=4, label=label)
+    left.set(xlabel="tenth of the pictures, by length", ylabel="relative sharpness", yscale="log")
+    left.set(xticks=(1, 4, 7, 10), yticks=(0.25, 0.5, 1, 2, 4), yticklabels=(0.25, 0.5, 1, 2, 4))
+    left.set(ylim=(0.2, 8))
+    left.minorticks_off()
+    left.legend(loc="upper left", fontsize=9, ncols=2)
+    for (label, y), (colour, look) in zip(width.items(), looks, strict=False):
+        right.plot(speed[label], y, look[-1], color=colour, markersize=5, label=label)
+    ends = np.array([8.0, 60.0])
+    right.plot(ends, 1.7 / ends, "--", color=GREY, label="slope −1")
+    right.set(xlabel="speed", ylabel="width of the core", xscale="log", yscale="log")
+    right.set(xticks=(10, 20, 50), xticklabels=(10, 20, 50))
+    right.set(yticks=(0.02, 0.05, 0.1, 0.2), yticklabels=(0.02, 0.05, 0.1, 0.2))
+    right.minorticks_off()
+    right.legend(loc="lower left", fontsize=9)
+    return figure
+
+
+def growth_by_arm(losses, exponents):
+    """The growth exponent over the training loss; each maps a label to an array, a line per row."""
+    figure, axes = plt.subplots(figsize=ONE_PANEL)
+    looks = ((BLUE, "o"), (GREEN, "s"), (VERMILLION, "^"), (PURPLE, "x"))
+    for (label, y), (colour, marker) in zip(exponents.items(), looks, strict=True):
+        axes.plot(losses[label].ravel(), y.ravel(), marker, color=colour, markersize=4, label=label)
+    axes.axhline(2, color=GREY, linewidth=1)
+    axes.text(0.055, 1.98, "a parabola", color=GREY, fontsize=9, ha="right", va="top")
+    axes.set(xlabel="training loss", ylabel="growth exponent", xscale="log", ylim=(1.4, 2.1))
+    axes.set(xlim=(0.7, 0.05), xticks=(0.5, 0.2, 0.1), xticklabels=(0.5, 0.2, 0.1))
+    axes.minorticks_off()
+    axes.legend(loc="upper left", bbox_to_anchor=(0.0, 0.84), fontsize=9, ncols=2)
     return figure
