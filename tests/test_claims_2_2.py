@@ -89,10 +89,9 @@ def other_bowl(*curvatures):
     return Sum(Ridge(Quadratic(c), p) for c, p in zip(curvatures, axes, strict=True))
 
 
-@pytest.mark.parametrize("curvatures", [(1.0, 0.02, 1e-4), (1.0, 1e-3, 1e-3)])
-def test_what_has_not_arrived_is_not_the_same_solution(fresh, decides, curvatures):
+def test_what_has_not_arrived_is_not_the_same_solution(fresh, decides):
     def tilt(patch):
-        patch.setattr(claims, "BOWL", other_bowl(*curvatures))
+        patch.setattr(claims, "BOWL", other_bowl(1.0, 0.02, 1e-4))
         claims._schedules.cache_clear()
 
     decides(claims._same_end, tilt)
