@@ -52,6 +52,7 @@ NUMBERED = [
     *(
         "fig. 2.1 left",
         "fig. 2.1 right",
+        "fig. 3.1",
         "fig. 4.1 left",
         "fig. 4.1 middle",
         "fig. 4.1 right",

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mslbook.claims import FAILS, HOLDS
+from mslbook.claims import FAILS, HOLDS, RESERVED
 from mslbook.claims import section_2_1 as claims
 from mslbook.experiments.recording import Recording
 
@@ -23,3 +23,14 @@ def test_the_recorded_run_decides_the_verdict(monkeypatch, measure, name, tamper
     other = Recording(run.arrays | {name: tampered(run[name])}, run.provenance)
     monkeypatch.setattr(claims, "recorded", lambda *_: other)
     assert measure()[1] == FAILS
+
+
+@pytest.mark.parametrize(("factor", "verdict"), [(1.0, HOLDS), (1.3, RESERVED), (0.7, FAILS)])
+def test_where_the_other_networks_settle_decides_their_verdict(monkeypatch, factor, verdict):
+    run = Recording(
+        {"lr": 0.05, "sharpness": np.full(6, 40 * factor), "probe_steps": np.arange(6)}, {}
+    )
+    monkeypatch.setattr(claims, "recordings", lambda: {"one": run, "another": run})
+    number, found = claims._other_networks()
+    assert found == verdict
+    assert f"one {factor:.2f} × 2/η" in number

@@ -6,6 +6,7 @@ One module for each section of the paper: the functions that measure, and the ro
 from mslbook.claims import (
     section_2_1,
     section_2_2,
+    section_3_1,
     section_4_1,
     section_4_2,
     section_4_3,
@@ -20,6 +21,7 @@ __all__ = ["FAILS", "HOLDS", "RESERVED", "SIGNS", "Claim", "Ledger", "ledger", "
 SECTIONS = (
     section_2_1,
     section_2_2,
+    section_3_1,
     section_4_1,
     section_4_2,
     section_4_3,

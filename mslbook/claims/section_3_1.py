@@ -14,7 +14,8 @@ from mslbook.experiments.descent_lines import late, lines, recordings
 from mslbook.probes import growth, line
 
 MOST = 0.9  # of the lines
-ACTIVATION, DISTANCES = "relu", np.linspace(-1.5, 1.5, 61)  # of the live network, and along it
+ACTIVATION, STEPS = "relu", 200  # of the live network
+DISTANCES = np.linspace(-1.5, 1.5, 61)
 
 
 def of_each(measure):
@@ -67,7 +68,7 @@ def _subquadratic(run):
     exponents = np.nanmedian(found["exponents"], axis=0)
     number = f"{uphill:.0%} of the lines uphill, {downhill:.0%} downhill, {both:.0%} on both sides,"
     number += f" exponents {exponents[0]:.1f} and {exponents[1]:.1f}"
-    return number, _graded(both >= MOST, max(uphill, downhill) >= MOST)
+    return number, _graded(both >= MOST, max(uphill, downhill) > 0.5)
 
 
 def _explains(run):
@@ -112,12 +113,12 @@ def _cause():
     labels = torch.tensor(digits.train_labels[:300].astype(np.int64))
     model = fully_connected([64, 200, 200, 10], ACTIVATION, seed=0)
     loss = NetworkLoss(model, pictures, labels, half_squared_error)
-    theta = descend(loss, loss.point, lr, 200, every=200).points[-1]
+    theta = descend(loss, loss.point, lr, STEPS, every=STEPS).points[-1]
     found = growth(DISTANCES, line(loss, theta, -loss.grad(theta), DISTANCES))
-    bottom, (uphill, downhill) = found.curvature * lr / 2, found.exponents
-    number = f"{ACTIVATION} on digits: {bottom:.2f} × 2/η at the bottom, "
-    number += f"exponents {uphill:.1f} and {downhill:.1f}"
-    return number, _graded(min(uphill, downhill) < 2, abs(bottom - 1) < 0.1)
+    bottom, slower = found.curvature * lr / 2, sum(p < 2 for p in found.exponents)
+    number = f"a {ACTIVATION} network on digits: {bottom:.2f} × 2/η at the bottom, "
+    number += f"exponents below 2 on {slower} of 2 sides"
+    return number, _graded(slower, abs(bottom - 1) < 0.1)
 
 
 CLAIMS = (
@@ -155,7 +156,7 @@ CLAIMS = (
         "exponents below 2",
         partial(of_each, _subquadratic),
         "exponent below 2 and a curvature that falls by a tenth, on both sides of 90 % of the "
-        "lines; with a reservation if on one",
+        "lines; with a reservation if on one side of most",
         RESERVED,
     ),
     Claim(

@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from mslbook.figures import BLUE, THREE_LINES, TWO_PANELS, VERMILLION
+from mslbook.figures import BLUE, GREY, THREE_LINES, TWO_PANELS, VERMILLION
 
 
 def edge_of_stability(run):
@@ -40,4 +40,21 @@ def quadratic_continuation(run):
         axes.set(xlabel="step", title=f"η = {lr:g}", yscale="log", xticks=steps[[100, -101]])
     panels[0].set_ylabel("loss")
     panels[1].legend(loc="upper left")
+    return figure
+
+
+def other_networks(runs):
+    """Sharpness and the curvature along the gradient against 2/η, for each network of figure 3.1.
+
+    `runs` are recordings by the name of the network.
+    """
+    figure, panels = plt.subplots(1, len(runs), figsize=TWO_PANELS, squeeze=False)
+    for axes, (name, run) in zip(panels[0], runs.items(), strict=True):
+        axes.plot(run["probe_steps"], run["sharpness"], "-", color=BLUE, label="sharpness")
+        along = {"color": VERMILLION, "markersize": 4, "label": "along the gradient"}
+        axes.plot(run["probe_steps"], run["curvature"], "s", **along)
+        axes.axhline(2 / run["lr"], color=GREY, linestyle="--", linewidth=1.5, label="2/η")
+        axes.set(title=name, xlabel="step")
+    panels[0, 0].set_ylabel("curvature")
+    figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure

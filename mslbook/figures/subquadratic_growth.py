@@ -8,24 +8,24 @@ from mslbook.figures import BLUE, GREY, ONE_PANEL, THREE_LINES, TWO_PANELS, VERM
 DOWNHILL = "distance downhill, in steps"
 
 
-def along_the_gradient(runs, bends, every):
-    """Journal fig. 3.1, preprint fig. 2: loss and second difference on the last line of descent.
+def along_the_gradient(runs, probes, bends):
+    """Journal fig. 3.1, preprint fig. 2: loss and second differences along lines of descent.
 
-    `runs` are recordings by the name of the network; `bends`, by name as well, the second
-    differences of each ``fine[::every]``.
+    `runs` are recordings by the name of the network; by name as well, `probes` are the indices of
+    the lines to show, and `bends` (D - 2,) their second differences at a quarter of a step.
     """
     size = (7.0, 4.6)
     figure, rows = plt.subplots(2, len(runs), figsize=size, sharex=True, squeeze=False)
     figure.supxlabel(DOWNHILL, fontsize="medium")
     for (upper, lower), (name, run) in zip(rows.T, runs.items(), strict=True):
-        steps, losses = run["fine_steps"], run["fine"]
+        steps, losses = run["slice_steps"], run["slices"][probes[name]]
         upper.plot(steps, losses, "-", color=BLUE)
         for place, fill, label in ((0, "none", "iterate"), (1, "full", "next one")):
             height = losses[abs(steps - place).argmin()]
             look = {"color": VERMILLION, "fillstyle": fill, "linestyle": "none"}
             upper.plot(place, height, "o", markersize=8, label=label, **look)
         upper.set(title=name)
-        lower.plot(steps[::every][1:-1], bends[name], ".-", color=BLUE, linewidth=1.5)
+        lower.plot(steps[::4][1:-1], bends[name], ".-", color=BLUE, linewidth=1.5)
         lower.axhline(2 / run["lr"], color=GREY, linestyle="--", linewidth=1.5, label="2/η")
     rows[0, 0].set_ylabel("loss")
     rows[1, 0].set_ylabel("second difference")
@@ -35,23 +35,42 @@ def along_the_gradient(runs, bends, every):
 
 
 def many_lines(found):
-    """Curvature along the lines of descent of many probes: median, middle half, and 2/η.
+    """Curvature along many lines of descent, in two parts of each run: median and middle half.
 
-    `found` holds the :class:`~mslbook.experiments.descent_lines.Lines` by the name of the network.
+    `found` holds, by the name of the network, a dictionary of two
+    :class:`~mslbook.experiments.descent_lines.Lines` by the part of the run.
     """
     figure, panels = plt.subplots(1, len(found), figsize=TWO_PANELS, sharey=True, squeeze=False)
-    for axes, (name, lines) in zip(panels[0], found.items(), strict=True):
-        steps = lines.steps[1:-1]
-        low, middle, high = np.quantile(lines.bends, (0.25, 0.5, 0.75), axis=0)
-        axes.fill_between(steps, low, high, color=BLUE, alpha=0.25, linewidth=0)
-        axes.plot(steps, middle, "-", color=BLUE, label="along the line")
-        axes.axhline(1, color=GREY, linestyle="--", linewidth=1.5, label="2/η")
-        axes.plot(0, np.interp(0, steps, middle), "o", color=VERMILLION, fillstyle="none")
-        axes.plot(1, np.interp(1, steps, middle), "o", color=VERMILLION)
-        axes.set(title=name)
     figure.supxlabel(DOWNHILL, fontsize="medium")
+    for axes, (name, parts) in zip(panels[0], found.items(), strict=True):
+        for (part, lines), (colour, dash) in zip(parts.items(), THREE_LINES, strict=False):
+            steps = lines.steps[1:-1]
+            low, middle, high = np.quantile(lines.bends, (0.25, 0.5, 0.75), axis=0)
+            axes.fill_between(steps, low, high, color=colour, alpha=0.2, linewidth=0)
+            axes.plot(steps, middle, dash, color=colour, label=part)
+        _edge(axes)
+        axes.set(title=name)
     panels[0, 0].set_ylabel("curvature, in 2/η")
     panels[0, 0].legend(loc="lower left")
+    return figure
+
+
+def sharpest_direction(steps, bends):
+    """Curvature through the last iterate along the gradient and along the sharpest direction.
+
+    `bends` holds, by the name of the network, the two rows of second differences at the inner ones
+    of `steps`, in units of 2/η.
+    """
+    figure, panels = plt.subplots(1, len(bends), figsize=TWO_PANELS, squeeze=False)
+    figure.supxlabel(DOWNHILL, fontsize="medium")
+    labels = ("along the gradient", "along the sharpest")
+    for axes, (name, both) in zip(panels[0], bends.items(), strict=True):
+        for row, label, (colour, dash) in zip(both, labels, THREE_LINES, strict=False):
+            axes.plot(steps[1:-1], row, dash, color=colour, label=label)
+        _edge(axes)
+        axes.set(title=name)
+    panels[0, 0].set_ylabel("curvature, in 2/η")
+    panels[0, 0].legend(loc="best")
     return figure
 
 
@@ -67,7 +86,7 @@ def two_spacings(steps, fine, coarse, every, hessian, noise):
     axes.plot(0, hessian, "D", color=VERMILLION, label="the Hessian's, v·Hv")
     axes.errorbar(2.7, np.interp(2.7, steps[1:-1], fine), noise, color=GREY, capsize=4)
     axes.set(xlabel=DOWNHILL, ylabel="second difference", ylim=(0, None))
-    axes.legend(loc="lower left")
+    axes.legend(loc="best")
     return figure
 
 
@@ -95,9 +114,14 @@ def two_activations(distances, losses, parabolas, bends):
     for values in parabolas.values():
         left.plot(distances, values, "--", color=GREY, linewidth=1.2)
     left.plot([], [], "--", color=GREY, linewidth=1.2, label="parabola")
-    right.axhline(1, color=GREY, linestyle="--", linewidth=1.5)
-    right.text(0.02, 1, "2/η", va="bottom", transform=right.get_yaxis_transform())
+    _edge(right)
     left.set(xlabel="distance from the minimum", ylabel="loss")
     right.set(xlabel="distance from the minimum", ylabel="curvature, in 2/η", ylim=(0, None))
     left.legend(loc="upper center")
     return figure
+
+
+def _edge(axes):
+    """The level 2/η where curvatures are counted in it."""
+    axes.axhline(1, color=GREY, linestyle="--", linewidth=1.5)
+    axes.text(0.02, 1, "2/η", va="bottom", transform=axes.get_yaxis_transform())
