@@ -193,7 +193,7 @@ def test_a_checkpoint_of_another_run_is_refused_before_any_work(tmp_path, tiny, 
         experiments.run("fig2_1_right", folder=tmp_path, progress=False)
 
 
-@pytest.mark.parametrize("name", [*RECIPES, "fig2_1_right_sgd"])
+@pytest.mark.parametrize("name", [*RECIPES, "fig2_1_right_sgd", "fig2_1_right_equal_time"])
 @pytest.mark.parametrize("size", experiments.SIZES)
 def test_settings_fit_together(name, size):
     chosen = experiments.recipe(name).settings("cifar10", size)
@@ -202,6 +202,20 @@ def test_settings_fit_together(name, size):
     assert all(epoch % chosen.every == 0 for epoch in (*chosen.decays, chosen.epochs))
     assert chosen.seeds >= (3 if name == "fig2_1_right" and size != "small" else 1)
     assert chosen.lrs == (0.1, 0.01)
+
+
+@pytest.mark.parametrize("size", experiments.SIZES)
+def test_the_early_decay_run_on_has_as_much_time_as_the_late_one(size):
+    descent, on = (
+        experiments.recipe(name).settings("cifar10", size)
+        for name in ("fig2_1_right", "fig2_1_right_equal_time")
+    )
+    (high, low), (early, late, _) = descent.lrs, descent.decays
+    assert on.decays == (early,)
+    time = high * late + low * (descent.epochs - late)
+    assert high * early + low * (on.epochs - early) == pytest.approx(time)
+    for name in ("pictures", "width", "batch", "seeds", "loss", "lrs"):
+        assert getattr(on, name) == getattr(descent, name)
 
 
 def test_a_decay_at_the_last_epoch_is_none(tiny, tmp_path, monkeypatch, decay):

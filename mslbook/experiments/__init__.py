@@ -17,6 +17,10 @@ RECIPES = {
         "mslbook.experiments.learning_rate_decay:DESCENT",
         "VGG11 by full-batch descent, the learning rate decayed early or late: loss, test accuracy",
     ),
+    "fig2_1_right_equal_time": (
+        "mslbook.experiments.learning_rate_decay:EQUAL_TIME",
+        "its early decay, run on until it has had as much time as the late one",
+    ),
     "fig2_1_right_sgd": (
         "mslbook.experiments.learning_rate_decay:SGD",
         "the same by SGD with cross-entropy, which interpolates its pictures before the decay",

@@ -222,6 +222,15 @@ DESCENT = Recipe(
         "paper": Settings(None, 1.0, None, EPOCHS, epochs=700, every=5, seeds=3),
     },
 )
+# The early decay of DESCENT, with as much time Σ η as its late decay has after 700 epochs.
+EQUAL_TIME = Recipe(
+    "fig2_1_right_equal_time",
+    {
+        "small": Settings(200, 1 / 16, None, (60,), epochs=720, every=20, seeds=1),
+        "reduced": Settings(2000, 1 / 8, None, (250,), epochs=2950, every=50, seeds=3),
+        "paper": Settings(None, 1.0, None, (250,), epochs=2950, every=50, seeds=3),
+    },
+)
 SGD = Recipe(
     "fig2_1_right_sgd",
     {
