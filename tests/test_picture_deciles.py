@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 
 from mslbook import data, experiments  # noqa: E402
 from mslbook.descent import iterate  # noqa: E402
-from mslbook.experiments import picture_deciles, recording  # noqa: E402
+from mslbook.experiments import picture_deciles, recorded, recording  # noqa: E402
 from mslbook.experiments.picture_deciles import (  # noqa: E402
     ARMS,
     PROBED,
@@ -260,6 +260,20 @@ def test_a_run_past_the_edge_from_the_start_has_its_first_two_moments_there():
     rows = {"probe_steps": np.array([0, 2]), "top": np.array([6.0, 4.0])}
     column = column_of(rows, moments=[0, 2])
     np.testing.assert_array_equal(column["share"], [0, 0, 1])
+
+
+def test_in_the_recording_the_shares_of_tenths_average_to_the_sharpness():
+    run = recorded("sec6_deciles", "cifar10", "reduced")
+    assert run.provenance["data"] == "cifar10, training rows 0-999"
+    assert np.all(run["residual"] <= picture_deciles.TOL)
+    probed = run["probe_steps"] == run["edge_steps"][..., None]
+    assert np.all(probed.sum(axis=-1) == 1)
+    whole = run["share"].mean(axis=-1)  # (arm, seed, moment, order)
+    for moment, top in enumerate((run["top"][..., 0], run["top"][probed].reshape(4, 3),
+                                  run["top"][..., -1])):  # fmt: skip
+        np.testing.assert_allclose(whole[:, :, moment], np.repeat(top[..., None], 3, -1), rtol=1e-3)
+    middle = run["lines"][..., 32]  # of the first seed, at distance 0
+    np.testing.assert_allclose(middle, run["loss"][:, 0, :, :2], rtol=1e-4)
 
 
 def test_settings_go_with_the_data():

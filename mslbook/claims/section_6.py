@@ -285,7 +285,7 @@ def tenths(run, name, arm, order):
 def power(x, y):
     """The p of the fit y ~ c x^p, over all finite numbers of two arrays."""
     finite = np.isfinite(y)
-    return np.polynomial.Polynomial.fit(np.log(x[finite]), np.log(y[finite]), 1).convert().coef[1]
+    return np.polyfit(np.log(x[finite]), np.log(y[finite]), 1)[0]
 
 
 def exponents_at(run, level):
@@ -313,7 +313,7 @@ def _tenths_by_length():
     random = tenths(run, "sharpness", "real", "random")
     chance = np.max(random.max(axis=1) / random.min(axis=1))
     number = "sharpest by least sharp random tenth " + f"{chance:.1f}; longest by shortest tenth "
-    number += f"{_between(last_by_first['real'])}, lengths exchanged at random "
+    number += f"{_between(last_by_first['real'])}, lengths shuffled "
     number += f"{_between(last_by_first['shuffled'])}, all made equal (sorted as before) "
     number += _between(last_by_first["equal"])
     by_length = min(last_by_first["real"].min(), last_by_first["shuffled"].min()) > chance
