@@ -6,11 +6,11 @@ import pytest
 from mslbook.claims import section_3_2 as claims
 from mslbook.experiments.recording import Recording
 
-OUT = np.geomspace(1e-3, 1e2, 81)
+OUT = np.geomspace(1e-3, 10, 81)
 DISTANCES = np.concatenate([-OUT[::-1], [0.0], OUT])
 SINGLE = DISTANCES**2 / 2
 SMALL = 50 * DISTANCES**2
-WELL_IN_A_WELL = SINGLE + SMALL / (1 + SMALL / 0.01)
+WELL_IN_A_WELL = SINGLE + SMALL / (1 + SMALL)
 
 
 def lines(losses):
