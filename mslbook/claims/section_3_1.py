@@ -62,9 +62,8 @@ def _convex(run):
 
 def _subquadratic(run):
     found = _late_lines(run)
-    slower = (found["exponents"] < 2) & np.isfinite(found["drops"])
-    uphill, downhill = slower.mean(axis=0)
-    both = slower.all(axis=1).mean()
+    uphill, downhill = found.slower.mean(axis=0)
+    both = found.slower.all(axis=1).mean()
     exponents = np.nanmedian(found["exponents"], axis=0)
     number = f"{uphill:.0%} of the lines uphill, {downhill:.0%} downhill, {both:.0%} on both sides,"
     number += f" exponents {exponents[0]:.1f} and {exponents[1]:.1f}"
@@ -89,8 +88,7 @@ def _bounded(run):
 
 
 def _small_region(run):
-    found = _late_lines(run)
-    core = np.nanmedian(found["drops"].min(axis=1))
+    core = np.median(_late_lines(run).cores)
     return f"{core:.1f} steps", _graded(core < 1, core < 2)
 
 

@@ -54,6 +54,24 @@ class Lines:
         here, there = (abs(self.steps - step).argmin() for step in (0, 1))
         return 1 + 2 * (self.losses[:, there] - self.losses[:, here])
 
+    @property
+    def slower(self):
+        """Whether the loss grows subquadratically uphill and downhill of the minimum, (P, 2).
+
+        That is with an exponent below 2, and not with a curvature that nowhere falls by a tenth.
+        """
+        return (self["exponents"] < 2) & (self["drops"] != np.inf)
+
+    @property
+    def cores(self):
+        """Steps from the minimum to the first place where the curvature is off by a tenth, (P,).
+
+        To a quarter of a step, kinks and all; inf where there is no such place, or no minimum.
+        """
+        away = abs(self.steps[1:-1] - self["minimum"][:, None])
+        off = abs(self.bends / self["curvature"][:, None] - 1) > 0.1
+        return np.where(off, away, np.inf).min(axis=1)
+
 
 def recordings(size="reduced"):
     """The recordings of figure 3.1 that ship with the package, by the name of the network."""

@@ -14,7 +14,7 @@ def along_the_gradient(runs, probes, bends):
     `runs` are recordings by the name of the network; by name as well, `probes` are the indices of
     the lines to show, and `bends` (D - 2,) their second differences at a quarter of a step.
     """
-    size = (7.0, 4.6)
+    size = (7.0, 5.0)
     figure, rows = plt.subplots(2, len(runs), figsize=size, sharex=True, squeeze=False)
     figure.supxlabel(DOWNHILL, fontsize="medium")
     for (upper, lower), (name, run) in zip(rows.T, runs.items(), strict=True):
@@ -29,8 +29,7 @@ def along_the_gradient(runs, probes, bends):
         lower.axhline(2 / run["lr"], color=GREY, linestyle="--", linewidth=1.5, label="2/η")
     rows[0, 0].set_ylabel("loss")
     rows[1, 0].set_ylabel("second difference")
-    rows[0, 0].legend(loc="upper center", handletextpad=0.2)
-    rows[1, 0].legend(loc="lower left")
+    _legend_above(figure, *rows[:, 0])
     return figure
 
 
@@ -51,7 +50,7 @@ def many_lines(found):
         _edge(axes)
         axes.set(title=name)
     panels[0, 0].set_ylabel("curvature, in 2/η")
-    panels[0, 0].legend(loc="lower left")
+    _legend_above(figure, panels[0, 0])
     return figure
 
 
@@ -63,14 +62,14 @@ def sharpest_direction(steps, bends):
     """
     figure, panels = plt.subplots(1, len(bends), figsize=TWO_PANELS, squeeze=False)
     figure.supxlabel(DOWNHILL, fontsize="medium")
-    labels = ("along the gradient", "along the sharpest")
+    labels = ("along the gradient", "along the sharpest direction")
     for axes, (name, both) in zip(panels[0], bends.items(), strict=True):
         for row, label, (colour, dash) in zip(both, labels, THREE_LINES, strict=False):
             axes.plot(steps[1:-1], row, dash, color=colour, label=label)
         _edge(axes)
         axes.set(title=name)
     panels[0, 0].set_ylabel("curvature, in 2/η")
-    panels[0, 0].legend(loc="best")
+    _legend_above(figure, panels[0, 0])
     return figure
 
 
@@ -119,6 +118,13 @@ def two_activations(distances, losses, parabolas, bends):
     right.set(xlabel="distance from the minimum", ylabel="curvature, in 2/η", ylim=(0, None))
     left.legend(loc="upper center")
     return figure
+
+
+def _legend_above(figure, *panels):
+    """One legend for all columns, with what the first one shows."""
+    drawn = [panel.get_legend_handles_labels() for panel in panels]
+    handles, labels = (sum(parts, []) for parts in zip(*drawn, strict=True))
+    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
 
 
 def _edge(axes):
