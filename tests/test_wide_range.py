@@ -7,7 +7,7 @@ torch = pytest.importorskip("torch")
 from test_experiments import assert_identical, stop_at  # noqa: E402
 
 from mslbook import data, experiments  # noqa: E402
-from mslbook.experiments import recording, training, wide_range  # noqa: E402
+from mslbook.experiments import normalised_wells, recording, training, wide_range  # noqa: E402
 from mslbook.models import vgg11  # noqa: E402
 
 PICTURES = data.load("digits")
@@ -101,3 +101,16 @@ def test_settings_fit_together(size):
     chosen = wide_range.settings("cifar10", size)
     assert list(chosen.points) == sorted(set(chosen.points))
     assert chosen.points[0] == 0
+
+
+def test_with_batchnorm_it_is_the_same_but_for_the_network(tmp_path, monkeypatch):
+    monkeypatch.setattr(wide_range, "PER_DECADE", 2)
+    chosen = wide_range.Normalised(12, 1 / 32, lr=0.02, points=(0, 2))
+    monkeypatch.setattr(normalised_wells, "settings", lambda data, size: chosen)
+    path = experiments.run("fig3_2_normalised", folder=tmp_path, progress=False)
+    found = recording.load(path)
+    assert found.provenance["recipe"] == "fig3_2_normalised"
+    assert "normal initialisation, BatchNorm" in found.provenance["network"]
+    assert found["descent"].shape == (2, 19)
+    # Far out along a filter-normalised direction, which leaves BatchNorm's own parameters alone.
+    assert found["filtered"][-1, 0, -1] < 100 * found["filtered"][-1, 0, -3]

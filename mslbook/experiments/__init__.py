@@ -41,6 +41,10 @@ RECIPES = {
         "mslbook.experiments.wide_range",
         "VGG11 by full-batch descent: wide lines at several points, and the sharp well in them",
     ),
+    "fig3_2_normalised": (
+        "mslbook.experiments.normalised_wells",
+        "the same with BatchNorm, which decides whether there is a sharp well",
+    ),
     "fig3_2_paths": (
         "mslbook.experiments.decay_paths",
         "VGG11 by full-batch descent, decayed at three epochs: the paths in three dimensions",

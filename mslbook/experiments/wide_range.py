@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import partial
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -35,6 +36,14 @@ class Settings:
     points: tuple[int, ...]
     loss: str = "half squared error"
     chunk: int = 1000
+    batchnorm: ClassVar[bool] = False  # of the recipe, no setting
+
+
+@dataclass(frozen=True)
+class Normalised(Settings):
+    """The same for VGG11 with BatchNorm behind each convolution."""
+
+    batchnorm: ClassVar[bool] = True
 
 
 def settings(data, size):
@@ -59,9 +68,14 @@ def run(pictures, size, device, folder, progress=True):
     filter-normalised directions had; ``lr`` () and ``losses`` (S + 1,) of descent.
     """
     chosen = settings(pictures.name, size)
+    return record("fig3_2_landscape", chosen, pictures, size, device, folder, progress)
+
+
+def record(name, chosen, pictures, size, device, folder, progress):
+    """What `run` returns, for the recipe of a name and its settings."""
     count = len(pictures.train_images) if chosen.pictures is None else chosen.pictures
-    identity = identify("fig3_2_landscape", VERSION, pictures, count, size, chosen, device)
-    model = vgg11(len(pictures.class_names), chosen.width, seed=SEED)
+    identity = identify(name, VERSION, pictures, count, size, chosen, device)
+    model = vgg11(len(pictures.class_names), chosen.width, chosen.batchnorm, seed=SEED)
     loss = convolutional_loss(model, pictures, count, device, chosen.loss, chosen.chunk)
     length = float(loss.point.norm())
     away = length * np.geomspace(10.0**-DECADES, 1, DECADES * PER_DECADE + 1)
@@ -89,7 +103,7 @@ def run(pictures, size, device, folder, progress=True):
         | environment(device)
         | {
             "network": f"VGG11 of width {chosen.width:g}, {loss.dimension} parameters, He's "
-            "normal initialisation, no BatchNorm",
+            f"normal initialisation, {'BatchNorm' if chosen.batchnorm else 'no BatchNorm'}",
             "loss": f"{chosen.loss}, channels standardised",
             "optimiser": f"full-batch gradient descent, η = {chosen.lr:g}",
             "precision": "float32, lines in float64",
