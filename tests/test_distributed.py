@@ -17,7 +17,7 @@ from torch import distributed, nn  # noqa: E402
 
 from mslbook import data, experiments  # noqa: E402
 from mslbook.descent import descend  # noqa: E402
-from mslbook.experiments import edge_of_stability, launch, recording  # noqa: E402
+from mslbook.experiments import launch, recording  # noqa: E402
 from mslbook.losses.distributed import gather, parts, rank, total  # noqa: E402
 from mslbook.losses.network import NetworkLoss, half_squared_error  # noqa: E402
 from mslbook.models import resnet18  # noqa: E402
@@ -291,9 +291,8 @@ def recipe(folder):
     """The tiny recipe of test_experiments on the ranks there are; what it would record."""
     with pytest.MonkeyPatch.context() as patch:
         shrink(patch)
-        arrays, provenance = edge_of_stability.run(
-            PICTURES, "small", torch.device("cpu"), folder, progress=False
-        )
+        edge = experiments.recipe("fig2_1_left")
+        arrays, provenance = edge.run(PICTURES, "small", torch.device("cpu"), folder, False)
     return arrays, provenance
 
 

@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from importlib.metadata import version
 from itertools import count
 from pathlib import Path
@@ -23,6 +24,13 @@ STEPS = [30, 50]
 PICTURES = data.load("digits")
 
 
+def choose(patch, name, chosen):
+    """Make a recipe run with these settings, whatever the data and the size."""
+    known, settings = experiments.recipe, lambda data, size: chosen
+    changed = replace(known(name), settings=settings)
+    patch.setattr(experiments, "recipe", lambda other: changed if other == name else known(other))
+
+
 def shrink(patch):
     """Make the recipe tiny, with a checkpoint at every step.
 
@@ -30,7 +38,7 @@ def shrink(patch):
     """
     patch.setattr(edge_of_stability, "HIDDEN", (16, 16))
     patch.setattr(edge_of_stability, "QUADRATIC_STEPS", 20)
-    patch.setattr(edge_of_stability, "settings", lambda data, size: SETTINGS)
+    choose(patch, "fig2_1_left", SETTINGS)
     patch.setattr(training, "SAVE_EVERY", -1.0)
 
 
@@ -157,7 +165,7 @@ def test_provenance_is_complete(finished):
 @pytest.mark.parametrize("size", ["small", "paper"])
 @pytest.mark.parametrize("name", ["digits", "cifar10"])
 def test_settings_fit_together(name, size):
-    chosen = edge_of_stability.settings(name, size)
+    chosen = experiments.recipe("fig2_1_left").settings(name, size)
     for lr in chosen.lrs:
         assert chosen.steps(lr) % chosen.probes == 0
         assert chosen.steps(lr) * lr == pytest.approx(chosen.time, rel=0.05)
@@ -266,7 +274,7 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path, tiny, monkeypatch, cha
         monkeypatch.setattr(data, "load", lambda *args: pictures)
     elif change == "settings":
         longer = edge_of_stability.Settings(60, (0.8, 0.5), time=48, probes=10)
-        monkeypatch.setattr(edge_of_stability, "settings", lambda *args: longer)
+        choose(monkeypatch, "fig2_1_left", longer)
     else:
         monkeypatch.setattr(edge_of_stability, change, 77)
     monkeypatch.setattr(NetworkLoss, "value_and_grad", None)
@@ -294,7 +302,7 @@ def test_a_damaged_checkpoint_is_refused_before_any_work(tmp_path, tiny, no_work
 
 def test_divergence_is_told_and_leaves_the_last_good_checkpoint(tmp_path, tiny, monkeypatch):
     wild = edge_of_stability.Settings(60, (1e15,), time=1e16, probes=1)
-    monkeypatch.setattr(edge_of_stability, "settings", lambda *args: wild)
+    choose(monkeypatch, "fig2_1_left", wild)
     with pytest.raises(FloatingPointError, match="range at step (.*): take a learning rate below"):
         run(tmp_path)
     kept = recording.load(tmp_path / "fig2_1_left-digits-small" / "lr-1e+15.npz")

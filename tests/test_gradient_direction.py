@@ -7,7 +7,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from mslbook import data, experiments  # noqa: E402
+from test_experiments import choose  # noqa: E402
+
+from mslbook import experiments  # noqa: E402
 from mslbook.experiments import gradient_direction, recording, training  # noqa: E402
 from mslbook.experiments.gradient_direction import DENSENET121, RESNET18, VGG11  # noqa: E402
 from mslbook.probes import growth  # noqa: E402
@@ -25,8 +27,8 @@ def shrink(patch):
     patch.setattr(gradient_direction, "SLICE", np.linspace(-2, 3, 11))
     patch.setattr(gradient_direction, "FINE", np.linspace(-2, 3, 51))
     for recipe in RECIPES.values():
-        small = replace(recipe.sizes["small"], width=WIDTHS[recipe.name], **TINY)
-        patch.setitem(recipe.sizes, "small", small)
+        small = recipe.settings("digits", "small")
+        choose(patch, recipe.name, replace(small, width=WIDTHS[recipe.name], **TINY))
 
 
 @pytest.fixture
@@ -101,7 +103,8 @@ def test_killed_and_started_again_it_records_the_same(found, tiny, tmp_path, mon
 
 def test_batchnorm_is_measured_in_its_other_mode_too(tiny, tmp_path, monkeypatch):
     monkeypatch.setattr(gradient_direction, "TOL", 0.1)
-    monkeypatch.setitem(RESNET18.sizes, "small", replace(RESNET18.sizes["small"], steps=1))
+    one = replace(experiments.recipe("fig3_1_resnet18").settings("digits", "small"), steps=1)
+    choose(monkeypatch, "fig3_1_resnet18", one)
     found = run("fig3_1_resnet18", tmp_path)
     assert found["frozen_fine"].shape == (51,)
     # Frozen at this iterate, the loss is the same here, but for the N / (N - 1) of the running
@@ -124,9 +127,10 @@ def test_the_settings_can_be_run_and_recorded(name, size):
 
 
 def test_too_few_pictures_are_refused(tmp_path):
-    recipe = replace(VGG11, sizes={"small": replace(VGG11.sizes["small"], pictures=5000)})
-    with pytest.raises(ValueError, match="1437 training pictures, this run needs"):
-        recipe.run(data.load("digits"), "small", torch.device("cpu"), tmp_path)
+    with pytest.MonkeyPatch.context() as patch:
+        choose(patch, "fig3_1_vgg11", replace(VGG11.settings("digits", "small"), pictures=5000))
+        with pytest.raises(ValueError, match="1437 training pictures, this run needs"):
+            experiments.run("fig3_1_vgg11", folder=tmp_path)
     with pytest.raises(ValueError, match="choose small or reduced or paper"):
         experiments.run("fig3_1_vgg11", size="huge", folder=tmp_path)
 

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
-from test_experiments import assert_identical, stop_at  # noqa: E402
+from test_experiments import assert_identical, choose, stop_at  # noqa: E402
 
 from mslbook import data, experiments  # noqa: E402
-from mslbook.experiments import decay_paths, learning_rate_decay, recording  # noqa: E402
+from mslbook.experiments import recording  # noqa: E402
 from mslbook.experiments.learning_rate_decay import Settings  # noqa: E402
+from mslbook.experiments.pictures import count_of  # noqa: E402
 from mslbook.losses.network import NetworkLoss  # noqa: E402
 from mslbook.models import vgg11  # noqa: E402
 
@@ -24,8 +25,8 @@ RECIPES = ("fig2_1_right", "fig3_2_paths")
 
 def shrink(patch):
     """Make the recipes tiny."""
-    patch.setattr(learning_rate_decay.Recipe, "settings", lambda *_: SETTINGS)
-    patch.setattr(decay_paths, "settings", lambda data, size: THREE)
+    choose(patch, "fig2_1_right", SETTINGS)
+    choose(patch, "fig3_2_paths", THREE)
     patch.setattr(data, "load", lambda *args: PICTURES)
 
 
@@ -220,7 +221,7 @@ def test_the_early_decay_run_on_has_as_much_time_as_the_late_one(size):
 
 def test_a_decay_at_the_last_epoch_is_none(tiny, tmp_path, monkeypatch, decay):
     to_the_end = replace(SETTINGS, epochs=4, seeds=1)
-    monkeypatch.setattr(learning_rate_decay.Recipe, "settings", lambda *_: to_the_end)
+    choose(monkeypatch, "fig2_1_right", to_the_end)
     path = experiments.run("fig2_1_right", folder=tmp_path, progress=False)
     never = recording.load(path)["batch_losses"]
     np.testing.assert_array_equal(never[0], decay["batch_losses"][0, :, :4])
@@ -228,7 +229,7 @@ def test_a_decay_at_the_last_epoch_is_none(tiny, tmp_path, monkeypatch, decay):
 
 def test_without_a_batch_an_epoch_is_one_step_of_gradient_descent(tiny, tmp_path, monkeypatch):
     descent = replace(SETTINGS, batch=None, seeds=1)
-    monkeypatch.setattr(learning_rate_decay.Recipe, "settings", lambda *_: descent)
+    choose(monkeypatch, "fig2_1_right", descent)
     found = recording.load(experiments.run("fig2_1_right", folder=tmp_path, progress=False))
     assert found.provenance["steps"] == descent.epochs
     assert found.provenance["optimiser"].startswith("full-batch gradient descent")
@@ -251,10 +252,11 @@ def test_branches_end_apart_and_their_distances_are_those_of_their_points(decay,
 
 
 def test_all_pictures_or_as_many_as_asked_for(tiny, tmp_path, monkeypatch):
-    assert Settings(None, 1, 128, (1,), 2, 1, 1).count(PICTURES) == 1437
+    assert count_of(PICTURES, None) == 1437
+    assert count_of(PICTURES, 12) == 12
     assert Settings(None, 1, 128, (1,), 2, 1, 1).updates(PICTURES) == 12
     too_many = Settings(1438, 1, 128, (1,), 2, 1, 1)
-    monkeypatch.setattr(learning_rate_decay.Recipe, "settings", lambda *_: too_many)
+    choose(monkeypatch, "fig2_1_right", too_many)
     with pytest.raises(ValueError, match="digits has 1437 training pictures, this run needs 1438"):
         experiments.run("fig2_1_right", folder=tmp_path, progress=False)
 

@@ -7,6 +7,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from test_experiments import choose  # noqa: E402
+
 from mslbook import data, experiments  # noqa: E402
 from mslbook.descent import iterate  # noqa: E402
 from mslbook.experiments import picture_deciles, recorded, recording  # noqa: E402
@@ -193,7 +195,7 @@ def run(folder, chosen=TINY):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(picture_deciles, "HIDDEN", (6, 5))
         patch.setattr(picture_deciles, "ARMS", ("equal", "hundredfold"))
-        patch.setattr(picture_deciles, "settings", lambda data, size: chosen)
+        choose(patch, "sec6_deciles", chosen)
         return recording.load(experiments.run("sec6_deciles", folder=folder, progress=False))
 
 

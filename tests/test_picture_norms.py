@@ -6,7 +6,7 @@ import pytest
 pytest.importorskip("torch")
 
 from mslbook import data, experiments  # noqa: E402
-from mslbook.experiments import picture_norms, recorded, recording  # noqa: E402
+from mslbook.experiments import recorded, recording  # noqa: E402
 
 PICTURES = data.load("digits")
 
@@ -31,8 +31,9 @@ def test_a_run_records_the_lengths_of_the_pictures(tmp_path):
 
 
 def test_settings_take_all_pictures_or_a_thousand():
-    assert picture_norms.settings("cifar10", "paper").pictures is None
-    assert picture_norms.settings("cifar10", "small").pictures == 1000
+    settings = experiments.recipe("sec6_norms").settings
+    assert settings("cifar10", "paper").pictures is None
+    assert settings("cifar10", "small").pictures == 1000
 
 
 @pytest.mark.parametrize(("name", "count"), [("cifar10", 10_000), ("cifar100-50x100", 5000)])

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
-from test_experiments import assert_identical, stop_at  # noqa: E402
+from test_experiments import assert_identical, choose, stop_at  # noqa: E402
 
 from mslbook import data, experiments  # noqa: E402
-from mslbook.experiments import normalised_wells, recording, training, wide_range  # noqa: E402
+from mslbook.experiments import recording, training, wide_range  # noqa: E402
 from mslbook.models import vgg11  # noqa: E402
 
 PICTURES = data.load("digits")
@@ -15,7 +15,7 @@ SETTINGS = wide_range.Settings(12, 1 / 32, lr=0.1, points=(0, 3, 5))
 
 
 def shrink(patch):
-    patch.setattr(wide_range, "settings", lambda data, size: SETTINGS)
+    choose(patch, "fig3_2_landscape", SETTINGS)
     patch.setattr(wide_range, "PER_DECADE", 2)
 
 
@@ -97,8 +97,9 @@ def test_stopped_it_goes_on_to_the_same_numbers(tmp_path, monkeypatch, found):
 
 
 @pytest.mark.parametrize("size", experiments.SIZES)
-def test_settings_fit_together(size):
-    chosen = wide_range.settings("cifar10", size)
+@pytest.mark.parametrize("name", ["fig3_2_landscape", "fig3_2_normalised"])
+def test_settings_fit_together(name, size):
+    chosen = experiments.recipe(name).settings("cifar10", size)
     assert list(chosen.points) == sorted(set(chosen.points))
     assert chosen.points[0] == 0
 
@@ -106,7 +107,7 @@ def test_settings_fit_together(size):
 def test_with_batchnorm_it_is_the_same_but_for_the_network(tmp_path, monkeypatch):
     monkeypatch.setattr(wide_range, "PER_DECADE", 2)
     chosen = wide_range.Normalised(12, 1 / 32, lr=0.02, points=(0, 2))
-    monkeypatch.setattr(normalised_wells, "settings", lambda data, size: chosen)
+    choose(monkeypatch, "fig3_2_normalised", chosen)
     path = experiments.run("fig3_2_normalised", folder=tmp_path, progress=False)
     found = recording.load(path)
     assert found.provenance["recipe"] == "fig3_2_normalised"

@@ -4,13 +4,16 @@ from pathlib import Path
 from pkgutil import resolve_name
 from tempfile import TemporaryFile
 
+from mslbook.experiments.recipes import SIZES, Recipe
 from mslbook.experiments.recording import RESULTS, load, save
 
-# By the figure's number in the journal: the recipe, a module or an object in one, and what it is,
-# so that naming the recipes and reading what they recorded needs no torch.
+__all__ = ["RECIPES", "SIZES", "Recipe", "file_name", "recipe", "recorded", "run"]
+
+# By the figure's number in the journal: where the recipe is, and what it is in words, so that
+# naming the recipes and reading what they recorded needs no torch.
 RECIPES = {
     "fig2_1_left": (
-        "mslbook.experiments.edge_of_stability",
+        "mslbook.experiments.edge_of_stability:EDGE",
         "fully connected tanh network, full-batch descent at several learning rates",
     ),
     "fig2_1_right": (
@@ -38,32 +41,30 @@ RECIPES = {
         "the same for DenseNet121, meant for 50 classes of CIFAR-100",
     ),
     "fig3_2_landscape": (
-        "mslbook.experiments.wide_range",
+        "mslbook.experiments.wide_range:PLAIN",
         "VGG11 by full-batch descent: wide lines at several points, and the sharp well in them",
     ),
     "fig3_2_normalised": (
-        "mslbook.experiments.normalised_wells",
+        "mslbook.experiments.wide_range:NORMALISED",
         "the same with BatchNorm, which decides whether there is a sharp well",
     ),
     "fig3_2_paths": (
-        "mslbook.experiments.decay_paths",
+        "mslbook.experiments.decay_paths:PATHS",
         "VGG11 by full-batch descent, decayed at three epochs: the paths in three dimensions",
     ),
     "sec6_norms": (
-        "mslbook.experiments.picture_norms",
+        "mslbook.experiments.picture_norms:NORMS",
         "lengths of pictures, raw and standardised, and their spread by direction (seconds)",
     ),
     "sec6_deciles": (
-        "mslbook.experiments.picture_deciles",
+        "mslbook.experiments.picture_deciles:DECILES",
         "full-batch descent on pictures of real, equal and spread lengths: the loss of each tenth",
     ),
 }
-# Seconds to minutes on one core; what was recorded on a CPU, for want of a GPU; as in the paper.
-SIZES = ("small", "reduced", "paper")
 
 
 def recipe(name):
-    """The module or object of a recipe, with ``settings`` and ``run``.
+    """The `Recipe` of a name.
 
     Raises ``ValueError`` for an unknown name.
 
@@ -72,19 +73,6 @@ def recipe(name):
     """
     _check_name(name)
     return resolve_name(RECIPES[name][0])
-
-
-def of_size(size, **choices):
-    """The settings of a size among those that a recipe has, some or all of `SIZES`.
-
-    Raises ``ValueError`` for any other.
-
-    >>> of_size("small", small=100, paper=5000)
-    100
-    """
-    if size not in choices:
-        raise ValueError(f"there is no size {size!r}: choose {' or '.join(choices)}")
-    return choices[size]
 
 
 def run(name, data="digits", size="small", device="cpu", folder="runs", root=".data",
@@ -105,13 +93,14 @@ def run(name, data="digits", size="small", device="cpu", folder="runs", root=".d
     what to do instead. ``FloatingPointError`` means that descent left the floating-point range.
     Started by ``torchrun``, the processes share the work, and the first of them writes the files.
 
-    Afterwards ``recording.load(path)`` reads the arrays, which the recipe's own ``run`` describes.
+    Afterwards ``recording.load(path)`` reads the arrays, which the docstring of the
+    recipe's ``record`` describes.
     """
     from mslbook.experiments.launch import joined
     from mslbook.losses.distributed import rank, wait_for_all
 
-    module = recipe(name)
-    module.settings(Path(str(data)).stem, size)  # a size that it does not have is refused now
+    chosen = recipe(name)
+    chosen.settings(Path(str(data)).stem, size)  # a size that it does not have is refused now
     device = _device(device)
     _check_writable(Path(folder))
     with joined(device) as device:
@@ -119,7 +108,7 @@ def run(name, data="digits", size="small", device="cpu", folder="runs", root=".d
         path = Path(folder) / file_name(name, pictures.name, size)
         _check_writable(path.with_suffix(""))
         progress = progress and rank() == 0
-        arrays, provenance = module.run(pictures, size, device, path.with_suffix(""), progress)
+        arrays, provenance = chosen.run(pictures, size, device, path.with_suffix(""), progress)
         if rank() == 0:
             save(path, arrays, provenance)
         wait_for_all()

@@ -2,24 +2,14 @@
 
 import numpy as np
 
-from mslbook.experiments import of_size
 from mslbook.experiments.learning_rate_decay import DecayedTraining, Settings
+from mslbook.experiments.recipes import Recipe, by_size
 from mslbook.probes import orthogonalise, principal_directions, project, random_walk_shares
 
 VERSION = 1
 
 
-def settings(data, size):
-    """The settings for a data set by name and a size, "small", "reduced" or "paper"."""
-    return of_size(
-        size,
-        small=Settings(200, 1 / 16, None, (100, 120, 140), epochs=200, every=5, seeds=1),
-        reduced=Settings(2000, 1 / 8, None, (250, 300, 350), epochs=500, every=5, seeds=1),
-        paper=Settings(None, 1.0, None, (250, 300, 350), epochs=500, every=5, seeds=1),
-    )
-
-
-def run(pictures, size, device, folder, progress=True):
+def record(name, chosen, pictures, size, device, folder, progress):
     """Train with every decay and project the paths; returns what to record and its provenance.
 
     A snapshot of the parameters is kept after every epoch, in files in `folder` (35 GB at paper
@@ -34,8 +24,7 @@ def run(pictures, size, device, folder, progress=True):
     random walk as long, ``walk_shares`` (D + 1,), and the ``cosines`` (D + 1, D + 1) of the angles
     between them. Losses and accuracy are those of the recipe fig2_1_right, without the seeds.
     """
-    chosen = settings(pictures.name, size)
-    training = DecayedTraining("fig3_2_paths", VERSION, chosen, pictures, size, device, folder)
+    training = DecayedTraining(name, VERSION, chosen, pictures, size, device, folder)
     training.check()
     parts = training.run(0, progress, snapshots=True)
     segments, paths = _segments(training, chosen.decays)
@@ -72,3 +61,14 @@ def _segments(training, decays):
         branches.append(list(training.snapshots(0, f"decayed-{epoch}")))
         paths.append(trunk + branches[-1][1:])
     return [trunk, *branches], paths
+
+
+PATHS = Recipe(
+    "fig3_2_paths",
+    by_size(
+        small=Settings(200, 1 / 16, None, (100, 120, 140), epochs=200, every=5, seeds=1),
+        reduced=Settings(2000, 1 / 8, None, (250, 300, 350), epochs=500, every=5, seeds=1),
+        paper=Settings(None, 1.0, None, (250, 300, 350), epochs=500, every=5, seeds=1),
+    ),
+    record,
+)

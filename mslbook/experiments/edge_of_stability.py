@@ -11,8 +11,8 @@ import torch
 
 from mslbook.data import standardise
 from mslbook.descent import iterate
-from mslbook.experiments import of_size
 from mslbook.experiments.pictures import identify
+from mslbook.experiments.recipes import Recipe, of_size
 from mslbook.experiments.recording import environment
 from mslbook.experiments.training import accuracy, progress_bar, resume, train
 from mslbook.losses.network import NetworkLoss, half_squared_error
@@ -68,7 +68,7 @@ def network_loss(pictures, count, device="cpu"):
     return NetworkLoss(model, inputs, targets, half_squared_error)
 
 
-def run(pictures, size, device, folder, progress=True):
+def record(name, chosen, pictures, size, device, folder, progress):
     """Train at every learning rate; returns the arrays to record and their provenance.
 
     Arrays, with L learning rates, P + 1 probes and S the most steps (shorter runs end in NaN):
@@ -77,9 +77,8 @@ def run(pictures, size, device, folder, progress=True):
     first passed 2/η by 2 %, ``branch_steps`` (L,; -1 where it never did) with the losses of
     descent on the quadratic approximation made there, ``quadratic_losses`` (L, 601).
     """
-    chosen = settings(pictures.name, size)
     count = chosen.pictures
-    identity = identify("fig2_1_left", VERSION, pictures, count, size, chosen, device)
+    identity = identify(name, VERSION, pictures, count, size, chosen, device)
     identity |= {"seed": SEED}
     loss = network_loss(pictures, count, device)
     for lr in chosen.lrs:  # a checkpoint that cannot be used is refused before any work
@@ -171,3 +170,6 @@ def _padded(columns):
     for row, column in zip(table, columns, strict=True):
         row[: len(column)] = column
     return table
+
+
+EDGE = Recipe("fig2_1_left", settings, record)

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 
 from mslbook.descent import iterate
-from mslbook.experiments import of_size
-from mslbook.experiments.pictures import convolutional_loss, identify
+from mslbook.experiments.pictures import convolutional_loss, count_of, identify
+from mslbook.experiments.recipes import Recipe, by_size
 from mslbook.experiments.recording import environment
 from mslbook.experiments.training import accuracy, progress_bar, train
 from mslbook.models import densenet121, resnet18, vgg11
@@ -53,103 +53,94 @@ class Settings:
     seed: int = 0
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """A recipe of figure 3.1: its name and its settings by size."""
+def record(name, chosen, pictures, size, device, folder, progress):
+    """Train and measure; returns the arrays to record and their provenance.
 
-    name: str
-    sizes: dict[str, Settings]
+    Arrays, with S steps and P probes: ``lr`` (), ``losses`` (S + 1,); at the probes
+    ``probe_steps``, ``sharpness``, ``residuals``, ``hvps``, ``accuracy``, ``gradient_norms``,
+    ``alignment`` (of the gradient with the top eigenvector, 0 to 1) and ``curvature`` (of the
+    Hessian, along the gradient), each (P,), and ``slices`` (P, 81), the losses on the line of
+    descent at ``slice_steps`` (81,): distances in units of the step, positive downhill.
 
-    def settings(self, data, size):
-        """The settings for a data set by name and a size, "small", "reduced" or "paper"."""
-        return of_size(size, **self.sizes)
-
-    def run(self, pictures, size, device, folder, progress=True):
-        """Train and measure; returns the arrays to record and their provenance.
-
-        Arrays, with S steps and P probes: ``lr`` (), ``losses`` (S + 1,); at the probes
-        ``probe_steps``, ``sharpness``, ``residuals``, ``hvps``, ``accuracy``, ``gradient_norms``,
-        ``alignment`` (of the gradient with the top eigenvector, 0 to 1) and ``curvature`` (of the
-        Hessian, along the gradient), each (P,), and ``slices`` (P, 81), the losses on the line of
-        descent at ``slice_steps`` (81,): distances in units of the step, positive downhill.
-
-        At the last iterate, the losses at ``fine_steps`` (201,) along the line of descent,
-        ``fine``, and along the top eigenvector pointing downhill, ``fine_top``, each (201,), both
-        in units of the step, whose length is ``step_length`` (); what rounding adds to their second
-        differences per unit of the parameters squared (a standard deviation), ``fine_rounding`` and
-        ``fine_top_rounding`` (); the spectral density's ``density_nodes`` and ``density_weights``
-        (4, products). For a network with BatchNorm, what its other mode would have reported, with
-        the statistics frozen: ``frozen_fine`` (201,) along the same line of descent with
-        ``frozen_fine_rounding`` (), and ``frozen_sharpness`` ().
-        """
-        chosen = self.settings(pictures.name, size)
-        count = len(pictures.train_images) if chosen.pictures is None else chosen.pictures
-        identity = identify(self.name, VERSION, pictures, count, size, chosen, device)
-        model = NETWORKS[chosen.network](
-            len(pictures.class_names), width=chosen.width, seed=chosen.seed
-        )
-        loss = convolutional_loss(model, pictures, count, device, chosen.loss, chosen.chunk)
-        training = train(
-            loss,
-            partial(iterate, lr=chosen.lr),
-            chosen.steps,
-            probes=range(0, chosen.steps + 1, chosen.every),
-            measure=partial(_measure, loss, chosen.lr),
-            checkpoint=folder / "checkpoint.npz",
-            identity=identity,
-            label=f"{chosen.network}, η = {chosen.lr:g}",
-            progress=progress,
-        )
-        begun = time.monotonic()
-        arrays = (
-            {"lr": chosen.lr, "losses": training.losses, "slice_steps": SLICE}
-            | training.rows
-            | _close_look(loss, training.theta, chosen, training.carry["start"], progress)
-        )
-        whole = ("probe_steps", "hvps")
-        arrays = {
-            name: np.asarray(array, dtype=int if name in whole else np.float32)
-            for name, array in arrays.items()
+    At the last iterate, the losses at ``fine_steps`` (201,) along the line of descent,
+    ``fine``, and along the top eigenvector pointing downhill, ``fine_top``, each (201,), both
+    in units of the step, whose length is ``step_length`` (); what rounding adds to their second
+    differences per unit of the parameters squared (a standard deviation), ``fine_rounding`` and
+    ``fine_top_rounding`` (); the spectral density's ``density_nodes`` and ``density_weights``
+    (4, products). For a network with BatchNorm, what its other mode would have reported, with
+    the statistics frozen: ``frozen_fine`` (201,) along the same line of descent with
+    ``frozen_fine_rounding`` (), and ``frozen_sharpness`` ().
+    """
+    count = count_of(pictures, chosen.pictures)
+    identity = identify(name, VERSION, pictures, count, size, chosen, device)
+    model = NETWORKS[chosen.network](
+        len(pictures.class_names), width=chosen.width, seed=chosen.seed
+    )
+    loss = convolutional_loss(model, pictures, count, device, chosen.loss, chosen.chunk)
+    training = train(
+        loss,
+        partial(iterate, lr=chosen.lr),
+        chosen.steps,
+        probes=range(0, chosen.steps + 1, chosen.every),
+        measure=partial(_measure, loss, chosen.lr),
+        checkpoint=folder / "checkpoint.npz",
+        identity=identity,
+        label=f"{chosen.network}, η = {chosen.lr:g}",
+        progress=progress,
+    )
+    begun = time.monotonic()
+    arrays = (
+        {"lr": chosen.lr, "losses": training.losses, "slice_steps": SLICE}
+        | training.rows
+        | _close_look(loss, training.theta, chosen, training.carry["start"], progress)
+    )
+    whole = ("probe_steps", "hvps")
+    arrays = {
+        name: np.asarray(array, dtype=int if name in whole else np.float32)
+        for name, array in arrays.items()
+    }
+    provenance = (
+        identity
+        | environment(device)
+        | {
+            "network": f"{chosen.network} of width {chosen.width:g}, {loss.dimension} "
+            "parameters, torchvision's initialisation",
+            "loss": f"{chosen.loss}, channels standardised",
+            "optimiser": f"full-batch gradient descent, η = {chosen.lr:g}",
+            "seed": chosen.seed,
+            "steps": chosen.steps,
+            "wall_seconds": round(training.seconds + time.monotonic() - begun),
         }
-        provenance = (
-            identity
-            | environment(device)
-            | {
-                "network": f"{chosen.network} of width {chosen.width:g}, {loss.dimension} "
-                "parameters, torchvision's initialisation",
-                "loss": f"{chosen.loss}, channels standardised",
-                "optimiser": f"full-batch gradient descent, η = {chosen.lr:g}",
-                "seed": chosen.seed,
-                "steps": chosen.steps,
-                "wall_seconds": round(training.seconds + time.monotonic() - begun),
-            }
-        )
-        return arrays, provenance
+    )
+    return arrays, provenance
 
 
 VGG11 = Recipe(
     "fig3_1_vgg11",
-    {
-        "small": Settings("VGG11", 100, 1 / 16, lr=0.1, steps=400, every=25, products=24),
-        "reduced": Settings("VGG11", 1000, 1 / 8, lr=0.05, steps=2000, every=40),
-        "paper": Settings("VGG11", None, 1.0, lr=0.05, steps=5000, every=100, chunk=1000),
-    },
+    by_size(
+        small=Settings("VGG11", 100, 1 / 16, lr=0.1, steps=400, every=25, products=24),
+        reduced=Settings("VGG11", 1000, 1 / 8, lr=0.05, steps=2000, every=40),
+        paper=Settings("VGG11", None, 1.0, lr=0.05, steps=5000, every=100, chunk=1000),
+    ),
+    record,
 )
 RESNET18 = Recipe(
     "fig3_1_resnet18",
-    {
-        "small": Settings("ResNet18", 24, 1 / 8, lr=0.1, steps=60, every=10, products=8),
-        "reduced": Settings("ResNet18", 500, 1 / 8, lr=0.05, steps=600, every=24, products=32),
-        "paper": Settings("ResNet18", None, 1.0, lr=0.05, steps=5000, every=100, chunk=1000),
-    },
+    by_size(
+        small=Settings("ResNet18", 24, 1 / 8, lr=0.1, steps=60, every=10, products=8),
+        reduced=Settings("ResNet18", 500, 1 / 8, lr=0.05, steps=600, every=24, products=32),
+        paper=Settings("ResNet18", None, 1.0, lr=0.05, steps=5000, every=100, chunk=1000),
+    ),
+    record,
 )
 DENSENET121 = Recipe(
     "fig3_1_densenet121",
-    {
-        "small": Settings("DenseNet121", 12, 1 / 16, lr=0.1, steps=20, every=10, products=4),
-        "reduced": Settings("DenseNet121", 250, 1 / 8, lr=0.1, steps=400, every=40, products=16),
-        "paper": Settings("DenseNet121", None, 1.0, lr=0.05, steps=5000, every=100, chunk=500),
-    },
+    by_size(
+        small=Settings("DenseNet121", 12, 1 / 16, lr=0.1, steps=20, every=10, products=4),
+        reduced=Settings("DenseNet121", 250, 1 / 8, lr=0.1, steps=400, every=40, products=16),
+        paper=Settings("DenseNet121", None, 1.0, lr=0.05, steps=5000, every=100, chunk=500),
+    ),
+    record,
 )
 
 

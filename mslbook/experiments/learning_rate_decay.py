@@ -6,8 +6,8 @@ from functools import partial
 import numpy as np
 import torch
 
-from mslbook.experiments import of_size
-from mslbook.experiments.pictures import convolutional_loss, held_out, identify
+from mslbook.experiments.pictures import convolutional_loss, count_of, held_out, identify
+from mslbook.experiments.recipes import Recipe, by_size
 from mslbook.experiments.recording import environment
 from mslbook.experiments.training import Training, accuracy, resume, train
 from mslbook.experiments.trajectory import Trajectory
@@ -39,13 +39,9 @@ class Settings:
     loss: str = "half squared error"
     lrs: tuple[float, float] = (0.1, 0.01)
 
-    def count(self, pictures):
-        """How many training pictures are used."""
-        return len(pictures.train_images) if self.pictures is None else self.pictures
-
     def updates(self, pictures):
         """How many updates make an epoch."""
-        return 1 if self.batch is None else -(-self.count(pictures) // self.batch)
+        return 1 if self.batch is None else -(-count_of(pictures, self.pictures) // self.batch)
 
     def parts(self):
         """The parts of a training in order: name, first and last epoch, learning rate, trunk.
@@ -64,42 +60,30 @@ class Settings:
             yield f"decayed-{epoch}", epoch, self.epochs, low, trunk
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """A recipe of figure 2.1 right: its name and its settings by size."""
+def record(name, chosen, pictures, size, device, folder, progress):
+    """Train with every seed and decay; returns the arrays to record and their provenance.
 
-    name: str
-    sizes: dict[str, Settings]
-
-    def settings(self, data, size):
-        """The settings for a data set by name and a size, "small", "reduced" or "paper"."""
-        return of_size(size, **self.sizes)
-
-    def run(self, pictures, size, device, folder, progress=True):
-        """Train with every seed and decay; returns the arrays to record and their provenance.
-
-        Arrays, with S seeds, D epochs of decay, P measurements and E epochs: ``decays`` (D,),
-        ``epochs`` (P,), ``train_losses``, ``train_accuracy``, ``test_losses`` and
-        ``test_accuracy`` (S, D, P), each over all pictures of its set; ``batch_losses``
-        (S, D, E), the mean over the updates of each epoch, every loss as its update saw it; and how
-        far ``apart`` the runs of a seed end, (S, D, D), in units of the parameters. A decay at the
-        last epoch is none at all.
-        """
-        chosen = self.settings(pictures.name, size)
-        training = DecayedTraining(self.name, VERSION, chosen, pictures, size, device, folder)
-        training.check()
-        found = [training.run(seed, progress) for seed in range(chosen.seeds)]
-        runs = [training.branches(parts) for parts in found]
-        arrays = {
-            "decays": np.array(chosen.decays),
-            "epochs": np.arange(0, chosen.epochs + 1, chosen.every),
-            "batch_losses": np.array([training.batch_losses(branches) for branches in runs]),
-            "apart": np.array([_apart([run.theta for run in branches]) for branches in runs]),
-        }
-        for name in runs[0][0].rows:
-            rows = [[run.rows[name] for run in branches] for branches in runs]
-            arrays[name] = np.array(rows, dtype=np.float32)
-        return arrays, training.provenance(found)
+    Arrays, with S seeds, D epochs of decay, P measurements and E epochs: ``decays`` (D,),
+    ``epochs`` (P,), ``train_losses``, ``train_accuracy``, ``test_losses`` and
+    ``test_accuracy`` (S, D, P), each over all pictures of its set; ``batch_losses``
+    (S, D, E), the mean over the updates of each epoch, every loss as its update saw it; and how
+    far ``apart`` the runs of a seed end, (S, D, D), in units of the parameters. A decay at the
+    last epoch is none at all.
+    """
+    training = DecayedTraining(name, VERSION, chosen, pictures, size, device, folder)
+    training.check()
+    found = [training.run(seed, progress) for seed in range(chosen.seeds)]
+    runs = [training.branches(parts) for parts in found]
+    arrays = {
+        "decays": np.array(chosen.decays),
+        "epochs": np.arange(0, chosen.epochs + 1, chosen.every),
+        "batch_losses": np.array([training.batch_losses(branches) for branches in runs]),
+        "apart": np.array([_apart([run.theta for run in branches]) for branches in runs]),
+    }
+    for measured in runs[0][0].rows:
+        rows = [[run.rows[measured] for run in branches] for branches in runs]
+        arrays[measured] = np.array(rows, dtype=np.float32)
+    return arrays, training.provenance(found)
 
 
 class DecayedTraining:
@@ -109,7 +93,7 @@ class DecayedTraining:
     """
 
     def __init__(self, recipe, version, chosen, pictures, size, device, folder):
-        count, tests = chosen.count(pictures), len(pictures.test_images)
+        count, tests = count_of(pictures, chosen.pictures), len(pictures.test_images)
         self.identity = identify(recipe, version, pictures, count, size, chosen, device, tests)
         self.chosen, self.folder, self.device = chosen, folder, device
         self.classes, self.updates = len(pictures.class_names), chosen.updates(pictures)
@@ -216,30 +200,31 @@ def _apart(points):
 EPOCHS = (250, 500, 700)  # the paper's two decays, and none before the end
 DESCENT = Recipe(
     "fig2_1_right",
-    {
-        "small": Settings(200, 1 / 16, None, (60, 120, 180), epochs=180, every=5, seeds=1),
-        "reduced": Settings(2000, 1 / 8, None, EPOCHS, epochs=700, every=5, seeds=3),
-        "paper": Settings(None, 1.0, None, EPOCHS, epochs=700, every=5, seeds=3),
-    },
+    by_size(
+        small=Settings(200, 1 / 16, None, (60, 120, 180), epochs=180, every=5, seeds=1),
+        reduced=Settings(2000, 1 / 8, None, EPOCHS, epochs=700, every=5, seeds=3),
+        paper=Settings(None, 1.0, None, EPOCHS, epochs=700, every=5, seeds=3),
+    ),
+    record,
 )
 # The early decay of DESCENT, with as much time Σ η as its late decay has after 700 epochs.
 EQUAL_TIME = Recipe(
     "fig2_1_right_equal_time",
-    {
-        "small": Settings(200, 1 / 16, None, (60,), epochs=720, every=20, seeds=1),
-        "reduced": Settings(2000, 1 / 8, None, (250,), epochs=2950, every=50, seeds=3),
-        "paper": Settings(None, 1.0, None, (250,), epochs=2950, every=50, seeds=3),
-    },
+    by_size(
+        small=Settings(200, 1 / 16, None, (60,), epochs=720, every=20, seeds=1),
+        reduced=Settings(2000, 1 / 8, None, (250,), epochs=2950, every=50, seeds=3),
+        paper=Settings(None, 1.0, None, (250,), epochs=2950, every=50, seeds=3),
+    ),
+    record,
 )
 SGD = Recipe(
     "fig2_1_right_sgd",
-    {
-        "small": Settings(400, 1 / 16, 20, (6, 12), epochs=18, every=1, seeds=1),
-        "reduced": Settings(
+    by_size(
+        small=Settings(400, 1 / 16, 20, (6, 12), epochs=18, every=1, seeds=1),
+        reduced=Settings(
             2000, 1 / 8, 128, EPOCHS, epochs=700, every=10, seeds=1, loss="cross-entropy"
         ),
-        "paper": Settings(
-            None, 1.0, 128, EPOCHS, epochs=700, every=5, seeds=3, loss="cross-entropy"
-        ),
-    },
+        paper=Settings(None, 1.0, 128, EPOCHS, epochs=700, every=5, seeds=3, loss="cross-entropy"),
+    ),
+    record,
 )

@@ -16,9 +16,9 @@ from torch import nn
 
 from mslbook.data import standardise
 from mslbook.descent import iterate
-from mslbook.experiments import of_size
 from mslbook.experiments.edge_of_stability import HIDDEN
 from mslbook.experiments.pictures import identify
+from mslbook.experiments.recipes import Recipe, of_size
 from mslbook.experiments.recording import environment
 from mslbook.experiments.training import accuracy, resume, train
 from mslbook.losses.network import NetworkLoss, half_squared_error
@@ -237,7 +237,7 @@ def _tenth(loss, theta, v, rows):
     }
 
 
-def run(pictures, size, device, folder, progress=True):
+def record(name, chosen, pictures, size, device, folder, progress):
     """Train every arm from every seed and measure its tenths; the arrays and their provenance.
 
     Arrays, with 4 ARMS, S seeds, P + 1 probes and 3 MOMENTS (start, the first probe at which the
@@ -248,8 +248,7 @@ def run(pictures, size, device, folder, progress=True):
     for every name in `measure_tenths` its array behind (4, S, 3), ``lines`` behind (4, 3) for the
     first seed alone; ``widths`` (4, S, 3, 2, 10), the `width` of each of these lines.
     """
-    chosen = settings(pictures.name, size)
-    identity = identify("sec6_deciles", VERSION, pictures, chosen.pictures, size, chosen, device)
+    identity = identify(name, VERSION, pictures, chosen.pictures, size, chosen, device)
     which = [(arm, seed) for arm in ARMS for seed in range(chosen.seeds)]
     losses = {one: network_loss(pictures, chosen.pictures, *one, device) for one in which}
     for arm, seed in which:  # a checkpoint that cannot be used is refused before any work
@@ -342,3 +341,6 @@ def _column(part, edge, distances):
             table[1] = np.nan
     probed = {name: rows[name] for name in PROBED}
     return {"losses": part.losses, "edge_steps": edge_step, **probed, **tables}
+
+
+DECILES = Recipe("sec6_deciles", settings, record)

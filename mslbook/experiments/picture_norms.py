@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from mslbook.data import standardise, standardise_channels
-from mslbook.experiments import of_size
+from mslbook.experiments.recipes import Recipe, by_size
 from mslbook.experiments.recording import environment, fingerprint
 
 VERSION = 1
@@ -18,11 +18,6 @@ class Settings:
     """How many training pictures to measure, from the first; None for all there are."""
 
     pictures: int | None
-
-
-def settings(data, size):
-    """The settings for a data set by name and a size, "small" or "paper"."""
-    return of_size(size, small=Settings(1000), paper=Settings(None))
 
 
 def magnitudes(images):
@@ -42,7 +37,7 @@ def magnitudes(images):
     return np.sqrt(np.sum(x * x, axis=1)), spread, x @ directions[:, -1]
 
 
-def run(pictures, size, device, folder, progress=True):
+def record(name, chosen, pictures, size, device, folder, progress):
     """Measure the pictures; returns the arrays to record and their provenance.
 
     Arrays, for pictures of D numbers: ``levels`` (1001,); the quantiles of the pictures' lengths at
@@ -53,7 +48,6 @@ def run(pictures, size, device, folder, progress=True):
     The work is done on the CPU in seconds, so it keeps no checkpoint.
     """
     begun = time.monotonic()
-    chosen = settings(pictures.name, size)
     images = pictures.train_images[: chosen.pictures]
     raw = images.reshape(len(images), -1).astype(float)
     arrays = {"levels": LEVELS, "raw": _quantiles(np.sqrt(np.sum(raw * raw, axis=1)))}
@@ -66,7 +60,7 @@ def run(pictures, size, device, folder, progress=True):
         arrays[f"{name}_spread"] = spread.astype(np.float32)
         arrays[f"{name}_along"] = _quantiles(abs(along))
     provenance = environment(device) | {
-        "recipe": "sec6_norms",
+        "recipe": name,
         "version": VERSION,
         "data": f"{pictures.name}, training rows 0-{len(images) - 1}",
         "data_hash": fingerprint(images),
@@ -81,3 +75,6 @@ def run(pictures, size, device, folder, progress=True):
 def _quantiles(values):
     """Quantiles that are values themselves, none in between."""
     return np.quantile(values, LEVELS, method="nearest").astype(np.float32)
+
+
+NORMS = Recipe("sec6_norms", by_size(small=Settings(1000), paper=Settings(None)), record)

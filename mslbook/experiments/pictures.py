@@ -13,6 +13,11 @@ from mslbook.losses.network import NetworkLoss, half_squared_error
 LOSSES = {"cross-entropy": nn.CrossEntropyLoss(), "half squared error": half_squared_error}
 
 
+def count_of(pictures, asked):
+    """How many training pictures a recipe uses that asks for so many, or for None: for all."""
+    return len(pictures.train_images) if asked is None else asked
+
+
 def identify(recipe, version, pictures, count, size, chosen, device, tests=0):
     """Which run this is, as a dictionary of plain values, the first part of its provenance.
 

@@ -94,7 +94,7 @@ def train(
                     f"{label}: the loss left the floating-point range at step {state.diverged_at}: "
                     "take a learning rate below the one it had there"
                 )
-            run.step, run.theta, run.seconds = state.step, state.point, time.monotonic() - begun
+            run.step, run.theta = state.step, state.point
             run.velocity = getattr(state, "velocity", None)
             if trajectory and state.step in trajectory.steps and distributed.rank() == 0:
                 trajectory.write(state.step, state.point.cpu())
@@ -102,6 +102,7 @@ def train(
                 run.losses.append(float(state.value))
                 if state.step in probes:
                     _record(run, *measure(state.step, state.point, run.carry))
+            run.seconds = time.monotonic() - begun  # what was measured here included
             if state.step == steps:
                 break
             if time.monotonic() - saved > SAVE_EVERY:

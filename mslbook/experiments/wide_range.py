@@ -1,4 +1,7 @@
-"""Figure 3.2 (left and middle), preprint figure 3: a sharp well within a flat one."""
+"""Figure 3.2 (left and middle), preprint figure 3: a sharp well within a flat one.
+
+With BatchNorm and without, of which the paper does not speak.
+"""
 
 from dataclasses import dataclass
 from functools import partial
@@ -8,8 +11,8 @@ import numpy as np
 import torch
 
 from mslbook.descent import iterate
-from mslbook.experiments import of_size
-from mslbook.experiments.pictures import convolutional_loss, identify
+from mslbook.experiments.pictures import convolutional_loss, count_of, identify
+from mslbook.experiments.recipes import Recipe, by_size
 from mslbook.experiments.recording import environment
 from mslbook.experiments.training import accuracy, progress_bar, train
 from mslbook.models import vgg11
@@ -46,17 +49,7 @@ class Normalised(Settings):
     batchnorm: ClassVar[bool] = True
 
 
-def settings(data, size):
-    """The settings for a data set by name and a size, "small", "reduced" or "paper"."""
-    return of_size(
-        size,
-        small=Settings(60, 1 / 16, lr=0.1, points=(0, 150)),
-        reduced=Settings(1000, 1 / 8, lr=0.05, points=(0, 200, 700, 1500)),
-        paper=Settings(None, 1.0, lr=0.05, points=(0, 500, 2000, 5000)),
-    )
-
-
-def run(pictures, size, device, folder, progress=True):
+def record(name, chosen, pictures, size, device, folder, progress):
     """Train, and draw the lines; returns the arrays to record and their provenance.
 
     Arrays, with P points, D distances, R random directions and S steps: ``points`` (P,), the steps;
@@ -67,13 +60,7 @@ def run(pictures, size, device, folder, progress=True):
     ``gradient_norms``, ``theta_norms`` (P,) and ``filtered_norms`` (P, R), the lengths that the
     filter-normalised directions had; ``lr`` () and ``losses`` (S + 1,) of descent.
     """
-    chosen = settings(pictures.name, size)
-    return record("fig3_2_landscape", chosen, pictures, size, device, folder, progress)
-
-
-def record(name, chosen, pictures, size, device, folder, progress):
-    """What `run` returns, for the recipe of a name and its settings."""
-    count = len(pictures.train_images) if chosen.pictures is None else chosen.pictures
+    count = count_of(pictures, chosen.pictures)
     identity = identify(name, VERSION, pictures, count, size, chosen, device)
     model = vgg11(len(pictures.class_names), chosen.width, chosen.batchnorm, seed=SEED)
     loss = convolutional_loss(model, pictures, count, device, chosen.loss, chosen.chunk)
@@ -139,3 +126,23 @@ def _measure(loss, double, distances, progress, step, theta, carry):
         "theta_norms": float(theta.norm()),
         "filtered_norms": np.array([float(direction.norm()) for direction in filtered]),
     }, carry
+
+
+PLAIN = Recipe(
+    "fig3_2_landscape",
+    by_size(
+        small=Settings(60, 1 / 16, lr=0.1, points=(0, 150)),
+        reduced=Settings(1000, 1 / 8, lr=0.05, points=(0, 200, 700, 1500)),
+        paper=Settings(None, 1.0, lr=0.05, points=(0, 500, 2000, 5000)),
+    ),
+    record,
+)
+NORMALISED = Recipe(
+    "fig3_2_normalised",
+    by_size(
+        small=Normalised(60, 1 / 16, lr=0.02, points=(0, 40)),
+        reduced=Normalised(500, 1 / 8, lr=0.02, points=(0, 200)),
+        paper=Normalised(None, 1.0, lr=0.02, points=(0, 200, 1000)),
+    ),
+    record,
+)
