@@ -15,7 +15,7 @@ from math import comb, inf, isfinite, nan, sqrt
 import numpy as np
 from array_api_compat import array_namespace, device, is_array_api_obj
 
-from mslbook.probes.sharpness import _one_point
+from mslbook.probes.points import one_point
 
 PARALLEL = 1e-3  # the sine of the angle below which two directions span no plane
 ORDER = 6  # of the differences that leave of a smooth line its rounding alone
@@ -370,7 +370,7 @@ def _amplified(scatter, order):
 
 def _point(loss, theta):
     """The point as a floating array of its own kind, precise enough for second differences."""
-    xp, theta = _one_point(loss, theta)
+    xp, theta = one_point(loss, theta)
     _precision(theta)
     return xp, theta
 

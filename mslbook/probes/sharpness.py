@@ -5,7 +5,9 @@ from math import prod
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace, device, is_array_api_obj
+from array_api_compat import device
+
+from mslbook.probes.points import hessian_at, one_point
 
 # A row this close to the span of the others adds nothing but rounding.
 DEPENDENT = 1e-5
@@ -86,12 +88,12 @@ def sharpness(loss, point, k=1, tol=1e-3, start=None, seed=0, max_hvps=None):
     >>> s.values.round(6), s.converged
     (array([25.,  1.]), True)
     """
-    xp, point = _one_point(loss, point)
+    xp, point = one_point(loss, point)
     n = prod(point.shape)
     limit = 50 + 20 * k if max_hvps is None else max_hvps
     start = _check(k, tol, start, limit, n)
     followed = min(k + 1, n)
-    space = _RitzSpace(_product(loss, point), xp, point, seed)
+    space = _RitzSpace(hessian_at(loss, point), xp, point, seed)
     for row in start[:followed]:
         space.add(row)
     # Random rows complete the start: all of them if it is cold, the guard if it is warm.
@@ -211,46 +213,6 @@ def _unsettled(pairs, k, tol):
         if pairs.residuals[k] ** 2 > tol and could_be_larger:
             return k
     return None
-
-
-def _product(loss, point):
-    """The Hessian at `point` as a function of a flat vector, its graph reused if it has one.
-
-    A product that is not finite raises ``FloatingPointError``.
-    """
-    xp = array_namespace(point)
-    keep = getattr(loss, "hessian", None)
-    product = keep(point) if keep else lambda v: loss.hvp(point, v)
-
-    def flat(row):
-        image = product(row.reshape(point.shape)).reshape((-1,))
-        if not bool(xp.all(xp.isfinite(image))):
-            raise FloatingPointError(
-                "a Hessian-vector product is not finite here: check that the loss is finite and "
-                "twice differentiable at this point"
-            )
-        return image
-
-    return flat
-
-
-def _one_point(loss, point):
-    """The point as a floating array of its own kind; clear errors for anything else."""
-    point = point if is_array_api_obj(point) else np.asarray(point, dtype=float)
-    xp = array_namespace(point)
-    point = point.detach() if hasattr(point, "detach") else point  # no graph of the measuring
-    if not xp.isdtype(point.dtype, "real floating"):
-        raise ValueError(f"the point must hold floating-point numbers, not {point.dtype}")
-    dimension = getattr(loss, "dimension", None)
-    shape = () if dimension is None else (dimension,)
-    if tuple(point.shape) != shape and (hasattr(loss, "dimension") or point.ndim > 1):
-        raise ValueError(
-            f"the point has shape {tuple(point.shape)}, but this loss is measured at one point "
-            f"of shape {shape}: probe the points of a batch one by one"
-        )
-    if not bool(xp.all(xp.isfinite(point))):
-        raise ValueError("the point holds nan or infinite coordinates: there is no Hessian there")
-    return xp, point
 
 
 def _check(k, tol, start, limit, n):

@@ -8,7 +8,7 @@ from array_api_compat import device
 from scipy.linalg import eigh_tridiagonal
 
 from mslbook.checks import whole
-from mslbook.probes.sharpness import _one_point, _product
+from mslbook.probes.points import hessian_at, one_point
 
 
 @dataclass(frozen=True)
@@ -98,9 +98,9 @@ def spectral_density(loss, point, steps=64, samples=8, seed=0):
     """
     whole("steps", steps, least=1)
     whole("samples", samples, least=1)
-    xp, point = _one_point(loss, point)
+    xp, point = one_point(loss, point)
     n = prod(point.shape)
-    product = _product(loss, point)
+    product = hessian_at(loss, point)
     generator = np.random.default_rng(seed)
     steps = min(steps, n)
     nodes, weights = np.empty((samples, steps)), np.zeros((samples, steps))

@@ -1,0 +1,44 @@
+"""The point that a probe looks at, and the Hessian there."""
+
+import numpy as np
+from array_api_compat import array_namespace, is_array_api_obj
+
+
+def one_point(loss, point):
+    """The point as a floating array of its own kind; clear errors for anything else."""
+    point = point if is_array_api_obj(point) else np.asarray(point, dtype=float)
+    xp = array_namespace(point)
+    point = point.detach() if hasattr(point, "detach") else point  # no graph of the measuring
+    if not xp.isdtype(point.dtype, "real floating"):
+        raise ValueError(f"the point must hold floating-point numbers, not {point.dtype}")
+    dimension = getattr(loss, "dimension", None)
+    shape = () if dimension is None else (dimension,)
+    if tuple(point.shape) != shape and (hasattr(loss, "dimension") or point.ndim > 1):
+        raise ValueError(
+            f"the point has shape {tuple(point.shape)}, but this loss is measured at one point "
+            f"of shape {shape}: probe the points of a batch one by one"
+        )
+    if not bool(xp.all(xp.isfinite(point))):
+        raise ValueError("the point holds nan or infinite coordinates: there is no Hessian there")
+    return xp, point
+
+
+def hessian_at(loss, point):
+    """The Hessian at `point` as a function of a flat vector, its graph reused if it has one.
+
+    A product that is not finite raises ``FloatingPointError``.
+    """
+    xp = array_namespace(point)
+    keep = getattr(loss, "hessian", None)
+    product = keep(point) if keep else lambda v: loss.hvp(point, v)
+
+    def flat(row):
+        image = product(row.reshape(point.shape)).reshape((-1,))
+        if not bool(xp.all(xp.isfinite(image))):
+            raise FloatingPointError(
+                "a Hessian-vector product is not finite here: check that the loss is finite and "
+                "twice differentiable at this point"
+            )
+        return image
+
+    return flat
