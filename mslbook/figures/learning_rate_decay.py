@@ -17,16 +17,13 @@ def decays_by_epoch(run):
     settled = epochs >= 0.05 * epochs[-1]  # the first fall would flatten everything else
     for axes, name, scale in ((left, "train_losses", 1), (right, "test_accuracy", 100)):
         branches = zip(decays, scale * np.swapaxes(run[name], 0, 1), THREE_LINES, strict=False)
-        for decay, seeds, (colour, dash) in reversed(list(branches)):
+        for decay, seeds, (colour, dash) in reversed(list(branches)):  # the early one on top
             label = "never" if decay == epochs[-1] else f"decay at {decay}"
-            seeds = seeds[:, settled]
-            axes.plot(epochs[settled], seeds.T, "-", color=colour, linewidth=0.5, alpha=0.6)
-            axes.plot(epochs[settled], seeds.mean(axis=0), dash, color=colour, label=label)
+            _seeds(axes, epochs[settled], seeds[:, settled], colour, dash, label)
         _mark(axes, decays[decays < epochs[-1]])
     left.set(xlabel="epoch", ylabel="training loss", xlim=(0, None))
     right.set(xlabel="epoch", ylabel="test accuracy (%)", xlim=(0, None))
-    right.legend(loc="lower right")
-    return figure
+    return _with_legend(figure, reverse=True)
 
 
 def around_decays(decays, epochs, losses, window):
@@ -61,8 +58,7 @@ def quadratic_decays(paths, end):
     left.set(xlabel="step", ylabel="loss", yscale="log")
     right.set(xlabel="step", ylabel="distance to the end", yscale="log")
     right.set_ylim(1e-9, 1e4)
-    right.legend(loc="upper right")
-    return figure
+    return _with_legend(figure)
 
 
 def live_decays(steps, losses, accuracies, decays, budget):
@@ -74,15 +70,26 @@ def live_decays(steps, losses, accuracies, decays, budget):
     figure, (left, right) = plt.subplots(1, 2, figsize=TWO_PANELS)
     for axes, curves in ((left, losses), (right, accuracies)):
         for (name, seeds), (colour, dash) in zip(curves.items(), THREE_LINES, strict=False):
-            axes.plot(steps[name], seeds.T, "-", color=colour, linewidth=0.5, alpha=0.6)
-            axes.plot(steps[name], seeds.mean(axis=0), dash, color=colour, label=name)
+            _seeds(axes, steps[name], seeds, colour, dash, name)
         _mark(axes, decays)
         axes.axvline(budget, color=GREY, linestyle=":", linewidth=1.5)
-    left.set(xlabel="step", ylabel="training loss", xscale="log", yscale="log")
+    left.set(xlabel="step", ylabel="training loss", xscale="log", yscale="log", ylim=(0.03, 0.4))
     left.set_yticks([0.03, 0.1, 0.3], labels=["0.03", "0.1", "0.3"])
     left.minorticks_off()
     right.set(xlabel="step", ylabel="test accuracy (%)", xscale="log", ylim=(50, None))
-    right.legend(loc="lower right")
+    return _with_legend(figure)
+
+
+def _seeds(axes, x, seeds, colour, dash, label):
+    """Draw one line for each of the seeds (S, P), and their mean, which alone is labelled."""
+    axes.plot(x, seeds.T, "-", color=colour, linewidth=0.5, alpha=0.6)
+    axes.plot(x, seeds.mean(axis=0), dash, color=colour, label=label)
+
+
+def _with_legend(figure, **order):
+    """One legend for both panels, above them, where there is no line that it could touch."""
+    handles, labels = figure.axes[-1].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), **order)
     return figure
 
 
