@@ -172,7 +172,7 @@ CLAIMS = (
         "—",
         _along_random_directions,
         f"{SHARPER}-fold on either side of every line; for one of both networks with a reservation",
-        RESERVED,
+        FAILS,
     ),
     Claim(
         "3.2-one-direction",

@@ -9,47 +9,42 @@ from mslbook.figures import BLUE, GREY, PURPLE, THREE_LINES, TWO_PANELS, VERMILL
 LOOKS = (*((colour, dash) for colour, dash in THREE_LINES), (PURPLE, "--"))
 
 
-def by_distance(curves, floor=None):
+def by_distance(found, curvatures=None, exponents=None):
     """Curvature and local exponent by distance from a line's minimum, on logarithmic axes.
 
-    `curves` maps a label to (distances, curvatures, exponents); `floor` is the least curvature
-    shown, where some of it is only noise or falls without end.
+    `found` maps a label to the `Scales` of a line, of which the side of positive distances is
+    shown; `curvatures` and `exponents` limit the axes, (low, high), where some of them fall or
+    climb without end.
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=TWO_PANELS)
-    for (colour, dash), (label, (away, bends, exponents)) in zip(
-        LOOKS, curves.items(), strict=False
-    ):
-        left.plot(away, bends, dash, color=colour, label=label)
-        right.plot(away, exponents, dash, color=colour)
+    for (colour, dash), (label, line) in zip(LOOKS, found.items(), strict=False):
+        left.plot(line.distances[1], line.curvatures[1], dash, color=colour, label=label)
+        right.plot(line.distances[1], line.exponents[1], dash, color=colour)
     right.axhline(2, color=GREY, linestyle=":", linewidth=1.2)
-    left.set(xlabel="distance", ylabel="curvature", xscale="log", yscale="log")
-    right.set(xlabel="distance", ylabel="exponent", xscale="log")
-    if floor is not None:
-        left.set_ylim(bottom=floor)
-    left.legend(loc="best")
+    left.set(xlabel="distance", ylabel="curvature", xscale="log", yscale="log", ylim=curvatures)
+    right.set(xlabel="distance", ylabel="exponent", xscale="log", ylim=exponents)
+    figure.legend(loc="outside upper center", ncols=2 if len(found) > 3 else len(found))
     return figure
 
 
-def wide_lines(distances, descent, random, ranges):
-    """Journal fig. 3.2 left and middle, preprint fig. 3: the same two lines over each range.
+def wide_lines(runs, near):
+    """Journal fig. 3.2 left and middle, preprint fig. 3: lines over a wide range, on linear axes.
 
-    `descent` and `random` are the losses at `distances`; each row of panels shows them between
-    plus and minus a range, on linear axes.
+    `runs` maps the name of a network to its recording. Each is a row of two panels, both of the
+    last recorded point: along the gradient up to the distance `near`, and all of a random line.
     """
-    figure, panels = plt.subplots(
-        2, len(ranges), figsize=(TWO_PANELS[0], 4.4), sharex="col", squeeze=False
-    )
-    for row, (name, losses, colour) in zip(
-        panels, (("gradient", descent, BLUE), ("random", random, VERMILLION)), strict=True
-    ):
-        for axes, reach in zip(row, ranges, strict=True):
-            shown = np.abs(distances) <= reach
-            axes.plot(distances[shown], losses[shown], color=colour)
-            axes.axvline(0, color=GREY, linestyle=":", linewidth=1.2)
-            axes.ticklabel_format(axis="y", scilimits=(-2, 3), useMathText=True)
+    figure, rows = plt.subplots(len(runs), 2, figsize=(TWO_PANELS[0], 4.4), squeeze=False)
+    for row, (name, run) in zip(rows, runs.items(), strict=True):
+        distances, descent, random = run["distances"], run["descent"][-1], run["random"][-1, 0]
+        shown = np.abs(distances) <= near
+        row[0].plot(distances[shown], descent[shown], color=BLUE)
+        row[1].plot(distances, random, "-.", color=VERMILLION)
         row[0].set_ylabel(f"loss, {name}")
-    for axes in panels[-1]:
-        axes.set_xlabel("distance")
+        for axes in row:
+            axes.ticklabel_format(axis="y", scilimits=(-2, 3), useMathText=True)
+            axes.set_ylim(bottom=0)
+    for axes, direction in zip(rows[-1], ("gradient", "random direction"), strict=True):
+        axes.set_xlabel(f"distance, {direction}")
     return figure
 
 
@@ -81,7 +76,7 @@ def decayed_paths(projections, decays, moves):
     space.tick_params(labelsize=8, pad=-3)
     for axis in (space.xaxis, space.yaxis, space.zaxis):
         axis.set_pane_color((0, 0, 0, 0))
-        axis.set_major_locator(MaxNLocator(4))
+        axis.set_major_locator(MaxNLocator(4, prune="both"))
         axis.labelpad = -4
     space.grid(visible=False)
     space.legend(loc="upper left", fontsize=9, labelspacing=0.2)
