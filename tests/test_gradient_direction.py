@@ -84,7 +84,7 @@ def test_slopes_and_curvature_fit_the_slices(found):
 
 
 def test_killed_and_started_again_it_records_the_same(found, tiny, tmp_path, monkeypatch):
-    measure, calls = gradient_direction._measure, []
+    measure, calls = gradient_direction.measure, []
 
     def killed(*arguments):
         calls.append(arguments)
@@ -92,7 +92,7 @@ def test_killed_and_started_again_it_records_the_same(found, tiny, tmp_path, mon
             raise KeyboardInterrupt
         return measure(*arguments)
 
-    monkeypatch.setattr(gradient_direction, "_measure", killed)
+    monkeypatch.setattr(gradient_direction, "measure", killed)
     with pytest.raises(KeyboardInterrupt):
         run("fig3_1_vgg11", tmp_path)
     again = run("fig3_1_vgg11", tmp_path)

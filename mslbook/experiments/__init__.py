@@ -40,6 +40,10 @@ RECIPES = {
         "mslbook.experiments.gradient_direction:DENSENET121",
         "the same for DenseNet121, meant for 50 classes of CIFAR-100",
     ),
+    "fig3_1_choices": (
+        "mslbook.experiments.gradient_choices:CHOICES",
+        "VGG11 by full-batch descent, one thing changed at a time: what decides the shape",
+    ),
     "fig3_2_landscape": (
         "mslbook.experiments.wide_range:PLAIN",
         "VGG11 by full-batch descent: wide lines at several points, and the sharp well in them",

@@ -82,7 +82,7 @@ def record(name, chosen, pictures, size, device, folder, progress):
         partial(iterate, lr=chosen.lr),
         chosen.steps,
         probes=range(0, chosen.steps + 1, chosen.every),
-        measure=partial(_measure, loss, chosen.lr),
+        measure=partial(measure, loss, chosen.lr),
         checkpoint=folder / "checkpoint.npz",
         identity=identity,
         label=f"{chosen.network}, η = {chosen.lr:g}",
@@ -144,8 +144,12 @@ DENSENET121 = Recipe(
 )
 
 
-def _measure(loss, lr, step, theta, carry):
-    """One probe: a row of numbers to record, and the warm start of the next."""
+def measure(loss, lr, step, theta, carry):
+    """One probe: a row of numbers to record, and the warm start of the next.
+
+    Its line of descent is cut at the distances `SLICE` in units of a step of gradient descent
+    with the learning rate `lr`.
+    """
     found = sharpness(loss, theta, tol=TOL, start=carry.get("start"))
     grad = loss.grad(theta)
     length = grad.norm()
