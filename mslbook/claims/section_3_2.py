@@ -42,9 +42,9 @@ def _non_convex():
     for recipe, label in NETWORKS.items():
         distances, lines = _lines(recipe, "descent", "random", "filtered")
         found = [not convex(distances, line) for line in lines]
-        numbers.append(f"{sum(found)} of {len(found)} {label}")
+        numbers.append(f"{sum(found)} of {len(found)} lines {label}")
         bent += found
-    return ", ".join(numbers), verdict(all(bent), RESERVED if any(bent) else FAILS)
+    return "non-convex are " + ", ".join(numbers), verdict(all(bent), RESERVED if any(bent) else FAILS)
 
 
 def _separations(recipe, *names):
@@ -162,7 +162,7 @@ CLAIMS = (
         "along the gradient the minimum lies in a small sharp well within a large flat one",
         "—",
         _along_the_gradient,
-        f"{SHARPER}-fold on either side of every line; for one of both networks with a reservation",
+        f"{SHARPER}-fold on both sides of every line; on one of the networks with a reservation",
         RESERVED,
     ),
     Claim(
@@ -171,7 +171,7 @@ CLAIMS = (
         "and so it does along a random direction",
         "—",
         _along_random_directions,
-        f"{SHARPER}-fold on either side of every line; for one of both networks with a reservation",
+        f"{SHARPER}-fold on both sides of every line; on one of the networks with a reservation",
         FAILS,
     ),
     Claim(

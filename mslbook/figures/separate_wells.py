@@ -54,8 +54,8 @@ def decayed_paths(projections, decays, moves):
     `projections` (D, E + 1, 3) are whole paths, `decays` (D,) the epochs after which they are
     branches; `moves` (D, E) the lengths of their steps.
     """
-    figure = plt.figure(figsize=(7.0, 3.6))
-    rows = figure.add_gridspec(1, 2, width_ratios=(1.2, 1), wspace=0.35)
+    figure = plt.figure(figsize=(TWO_PANELS[0], 4.2))
+    rows = figure.add_gridspec(1, 2, width_ratios=(1.5, 1), wspace=0.15)
     space = figure.add_subplot(rows[0], projection="3d")
     lengths = figure.add_subplot(rows[1])
     last = decays[-1]
@@ -72,13 +72,13 @@ def decayed_paths(projections, decays, moves):
         lengths.plot(np.arange(decay + 1, len(path)), steps[decay:], dash, color=colour)
     lengths.set(xlabel="step", ylabel="length of a step", yscale="log")
     for axis, name in zip("xyz", ("trunk", "first branch", "last branch"), strict=True):
-        getattr(space, f"set_{axis}label")(name, fontsize=10)
-    space.tick_params(labelsize=8, pad=-3)
+        getattr(space, f"set_{axis}label")(name)
+    space.tick_params(labelsize=10, pad=-3)
     for axis in (space.xaxis, space.yaxis, space.zaxis):
         axis.set_pane_color((0, 0, 0, 0))
-        axis.set_major_locator(MaxNLocator(4, prune="both"))
-        axis.labelpad = -4
+        axis.set_major_locator(MaxNLocator(3, prune="both"))
+        axis.labelpad = 1
     space.grid(visible=False)
-    space.legend(loc="upper left", fontsize=9, labelspacing=0.2)
-    space.set_box_aspect(None, zoom=0.9)
+    figure.legend(loc="outside upper center", ncols=4, columnspacing=1, handletextpad=0.3)
+    space.set_box_aspect(None, zoom=0.85)
     return figure
