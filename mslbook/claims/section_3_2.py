@@ -44,7 +44,8 @@ def _non_convex():
         found = [not convex(distances, line) for line in lines]
         numbers.append(f"{sum(found)} of {len(found)} lines {label}")
         bent += found
-    return "non-convex are " + ", ".join(numbers), verdict(all(bent), RESERVED if any(bent) else FAILS)
+    number = "non-convex are " + ", ".join(numbers)
+    return number, verdict(all(bent), RESERVED if any(bent) else FAILS)
 
 
 def _separations(recipe, *names):
