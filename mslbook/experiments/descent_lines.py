@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mslbook.experiments import recorded
+from mslbook.experiments.recording import Recording
 from mslbook.probes import Growth, SpectralDensity, growth, second_difference
 
 RECIPES = {
@@ -79,6 +80,23 @@ def recordings(size="reduced"):
     for network, (recipe, data) in RECIPES.items():
         with suppress(FileNotFoundError):
             found[network] = recorded(recipe, data, size)
+    return found
+
+
+def choices(run):
+    """The trainings that `fig3_1_choices` recorded, by name: each a recording like the others.
+
+    Its ``lr`` is the learning rate of gradient descent with the same edge, η / (1 + β) with
+    momentum β, so that an iterate that jumps to and fro has the bottom half a step ahead.
+    """
+    names = [choice["name"] for choice in run.provenance["settings"]["choices"]]
+    found = {}
+    for i, name in enumerate(names):
+        its = {
+            key: array if key == "slice_steps" else array[i] for key, array in run.arrays.items()
+        }
+        its |= {"lr": its["units"], "losses": its["losses"][np.isfinite(its["losses"])]}
+        found[name] = Recording(its, run.provenance)
     return found
 
 
