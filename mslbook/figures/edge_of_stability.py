@@ -43,18 +43,19 @@ def quadratic_continuation(run):
     return figure
 
 
-def other_networks(runs):
-    """Sharpness and the curvature along the gradient against 2/η, for each network of figure 3.1.
+def other_networks(runs, felt):
+    """Sharpness and the curvature that a step feels, in 2/η, for each network of figure 3.1.
 
-    `runs` are recordings by the name of the network.
+    By the name of the network, `runs` are recordings and `felt` (P,) these curvatures.
     """
     figure, panels = plt.subplots(1, len(runs), figsize=TWO_PANELS, squeeze=False)
     for axes, (name, run) in zip(panels[0], runs.items(), strict=True):
-        axes.plot(run["probe_steps"], run["sharpness"], "-", color=BLUE, label="sharpness")
-        along = {"color": VERMILLION, "markersize": 4, "label": "along the gradient"}
-        axes.plot(run["probe_steps"], run["curvature"], "s", **along)
-        axes.axhline(2 / run["lr"], color=GREY, linestyle="--", linewidth=1.5, label="2/η")
-        axes.set(title=name, xlabel="step")
-    panels[0, 0].set_ylabel("curvature")
+        steps, sharpness = run["probe_steps"], run["sharpness"] * run["lr"] / 2
+        axes.plot(steps, sharpness, "-", color=BLUE, label="sharpness")
+        look = {"color": VERMILLION, "markersize": 4, "label": "felt by the step"}
+        axes.plot(steps, felt[name], "s", **look)
+        axes.axhline(1, color=GREY, linestyle="--", linewidth=1.5, label="2/η")
+        axes.set(title=name, xlabel="step", ylim=(0, None))
+    panels[0, 0].set_ylabel("curvature, in 2/η")
     figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure

@@ -54,15 +54,14 @@ def many_lines(found):
     return figure
 
 
-def sharpest_direction(steps, bends):
-    """Curvature through the last iterate along the gradient and along the sharpest direction.
+def two_lines(steps, bends, labels):
+    """Curvature along two lines through the last iterate of each network, named by two labels.
 
     `bends` holds, by the name of the network, the two rows of second differences at the inner ones
     of `steps`, in units of 2/η.
     """
     figure, panels = plt.subplots(1, len(bends), figsize=TWO_PANELS, squeeze=False)
     figure.supxlabel(DOWNHILL, fontsize="medium")
-    labels = ("along the gradient", "along the sharpest direction")
     for axes, (name, both) in zip(panels[0], bends.items(), strict=True):
         for row, label, (colour, dash) in zip(both, labels, THREE_LINES, strict=False):
             axes.plot(steps[1:-1], row, dash, color=colour, label=label)
@@ -130,4 +129,4 @@ def _legend_above(figure, *panels):
 def _edge(axes):
     """The level 2/η where curvatures are counted in it."""
     axes.axhline(1, color=GREY, linestyle="--", linewidth=1.5)
-    axes.text(0.02, 1, "2/η", va="bottom", transform=axes.get_yaxis_transform())
+    axes.text(0.98, 1, "2/η", ha="right", va="bottom", transform=axes.get_yaxis_transform())
