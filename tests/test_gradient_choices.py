@@ -1,5 +1,6 @@
 """Figure 3.1 with one thing changed at a time: each training is the one it says, and resumes."""
 
+import shutil
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -29,8 +30,7 @@ TINY = replace(
     SMALL,
     pictures=PICTURES,
     width=1 / 32,
-    probes=3,
-    choices=tuple(replace(choice, steps=3) for choice in SMALL.choices),
+    choices=tuple(replace(choice, every=1, probes=3) for choice in SMALL.choices),
 )
 NAMES = [choice.name for choice in TINY.choices]
 
@@ -53,11 +53,18 @@ def tiny(monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    """What a run recorded that nothing interrupted."""
+def folder(tmp_path_factory):
+    """Where the recipe ran, and nothing interrupted it."""
+    folder = tmp_path_factory.mktemp("uninterrupted")
     with pytest.MonkeyPatch.context() as patch:
         shrink(patch)
-        return recording.load(run(tmp_path_factory.mktemp("uninterrupted")))
+        run(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def whole(folder):
+    return recording.load(folder / f"{NAME}-digits-small.npz")
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +72,7 @@ def found(whole):
     return choices(whole)
 
 
-def by_hand(choice):
+def by_hand(choice, distances):
     """Losses of the same training by torch's own optimiser, and of its first line downhill."""
     digits = data.load("digits")
     images = digits.train_images[:PICTURES].astype(float)
@@ -82,7 +89,7 @@ def by_hand(choice):
 
     start = [p.detach().clone() for p in parameters]
     slopes, line = torch.autograd.grad(loss(), parameters), []
-    for t in gradient_choices.SLICE:
+    for t in distances:
         for p, begin, slope in zip(parameters, start, slopes, strict=True):
             p.data = begin - t * choice.unit * slope
         line.append(loss().item())
@@ -100,8 +107,8 @@ def by_hand(choice):
 
 @pytest.mark.parametrize("choice", TINY.choices, ids=NAMES)
 def test_losses_and_lines_are_those_of_training_by_hand(found, choice):
-    losses, line = by_hand(choice)
     its = found[choice.name]
+    losses, line = by_hand(choice, its["slice_steps"])
     np.testing.assert_allclose(its["losses"], losses, rtol=2e-3)
     np.testing.assert_allclose(its["slices"][0], line, rtol=2e-3)
     here, following = np.searchsorted(its["slice_steps"], [0, 1])
@@ -118,30 +125,22 @@ def test_no_two_trainings_are_the_same(found):
     assert len(set(ends)) == len(NAMES)
 
 
-def test_shapes_are_those_promised_and_the_reader_takes_them_apart(whole, found):
-    assert whole["losses"].shape == whole["sharpness"].shape == (6, 4)
-    assert whole["slices"].shape == (6, 4, 21)
+def test_shapes_are_those_promised_and_the_reader_takes_them_apart(found):
     assert list(found) == NAMES
     its = found["momentum"]
     assert its["lr"] == pytest.approx(0.12 / 1.9)
+    assert its["losses"].shape == its["sharpness"].shape == (4,)
+    assert its["slices"].shape == (4, 21)
     assert its["probe_steps"].tolist() == [0, 1, 2, 3]
     units = its["slices"] / (2 * its["lr"] * its["gradient_norms"][:, None] ** 2)
     slopes = np.gradient(units, its["slice_steps"], axis=1)
     np.testing.assert_allclose(slopes[:, 8], -0.5, rtol=0.2)  # a central difference, over kinks
 
 
-def test_the_reader_ends_with_each_training(whole):
-    padded = np.pad(whole["losses"], ((0, 0), (0, 3)), constant_values=np.nan)
-    padded[1] = 1.0
-    shorter, longer, *_ = choices(replace(whole, arrays=whole.arrays | {"losses": padded})).values()
-    assert len(shorter["losses"]) == 4
-    assert len(longer["losses"]) == 7
-
-
 @pytest.mark.parametrize("momentum", [0.0, 0.5, 0.9])
 def test_a_unit_is_what_the_edge_is_measured_in(momentum):
-    """Descent comes to rest below 2/unit and blows up above; there the bottom is half a unit off."""
-    choice = Choice("", lr=0.3, steps=1, momentum=momentum)
+    """Descent comes to rest below 2/unit and blows up above it, the bottom half a unit off."""
+    choice = Choice("", lr=0.3, every=1, probes=1, momentum=momentum)
     for factor, grows in ((0.99, False), (1.01, True)):
         loss = Quadratic(factor * 2 / choice.unit)
         walk = minibatch_sgd(loss, 1.0, choice.lr, momentum=momentum)
@@ -153,7 +152,7 @@ def test_a_unit_is_what_the_edge_is_measured_in(momentum):
 
 def test_glorot_has_the_variance_of_its_name_and_the_random_numbers_of_he():
     he, glorot = (
-        Choice("", 0.1, 1, initialisation=name).network(10, 0.25, seed=3)
+        Choice("", 0.1, 1, 1, initialisation=name).network(10, 0.25, seed=3)
         for name in ("He", "Glorot")
     )
     for one, other in zip(he.features, glorot.features, strict=True):
@@ -166,7 +165,7 @@ def test_glorot_has_the_variance_of_its_name_and_the_random_numbers_of_he():
 
 
 def test_tanh_takes_the_place_of_every_relu():
-    model = Choice("", 0.1, 1, activation="tanh").network(10, 1 / 32, seed=0)
+    model = Choice("", 0.1, 1, 1, activation="tanh").network(10, 1 / 32, seed=0)
     kinds = [type(module) for module in model.modules()]
     assert kinds.count(torch.nn.Tanh) == 8
     assert torch.nn.ReLU not in kinds
@@ -188,20 +187,19 @@ def test_stopped_it_goes_on_to_the_same_numbers(tiny, tmp_path, monkeypatch, who
 
 def test_a_checkpoint_of_another_run_is_refused_before_any_work(tiny, tmp_path, monkeypatch):
     monkeypatch.setattr(NetworkLoss, "value_and_grad", None)
+    choose(monkeypatch, NAME, replace(TINY, choices=TINY.choices[-2:]))
     last = tmp_path / f"{NAME}-digits-small" / "tanh.npz"
     recording.save(last, {"theta": np.zeros(3)}, {"identity": {}, "step": 3})
     with pytest.raises(ValueError, match="tanh.npz belongs to another run"):
         run(tmp_path)
 
 
-def test_a_checkpoint_depends_on_its_own_choice_alone(tiny, tmp_path, monkeypatch):
+def test_a_checkpoint_depends_on_its_own_choice_alone(tiny, folder, tmp_path, monkeypatch):
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    monkeypatch.setattr(NetworkLoss, "value_and_grad", None)  # there is nothing left to do
     first, second, *_ = TINY.choices
-    choose(monkeypatch, NAME, replace(TINY, choices=(first, second)))
-    run(tmp_path)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(NetworkLoss, "value_and_grad", None)  # nothing left to do
-        choose(patch, NAME, replace(TINY, choices=(first,)))
-        run(tmp_path)
+    choose(monkeypatch, NAME, replace(TINY, choices=(second,)))
+    assert len(choices(recording.load(run(tmp_path)))) == 1
     choose(monkeypatch, NAME, replace(TINY, choices=(first, replace(second, lr=0.01))))
     with pytest.raises(ValueError, match="cross-entropy.npz belongs to another run"):
         run(tmp_path)
@@ -213,11 +211,8 @@ def test_one_thing_is_changed_at_a_time(size):
     baseline, *others = (asdict(choice) for choice in chosen.choices)
     for other in others:
         changed = {name for name in other if other[name] != baseline[name]}
-        assert len(changed - {"name", "lr", "steps"}) == 1
-    for choice in chosen.choices:
-        every, rest = divmod(choice.steps, chosen.probes)
-        assert every % 2 == 1
-        assert rest == 0
+        assert len(changed - {"name", "lr", "every", "probes"}) == 1
+    assert all(choice.every % 2 == 1 for choice in chosen.choices)
 
 
 def test_iterate_is_descent_without_momentum():

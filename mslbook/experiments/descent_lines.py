@@ -89,14 +89,11 @@ def choices(run):
     Its ``lr`` is the learning rate of gradient descent with the same edge, η / (1 + β) with
     momentum β, so that an iterate that jumps to and fro has the bottom half a step ahead.
     """
-    names = [choice["name"] for choice in run.provenance["settings"]["choices"]]
     found = {}
-    for i, name in enumerate(names):
-        its = {
-            key: array if key == "slice_steps" else array[i] for key, array in run.arrays.items()
-        }
-        its |= {"lr": its["units"], "losses": its["losses"][np.isfinite(its["losses"])]}
-        found[name] = Recording(its, run.provenance)
+    for choice in run.provenance["settings"]["choices"]:
+        first = choice["name"] + "."
+        its = {key.removeprefix(first): run[key] for key in run.arrays if key.startswith(first)}
+        found[choice["name"]] = Recording(its | {"lr": its["unit"]}, run.provenance)
     return found
 
 

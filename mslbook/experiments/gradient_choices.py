@@ -25,7 +25,7 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class Choice:
-    """One training: full-batch descent of `steps` steps.
+    """One training: full-batch descent, measured at its start and `probes` times `every` steps.
 
     `loss` is one of :data:`~mslbook.experiments.pictures.LOSSES`, `initialisation` "He" or
     "Glorot", `activation` "ReLU" or "tanh".
@@ -33,12 +33,18 @@ class Choice:
 
     name: str
     lr: float
-    steps: int
+    every: int
+    probes: int
     loss: str = "half squared error"
     momentum: float = 0.0
     batchnorm: bool = False
     initialisation: str = "He"
     activation: str = "ReLU"
+
+    @property
+    def steps(self):
+        """How many steps there are in all."""
+        return self.every * self.probes
 
     @property
     def unit(self):
@@ -63,14 +69,12 @@ class Choice:
 class Settings:
     """What all trainings share; `pictures` is None for all there are.
 
-    Each training is measured at its start and, at equal distances, `probes` times more. A BatchNorm
-    sees one `chunk` of pictures at a time, None for all.
+    A BatchNorm sees one `chunk` of pictures at a time, None for all.
     """
 
     pictures: int | None
     width: float
     choices: tuple[Choice, ...]
-    probes: int
     chunk: int | None = None
     seed: int = 0
 
@@ -78,28 +82,24 @@ class Settings:
 def record(name, chosen, pictures, size, device, folder, progress):
     """Train with every choice, and measure; returns the arrays to record and their provenance.
 
-    Arrays, with C choices, S steps of the longest training and P probes, the start included:
-    ``lrs`` and ``units`` (C,), of which see `Choice`; ``losses`` (C, S + 1), nan beyond the end of
-    a training; at the probes ``probe_steps``, ``sharpness``, ``residuals``, ``hvps``,
-    ``accuracy``, ``gradient_norms``, ``alignment`` and ``curvature``, each (C, P), and ``slices``
-    (C, P, 81) at ``slice_steps`` (81,), as :mod:`~mslbook.experiments.gradient_direction` records
-    them, but with distances in steps of the unit.
+    The names of the arrays begin with that of the choice, as in ``tanh.losses``. For a choice with
+    S steps and P probes, its start included, they are ``lr`` and ``unit`` (), of which see
+    `Choice`; ``losses`` (S + 1,); at the probes ``probe_steps``, ``sharpness``, ``residuals``,
+    ``hvps``, ``accuracy``, ``gradient_norms``, ``alignment`` and ``curvature`` (P,), and
+    ``slices`` (P, 81), the losses at ``slice_steps`` (81,) on the line of descent: all as
+    :mod:`~mslbook.experiments.gradient_direction` records them, but with distances in steps of
+    the unit.
     """
     trainings = Trainings(name, chosen, pictures, size, device, folder)
     trainings.check()
-    found = [trainings.run(choice, progress) for choice in chosen.choices]
-    arrays = {
-        "lrs": [choice.lr for choice in chosen.choices],
-        "units": [choice.unit for choice in chosen.choices],
-        "losses": _padded([run.losses for run in found]),
-        "slice_steps": SLICE,
-        **{row: [run.rows[row] for run in found] for row in found[0].rows},
-    }
-    whole = ("probe_steps", "hvps")
-    arrays = {
-        name: np.asarray(array, dtype=int if name in whole else np.float32)
-        for name, array in arrays.items()
-    }
+    arrays, seconds = {}, 0.0
+    for choice in chosen.choices:
+        training = trainings.run(choice, progress)
+        found = {"lr": choice.lr, "unit": choice.unit, "losses": training.losses}
+        for row, column in (found | training.rows | {"slice_steps": SLICE}).items():
+            kind = int if row in ("probe_steps", "hvps") else np.float32
+            arrays[f"{choice.name}.{row}"] = np.asarray(column, dtype=kind)
+        seconds += training.seconds
     provenance = (
         trainings.identity
         | environment(device)
@@ -110,7 +110,7 @@ def record(name, chosen, pictures, size, device, folder, progress):
             "optimiser": "full-batch descent",
             "seed": chosen.seed,
             "steps": [choice.steps for choice in chosen.choices],
-            "wall_seconds": round(sum(run.seconds for run in found)),
+            "wall_seconds": round(seconds),
         }
     )
     return arrays, provenance
@@ -140,7 +140,7 @@ class Trainings:
             loss,
             partial(minibatch_sgd, lr=choice.lr, momentum=choice.momentum),
             choice.steps,
-            probes=range(0, choice.steps + 1, choice.steps // self.chosen.probes),
+            probes=range(0, choice.steps + 1, choice.every),
             measure=partial(measure, loss, choice.unit),
             checkpoint=self._file(choice),
             identity=self._identity(choice),
@@ -183,13 +183,6 @@ def _tanh(model):
             model.features[i] = nn.Tanh()
 
 
-def _padded(columns):
-    table = np.full((len(columns), max(map(len, columns))), np.nan)
-    for row, column in zip(table, columns, strict=True):
-        row[: len(column)] = column
-    return table
-
-
 def _settings(pictures, width, probes, chunk=None):
     """One thing changed at a time, at learning rates that reach the edge and stay in range.
 
@@ -199,22 +192,22 @@ def _settings(pictures, width, probes, chunk=None):
     valley in turn.
     """
     choices = (
-        Choice("baseline", 0.05, 25 * probes),
-        Choice("cross-entropy", 0.05, 19 * probes, loss="cross-entropy"),
-        Choice("momentum", 0.12, 11 * probes, momentum=0.9),
-        Choice("BatchNorm", 0.02, 9 * probes, batchnorm=True),
-        Choice("Glorot", 0.05, 25 * probes, initialisation="Glorot"),
-        Choice("tanh", 0.05, 19 * probes, activation="tanh"),
+        Choice("baseline", 0.05, 25, 9 * probes // 5),  # which learns most slowly
+        Choice("cross-entropy", 0.05, 19, probes, loss="cross-entropy"),
+        Choice("momentum", 0.12, 11, probes, momentum=0.9),
+        Choice("BatchNorm", 0.02, 9, probes, batchnorm=True),
+        Choice("Glorot", 0.05, 25, probes, initialisation="Glorot"),
+        Choice("tanh", 0.05, 19, probes, activation="tanh"),
     )
-    return Settings(pictures, width, choices, probes, chunk)
+    return Settings(pictures, width, choices, chunk)
 
 
 CHOICES = Recipe(
     "fig3_1_choices",
     by_size(
-        small=_settings(60, 1 / 16, probes=8),
+        small=_settings(60, 1 / 16, probes=10),
         reduced=_settings(400, 1 / 8, probes=25),
-        paper=_settings(None, 1.0, probes=200, chunk=1000),
+        paper=_settings(None, 1.0, probes=100, chunk=1000),
     ),
     record,
 )
