@@ -102,6 +102,14 @@ def late(run):
     return run["probe_steps"] >= run["probe_steps"][-1] / 2
 
 
+def oscillating(run):
+    """Which probes have the bottom of their line less than a step ahead, (P,).
+
+    There descent jumps across it, and the shape of both walls is what it feels.
+    """
+    return lines(run)["minimum"] < 1
+
+
 def lines(run, probes=slice(None)):
     """The lines of descent that a recording holds, at all its probes or at those chosen: `Lines`.
 

@@ -36,12 +36,14 @@ def along_the_gradient(runs, probes, bends):
 def many_lines(found):
     """Curvature along many lines of descent, in two parts of each run: median and middle half.
 
-    `found` holds, by the name of the network, a dictionary of two
-    :class:`~mslbook.experiments.descent_lines.Lines` by the part of the run.
+    `found` holds, by the name of the run, a dictionary of at most two
+    :class:`~mslbook.experiments.descent_lines.Lines` by its part. Panels come in rows of three.
     """
-    figure, panels = plt.subplots(1, len(found), figsize=TWO_PANELS, sharey=True, squeeze=False)
+    rows = -(-len(found) // 3)
+    size, shared = (7.0, 1.2 + 2 * rows), {"sharex": True, "sharey": True}
+    figure, panels = plt.subplots(rows, min(len(found), 3), figsize=size, squeeze=False, **shared)
     figure.supxlabel(DOWNHILL, fontsize="medium")
-    for axes, (name, parts) in zip(panels[0], found.items(), strict=True):
+    for axes, (name, parts) in zip(panels.flat, found.items(), strict=True):
         for (part, lines), (colour, dash) in zip(parts.items(), THREE_LINES, strict=False):
             steps = lines.steps[1:-1]
             low, middle, high = np.quantile(lines.bends, (0.25, 0.5, 0.75), axis=0)
@@ -49,7 +51,8 @@ def many_lines(found):
             axes.plot(steps, middle, dash, color=colour, label=part)
         _edge(axes)
         axes.set(title=name)
-    panels[0, 0].set_ylabel("curvature, in 2/η")
+    for axes in panels[:, 0]:
+        axes.set_ylabel("curvature, in 2/η")
     _legend_above(figure, panels[0, 0])
     return figure
 
