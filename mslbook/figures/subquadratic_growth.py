@@ -43,7 +43,9 @@ def many_lines(found):
     size, shared = (7.0, 1.2 + 2 * rows), {"sharex": True, "sharey": True}
     figure, panels = plt.subplots(rows, min(len(found), 3), figsize=size, squeeze=False, **shared)
     figure.supxlabel(DOWNHILL, fontsize="medium")
-    for axes, (name, parts) in zip(panels.flat, found.items(), strict=True):
+    for unused in panels.flat[len(found) :]:
+        unused.remove()
+    for axes, (name, parts) in zip(panels.flat, found.items(), strict=False):
         for (part, lines), (colour, dash) in zip(parts.items(), THREE_LINES, strict=False):
             steps = lines.steps[1:-1]
             low, middle, high = np.quantile(lines.bends, (0.25, 0.5, 0.75), axis=0)
