@@ -5,7 +5,7 @@ import pytest
 
 from mslbook.claims import FAILS, HOLDS, RESERVED
 from mslbook.claims import section_3_1 as claims
-from mslbook.experiments.descent_lines import late, lines, spectrum
+from mslbook.experiments.descent_lines import late, lines, oscillating, spectrum
 from mslbook.experiments.recording import Recording
 
 LR, STEPS = 0.05, np.linspace(-2, 3, 81)
@@ -84,6 +84,14 @@ def test_a_line_without_a_valley_has_no_numbers_and_spoils_no_other():
 
 def test_the_second_half_is_late():
     assert late(run_on(slower)).tolist() == [False] * 5 + [True] * 5
+
+
+def test_what_oscillates_has_the_bottom_less_than_a_step_ahead():
+    assert oscillating(run_on(slower)).all()
+    slices = run_on(slower)["slices"].copy()
+    slices[0] = 1 + 0.1 * parabola(STEPS - 1.1)  # a step does not get across
+    slices[1] = 1 - 0.1 * STEPS  # there is no bottom
+    assert oscillating(run_on(slower, slices=slices)).tolist() == [False] * 2 + [True] * 8
 
 
 def test_the_spectrum_knows_how_many_eigenvalues_there_are():
