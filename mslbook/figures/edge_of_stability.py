@@ -55,7 +55,7 @@ def other_networks(runs, felt):
         look = {"color": VERMILLION, "markersize": 4, "label": "felt by the step"}
         axes.plot(steps, felt[name], "s", **look)
         axes.axhline(1, color=GREY, linestyle="--", linewidth=1.5, label="2/η")
-        axes.set(title=name, xlabel="step", ylim=(0, None))
+        axes.set(title=name, xlabel="step", ylim=(-0.1, None))
     panels[0, 0].set_ylabel("curvature, in 2/η")
     figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure
