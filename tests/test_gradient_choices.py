@@ -30,7 +30,7 @@ TINY = replace(
     SMALL,
     pictures=PICTURES,
     width=1 / 32,
-    choices=tuple(replace(choice, every=1, probes=3) for choice in SMALL.choices),
+    choices=tuple(replace(choice, every=1, probes=2) for choice in SMALL.choices),
 )
 NAMES = [choice.name for choice in TINY.choices]
 
@@ -129,9 +129,9 @@ def test_shapes_are_those_promised_and_the_reader_takes_them_apart(found):
     assert list(found) == NAMES
     its = found["momentum"]
     assert its["lr"] == pytest.approx(0.12 / 1.9)
-    assert its["losses"].shape == its["sharpness"].shape == (4,)
-    assert its["slices"].shape == (4, 21)
-    assert its["probe_steps"].tolist() == [0, 1, 2, 3]
+    assert its["losses"].shape == its["sharpness"].shape == (3,)
+    assert its["slices"].shape == (3, 21)
+    assert its["probe_steps"].tolist() == [0, 1, 2]
     units = its["slices"] / (2 * its["lr"] * its["gradient_norms"][:, None] ** 2)
     slopes = np.gradient(units, its["slice_steps"], axis=1)
     np.testing.assert_allclose(slopes[:, 8], -0.5, rtol=0.2)  # a central difference, over kinks
@@ -176,7 +176,7 @@ def test_stopped_it_goes_on_to_the_same_numbers(tiny, tmp_path, monkeypatch, who
     choose(monkeypatch, NAME, some)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training, "SAVE_EVERY", -1.0)  # a checkpoint at every step
-        stop_at(patch, "value_and_grad", 5)  # counting the gradients of the probes
+        stop_at(patch, "value_and_grad", 4)  # counting the gradients of the probes
         with pytest.raises(KeyboardInterrupt):
             run(tmp_path)
     again = choices(recording.load(run(tmp_path)))

@@ -131,7 +131,8 @@ class Trainings:
     def check(self):
         """``ValueError`` if a checkpoint cannot be used, before any work."""
         for choice in self.chosen.choices:
-            resume(self._loss(choice), self._file(choice), self._identity(choice))
+            if self._file(choice).is_file():
+                resume(self._loss(choice), self._file(choice), self._identity(choice))
 
     def run(self, choice, progress=True):
         """Train with one choice, and measure; returns the `Training`."""
