@@ -192,12 +192,13 @@ def _settings(pictures, width, probes, chunk=None):
     odd number of steps, so that an iterate that jumps to and fro is found on either wall of its
     valley in turn.
     """
+    longer = 9 * probes // 5  # for those that learn slowly
     choices = (
-        Choice("baseline", 0.05, 25, 9 * probes // 5),  # which learns most slowly
+        Choice("baseline", 0.05, 25, longer),
         Choice("cross-entropy", 0.05, 19, probes, loss="cross-entropy"),
         Choice("momentum", 0.12, 11, probes, momentum=0.9),
         Choice("BatchNorm", 0.02, 9, probes, batchnorm=True),
-        Choice("Glorot", 0.05, 25, probes, initialisation="Glorot"),
+        Choice("Glorot", 0.05, 25, longer, initialisation="Glorot"),
         Choice("tanh", 0.05, 19, probes, activation="tanh"),
     )
     return Settings(pictures, width, choices, chunk)
