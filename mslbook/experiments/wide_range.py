@@ -141,7 +141,7 @@ NORMALISED = Recipe(
     "fig3_2_normalised",
     by_size(
         small=Normalised(60, 1 / 16, lr=0.02, points=(0, 40)),
-        reduced=Normalised(500, 1 / 8, lr=0.02, points=(0, 200)),
+        reduced=Normalised(500, 1 / 8, lr=0.02, points=(0, 100, 200)),
         paper=Normalised(None, 1.0, lr=0.02, points=(0, 200, 1000)),
     ),
     record,
