@@ -77,6 +77,16 @@ def _later_is_better():
     return number, verdict(gains.mean() > spread)
 
 
+def _proper_time():
+    accuracy = 100 * _in_the_end(_run(), "test_accuracy")
+    late, early = (accuracy[:, branch] - accuracy[:, NEVER] for branch in (LATE, EARLY))
+    number = (
+        f"against no decay: late {_listed(late, '{:+.1f}')} points, mean {late.mean():+.1f} ± "
+        f"{_spread(late):.1f}; early {_listed(early, '{:+.1f}')}"
+    )
+    return number, verdict(late.mean() > _spread(late))
+
+
 def _too_early():
     late = 100 * _run()["test_accuracy"][:, LATE, -1].astype(float)
     early = [100 * run["test_accuracy"][:, EARLY, -1].astype(float) for run in (_run(), _run_on())]
@@ -99,13 +109,16 @@ def _more_epochs():
 
 
 def _elsewhere():
-    late = _run()["test_losses"][:, LATE, -1].astype(float)
-    lowest = _run_on()["test_losses"][:, EARLY].min(axis=1)
+    late = _run()["test_losses"][:, LATE].min(axis=1)
+    early = _run_on()["test_losses"][:, EARLY].min(axis=1)
+    above = early / late - 1
     number = (
-        f"test loss of the late one {_listed(late, '{:.3f}')}, lowest of the early one on all of "
-        f"its way {_listed(lowest, '{:.3f}')}"
+        f"lowest test loss on all of the way: late {_listed(late, '{:.3f}')}, early, given equal "
+        f"time, {_listed(early, '{:.3f}')}; higher by {above.min():.1%} to {above.max():.1%}, and "
+        f"the seeds differ by up to {np.max(late) / np.min(late) - 1:.1%}"
     )
-    return number, verdict(np.all(lowest > late))
+    worse, clearly = np.all(early > late), np.all(early - late > np.ptp(late))
+    return number, verdict(clearly, RESERVED) if worse else verdict(False)
 
 
 def _nearly_stable():
@@ -175,7 +188,9 @@ def _arrival(path):
 
 def _slower():
     counts = [_arrival(path) for path in _schedules()[:3]]
-    held, decayed = (_arrival(_bowl(rates, STEPS)) for rates in ({0: 1.999}, {0: 1.999, 100: 0.2}))
+    held, decayed = (
+        _arrival(_bowl(rates, STEPS)) for rates in ({0: 1.999}, {0: 1.999, 100: 0.1999})
+    )
     number = (
         f"steps to 1e-6 at η = {LR:g}: {_listed(counts, '{}')}, decayed never, at 300, at 100; "
         f"at η = 1.999: {held if held < STEPS else f'over {STEPS}'}, decayed at 100 {decayed}"
@@ -210,6 +225,15 @@ CLAIMS = (
         HOLDS,
     ),
     Claim(
+        "2.2-proper",
+        "journal 2.2, preprint 2.2",
+        "decaying the learning rate benefits generalisation if it is done at a proper time",
+        "—",
+        _proper_time,
+        "95 % interval of Student's t over three seeds, last 50 epochs, for the late decay",
+        HOLDS,
+    ),
+    Claim(
         "2.2-early",
         "journal 5, preprint 5, on the same figure",
         "generalisation suffers if the rate is decayed too early",
@@ -233,8 +257,9 @@ CLAIMS = (
         "a decay makes the trajectory converge to a different solution",
         "—",
         _elsewhere,
-        "none: with no seed may the early run ever be as good on the test pictures",
-        HOLDS,
+        "with every seed the early one is never as good; in full only if by more than the seeds "
+        "differ: a solution is told apart by little else here, as no run has converged",
+        RESERVED,
     ),
     Claim(
         "2.2-stable",
