@@ -28,6 +28,8 @@ from mslbook.probes import (  # noqa: E402
     random_direction,
     rounding,
     second_difference,
+    sharpness,
+    spectral_density,
 )
 
 KINDS = {"numpy": np.array, "torch": partial(torch.tensor, dtype=torch.float64)}
@@ -432,8 +434,12 @@ def test_bad_planes():
 def test_networks_in_half_precision_or_of_another_device_are_refused():
     loss, direction = smooth()
     half = loss.to(dtype=torch.bfloat16)
-    with pytest.raises(ValueError, match=r"bfloat16.* loss.to\(dtype=torch.float64\)"):
-        line(half, half.point, direction.bfloat16(), [0.0])
+    for probe in (partial(line, direction=direction.bfloat16(), distances=[0.0]), sharpness,
+                  spectral_density):  # fmt: skip
+        with pytest.raises(ValueError, match=r"bfloat16.* loss.to\(dtype=torch.float64\)"):
+            probe(half, half.point)
+    with pytest.raises(ValueError, match="the point is on meta, the loss on cpu: move one"):
+        line(loss, loss.point.to("meta"), direction, [0.0])
     with pytest.raises(ValueError, match="the model torch.float32"):
         line(loss, loss.point.double(), direction, [0.0])
     model, inputs, labels, _ = build("tanh")

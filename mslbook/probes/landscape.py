@@ -15,7 +15,7 @@ from math import comb, inf, isfinite, nan, sqrt
 import numpy as np
 from array_api_compat import array_namespace, device, is_array_api_obj
 
-from mslbook.probes.points import one_point
+from mslbook.probes.points import one_point, precision
 
 PARALLEL = 1e-3  # the sine of the angle below which two directions span no plane
 ORDER = 6  # of the differences that leave of a smooth line its rounding alone
@@ -51,7 +51,7 @@ def line(loss, theta, direction, distances):
     >>> line(two_valleys, [0.0, 0.0], direction=[3.0, 4.0], distances=[-5, 0, 5]).shape
     (3,)
     """
-    xp, theta = _point(loss, theta)
+    xp, theta = one_point(loss, theta)
     unit = _unit(xp, theta, direction)
     return _values(loss, theta, unit, _row("distances", distances))
 
@@ -69,7 +69,7 @@ def plane(loss, theta, directions, first, second, progress=False):
     >>> plane(valley, [1.0, 0.0], [[1, 0], [0, 1]], [-1, 0, 1], [0, 1]).shape
     (3, 2)
     """
-    xp, theta = _point(loss, theta)
+    xp, theta = one_point(loss, theta)
     if len(directions) != 2:
         raise ValueError(f"a plane has two directions, not {len(directions)}")
     u, w = (_unit(xp, theta, direction) for direction in directions)
@@ -127,7 +127,7 @@ def filter_normalised(loss, theta, direction):
     """
     if not hasattr(loss, "model"):
         raise TypeError("only a network has filters: pass a NetworkLoss")
-    xp, theta = _point(loss, theta)
+    xp, theta = one_point(loss, theta)
     unit, pieces, first = _unit(xp, theta, direction), [], 0
     for parameter in loss.model.parameters():
         last = first + parameter.numel()
@@ -350,7 +350,7 @@ def _first_below(places, heights, level):
 def _values(loss, theta, unit, distances):
     """One number per distance; points are made one by one, since networks are large."""
     return np.array([float(loss.value(theta + float(d) * unit)) for d in distances],
-                    dtype=_precision(theta))  # fmt: skip
+                    dtype=precision(theta))  # fmt: skip
 
 
 def _scatter(values):
@@ -366,24 +366,6 @@ def _scatter(values):
 def _amplified(scatter, order):
     """The standard deviation of differences of independent numbers that scatter so."""
     return scatter * sqrt(comb(2 * order, order))
-
-
-def _point(loss, theta):
-    """The point as a floating array of its own kind, precise enough for second differences."""
-    xp, theta = one_point(loss, theta)
-    _precision(theta)
-    return xp, theta
-
-
-def _precision(array):
-    """NumPy's name for the precision of an array of any kind; ValueError for half precision."""
-    facts = array_namespace(array).finfo(array.dtype)
-    if facts.eps > 1e-6:
-        raise ValueError(
-            f"in {array.dtype} second differences drown in rounding: measure in double precision, "
-            "a network by loss.to(dtype=torch.float64) at theta.double()"
-        )
-    return np.dtype(f"float{facts.bits}")
 
 
 def _unit(xp, theta, direction):
@@ -431,8 +413,8 @@ def _lines(values, least):
     values = values if is_array_api_obj(values) else np.asarray(values, dtype=float)
     xp = array_namespace(values)
     floating = xp.isdtype(values.dtype, "real floating")
-    precision = _precision(values) if floating else float
-    values = np.asarray(values.tolist() if hasattr(values, "detach") else values, dtype=precision)
+    dtype = precision(values) if floating else float
+    values = np.asarray(values.tolist() if hasattr(values, "detach") else values, dtype=dtype)
     if values.ndim < 1 or values.shape[-1] < least:
         raise ValueError(
             f"give at least {least} values along the last axis, not the shape {values.shape}"

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from array_api_compat import device
 
-from mslbook.probes.points import hessian_at, one_point
+from mslbook.probes.points import hessian_at, in_full_precision, one_point
 
 # A row this close to the span of the others adds nothing but rounding.
 DEPENDENT = 1e-5
@@ -48,6 +48,7 @@ class Sharpness:
         )
 
 
+@in_full_precision
 def sharpness(loss, point, k=1, tol=1e-3, start=None, seed=0, max_hvps=None):
     """The k algebraically largest eigenvalues of the Hessian of `loss` at `point`.
 
