@@ -15,7 +15,8 @@ from math import comb, inf, isfinite, nan, sqrt
 import numpy as np
 from array_api_compat import array_namespace, device, is_array_api_obj
 
-from mslbook.probes.points import one_point, precision
+from mslbook.losses.protocol import as_point
+from mslbook.probes.points import one_point, precision, real_numbers
 
 PARALLEL = 1e-3  # the sine of the angle below which two directions span no plane
 ORDER = 6  # of the differences that leave of a smooth line its rounding alone
@@ -92,7 +93,7 @@ def random_direction(point, seed=0):
     >>> random_direction([0.0, 0.0, 0.0], seed=1).round(3)
     array([0.346, 0.822, 0.33 ])
     """
-    point = point if is_array_api_obj(point) else np.asarray(point, dtype=float)
+    point = as_point(point, None)
     numbers = np.random.default_rng(seed).standard_normal(tuple(point.shape))
     return array_namespace(point).asarray(numbers, dtype=point.dtype, device=device(point))
 
@@ -161,7 +162,9 @@ def second_difference(values, spacing):
     scatter of single kinks.
 
     Raises ``ValueError`` for fewer than 3 values, values that are not finite or in half precision,
-    a spacing that is not positive, and where the differences are hardly more than rounding.
+    a spacing that is not positive, and where the differences are hardly more than rounding. Values
+    that lie on a straight line to the last bit give zeros; what storing them may have hidden,
+    `rounding` tells.
 
     >>> second_difference([9.0, 4.0, 1.0, 0.0, 1.0], spacing=0.5)
     array([8., 8., 8.])
@@ -171,7 +174,7 @@ def second_difference(values, spacing):
     scatter = _scatter(values)
     # What scatters by much more than the last digits is rugged at this spacing, not rounded.
     rounded = scatter <= 16 * np.finfo(values.dtype).eps * np.abs(values).max()
-    if rounded and sqrt(np.mean(bends**2)) < DROWNED * _amplified(scatter, 2):
+    if bends.any() and rounded and sqrt(np.mean(bends**2)) < DROWNED * _amplified(scatter, 2):
         raise ValueError(
             f"at spacing {spacing:g} second differences drown in the rounding of the losses "
             f"({values.dtype}): take a wider spacing or, if these are not yet in double precision, "
@@ -370,8 +373,9 @@ def _amplified(scatter, order):
 
 def _unit(xp, theta, direction):
     """The direction as a unit vector of the kind of the point."""
+    numbers = real_numbers("the direction", direction)
     if not is_array_api_obj(direction):
-        direction = xp.asarray(direction, dtype=theta.dtype, device=device(theta))
+        direction = xp.asarray(numbers, dtype=theta.dtype, device=device(theta))
     elif array_namespace(direction) is not xp:
         raise TypeError(
             f"the point is a {type(theta).__name__}, the direction a {type(direction).__name__}: "
@@ -400,7 +404,7 @@ def _unit(xp, theta, direction):
 
 def _row(name, numbers):
     """A row of finite numbers as NumPy floats."""
-    row = np.asarray(numbers.tolist() if is_array_api_obj(numbers) else numbers, dtype=float)
+    row = np.asarray(real_numbers(name, numbers).tolist(), dtype=float)
     if row.ndim != 1 or not row.size:
         raise ValueError(f"{name} must be a row of at least one number, not of shape {row.shape}")
     if not np.isfinite(row).all():
@@ -410,7 +414,7 @@ def _row(name, numbers):
 
 def _lines(values, least):
     """Values along lines as a NumPy array of their own precision."""
-    values = values if is_array_api_obj(values) else np.asarray(values, dtype=float)
+    values = real_numbers("the values", values)
     xp = array_namespace(values)
     floating = xp.isdtype(values.dtype, "real floating")
     dtype = precision(values) if floating else float
@@ -425,6 +429,7 @@ def _lines(values, least):
 
 
 def _spacing(spacing):
-    if not 0 < spacing < inf:
+    number = real_numbers("the spacing", spacing)
+    if number.ndim > 0 or not 0 < number < inf:
         raise ValueError(f"the spacing must be positive and finite, not {spacing!r}")
-    return float(spacing)
+    return float(number)

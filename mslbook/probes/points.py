@@ -26,9 +26,22 @@ def _full_precision(point):
     return full_precision(point.device)
 
 
+def real_numbers(name, numbers):
+    """An array as it is, other numbers as NumPy floats; TypeError unless all of them are real."""
+    try:
+        array = numbers if is_array_api_obj(numbers) else np.asarray(numbers)
+        real = array_namespace(array).isdtype(array.dtype, ("real floating", "integral"))
+    except ValueError:  # a list of lists of several lengths
+        real = False
+    if not real:
+        what = getattr(numbers, "dtype", repr(numbers)[:60])
+        raise TypeError(f"{name} must be real numbers in an array or a list, not {what}")
+    return numbers if is_array_api_obj(numbers) else array.astype(float)
+
+
 def one_point(loss, point):
     """The point as a floating array of its own kind; clear errors for anything else."""
-    point = point if is_array_api_obj(point) else np.asarray(point, dtype=float)
+    point = point if is_array_api_obj(point) else real_numbers("the point", point)
     xp = array_namespace(point)
     point = point.detach() if hasattr(point, "detach") else point  # no graph of the measuring
     if not xp.isdtype(point.dtype, "real floating"):
@@ -45,9 +58,7 @@ def one_point(loss, point):
     if here != there:
         raise ValueError(f"the point is on {here}, the loss on {there}: move one with .to(...)")
     if not bool(xp.all(xp.isfinite(point))):
-        raise ValueError(
-            "the point holds nan or infinite coordinates: nothing is to be measured there"
-        )
+        raise ValueError("the point holds nan or infinite numbers: nothing can be measured there")
     return xp, point
 
 
