@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import is_zipfile
 
 import numpy as np
 
@@ -252,6 +253,8 @@ def read_npz(path):
     Raises ``ValueError`` if it is damaged or holds pickled objects, which are never loaded.
     """
     try:
+        if not is_zipfile(path):  # of which NumPy would say how to load it unsafely
+            raise ValueError("it is no archive, as np.savez writes them")
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return {name: np.asarray(archive[name]) for name in archive.files}
     except Exception as error:  # a damaged file fails in many ways, and they all mean the same

@@ -9,6 +9,7 @@ Each function imports the blocks it needs, since torchvision takes longer to imp
 
 from contextlib import contextmanager
 from itertools import pairwise
+from numbers import Real
 
 import torch
 from torch import nn
@@ -135,7 +136,7 @@ def _scaled(classes, width):
     """The number of channels of a layer as a function of its number at width 1."""
     if isinstance(classes, bool) or not isinstance(classes, int) or classes < 1:
         raise ValueError(f"classes must be a positive whole number, not {classes!r}")
-    if not 1 / 32 <= width < float("inf"):
+    if not (isinstance(width, Real) and 1 / 32 <= width < float("inf")):
         raise ValueError(f"width must be at least 1/32 and finite, not {width!r}: 1 is full size")
     return lambda channels: round(channels * width)
 

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
-from array_api_compat import array_namespace
+from array_api_compat import array_namespace, device
 
 from mslbook.checks import kept_steps, learning_rate, points_and_rates, whole
 from mslbook.descent import finite, quiet_value_and_grad, value_and_grad_at_start
@@ -169,15 +169,29 @@ def minibatch_sgd(
     if not (np.ndim(momentum) == 0 and 0 <= momentum < 1):
         raise ValueError(f"momentum must be at least 0 and below 1, not {momentum!r}")
     lr = lr if callable(lr) else learning_rate(lr)
-    velocity = array_namespace(x).zeros_like(x) if velocity is None else velocity
-    if velocity.shape != x.shape:
-        raise ValueError(
-            f"the velocity has the shape {tuple(velocity.shape)}, its point {tuple(x.shape)}: "
-            "pass both as they were yielded"
-        )
+    velocity = array_namespace(x).zeros_like(x) if velocity is None else _velocity(velocity, x)
     loss_at = _batches(loss, x, batch, whole("seed", seed))
     value, grad = value_and_grad_at_start(loss_at(step), x)
     return _updates(loss_at, x, value, grad, velocity, lr, momentum, step)
+
+
+def _velocity(velocity, x):
+    """The velocity of a run that goes on at x, checked."""
+    velocity = as_point(velocity, None)
+    velocity = velocity.detach() if hasattr(velocity, "detach") else velocity
+    xp = array_namespace(x)
+    kind, points = ((array_namespace(a), a.shape, a.dtype, device(a)) for a in (velocity, x))
+    if kind != points:
+        its, points = (
+            f"{type(a).__name__} of {a.dtype} of shape {tuple(a.shape)} on {device(a)}"
+            for a in (velocity, x)
+        )
+        raise ValueError(
+            f"the velocity is a {its}, its point a {points}: pass both as they were yielded"
+        )
+    if not xp.all(xp.isfinite(velocity)):
+        raise ValueError("the velocity holds nan or infinite numbers: pass it as it was yielded")
+    return velocity
 
 
 def _updates(loss_at, x, value, grad, velocity, lr, momentum, step):

@@ -265,8 +265,12 @@ def no_work(monkeypatch):
     monkeypatch.setattr(NetworkLoss, "value_and_grad", None)
 
 
-@pytest.mark.parametrize("change", ["VERSION", "SEED", "settings", "pictures"])
-def test_a_checkpoint_of_another_run_is_refused(tmp_path, tiny, monkeypatch, change):
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [("VERSION", "version"), ("SEED", "seed"), ("settings", "settings.time"),
+     ("pictures", "data_hash")],
+)  # fmt: skip
+def test_a_checkpoint_of_another_run_is_refused(tmp_path, tiny, monkeypatch, change, name):
     stopped_halfway(tmp_path)
     if change == "pictures":
         pictures = data.load("digits")
@@ -278,7 +282,7 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path, tiny, monkeypatch, cha
     else:
         monkeypatch.setattr(edge_of_stability, change, 77)
     monkeypatch.setattr(NetworkLoss, "value_and_grad", None)
-    with pytest.raises(ValueError, match="belongs to another run: delete it.*--out"):
+    with pytest.raises(ValueError, match=f"to another run, with another {name}: delete it.*--out"):
         run(tmp_path)
 
 

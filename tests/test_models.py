@@ -51,6 +51,13 @@ def test_initialisation_is_that_of_pytorch():
     assert torch.equal(fully_connected([4, 5, 3], seed=5)[1].weight, expected)
 
 
+@pytest.mark.parametrize("width", ["1", None, 0, float("nan"), 1j])
+@pytest.mark.parametrize("make", [vgg11, resnet18, densenet121])
+def test_a_width_that_cannot_be(make, width):
+    with pytest.raises(ValueError, match="width must be at least 1/32 and finite, not"):
+        make(width=width)
+
+
 @pytest.mark.parametrize("widths", [[], [4], [4, 0], [4, 2.0], ["4", 3], [4, -1, 2]])
 def test_widths_that_make_no_network_are_refused(widths):
     with pytest.raises(ValueError, match="two or more positive whole numbers"):

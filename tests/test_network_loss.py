@@ -494,6 +494,41 @@ def test_quadratic_approximation_of_analytic_losses_takes_many_points():
     np.testing.assert_allclose(q.grad(near), valley.grad(near), atol=1e-6)
 
 
+# --- rows and pictures that are not there ---------------------------------------------------------
+
+
+def test_a_subset_is_of_a_list_or_a_slice_of_rows():
+    loss = NetworkLoss(*build("tanh")[:3], half_squared_error)
+    for rows in ([5, 0, 2], (5, 0, 2), np.array([5, 0, 2]), torch.tensor([5, 0, -5])):
+        assert torch.equal(loss.subset(rows).inputs, loss.inputs[[5, 0, 2]])
+    assert torch.equal(loss.subset(slice(2, 4)).targets, loss.targets[2:4])
+    assert torch.equal(loss.subset(loss.targets == 2).inputs, loss.inputs[[1, 5, 6]])
+    for wrong in (3, True, None, "all", 0.5, [0.5], [[0, 1]], [7], [-8], [True, False], [1, None]):
+        with pytest.raises(ValueError, match="must be a slice, or a list of whole numbers from 0"):
+            loss.subset(wrong)
+    for nothing in ([], slice(0, 0)):
+        with pytest.raises(ValueError, match="a subset needs at least one input"):
+            loss.subset(nothing)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "what"),
+    [
+        (torch.ones(3, 5), r"not torch.float32 of shape \(3, 5\) on cpu"),
+        (torch.ones(4), r"of shape \(4,\)"),
+        (torch.ones(()), r"of shape \(\)"),
+        (torch.ones(0, 4), r"at least 1, not .* of shape \(0, 4\)"),
+        (torch.ones(3, 4).double(), "not torch.float64"),
+        (torch.ones(3, 4, device="meta"), "on meta"),
+        (np.ones((3, 4)), "not ndarray"),
+    ],
+)
+def test_outputs_are_of_inputs_like_those_of_the_loss(inputs, what):
+    loss = NetworkLoss(*build("tanh", torch.float32)[:3], half_squared_error)
+    with pytest.raises(ValueError, match=rf"float32 of shape \('N', 4\) on cpu, .*{what}"):
+        loss.outputs(loss.point, inputs)
+
+
 # --- on a GPU -------------------------------------------------------------------------------------
 
 

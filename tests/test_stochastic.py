@@ -345,7 +345,12 @@ def test_a_walk_that_diverges_ends_at_its_last_finite_iterate():
         ({"batch": True}, "batch must be a whole number of at least 1, not True"),
         ({"seed": 0.5}, "seed must be a whole number of at least 0"),
         ({"first_step": -1}, "first_step must be a whole number of at least 0"),
-        ({"velocity": np.zeros(2)}, r"the velocity has the shape \(2,\), its point \(1,\)"),
+        (
+            {"velocity": np.zeros(2)},
+            r"velocity .* of shape \(2,\) .*, its point .* of shape \(1,\)",
+        ),
+        ({"velocity": np.full(1, np.nan)}, "the velocity holds nan or infinite numbers"),
+        ({"velocity": np.zeros(1, np.float32)}, "ndarray of float32 .* its .* of float64"),
         ({"start": [np.inf]}, "the start must be finite"),
         ({"start": [1e200]}, "not finite at the start: start elsewhere"),
         ({"start": [1.0, 2.0]}, "this loss has 1 variables"),
@@ -360,6 +365,13 @@ def test_minibatches_that_cannot_be_are_refused_by_the_call(wrong, words):
     with pytest.raises(ValueError, match=words):
         minibatch_sgd(**{"loss": Fit(range(10), noted), "start": [0.0], "lr": 0.1} | wrong)
     assert noted == [] or "start elsewhere" in words
+
+
+def test_a_velocity_of_another_library_is_refused():
+    torch = pytest.importorskip("torch")
+    velocity = torch.zeros(2, dtype=torch.float64)
+    with pytest.raises(ValueError, match="velocity is a Tensor of .*, its point a ndarray of"):
+        minibatch_sgd(valley, [1.0, 2.0], 0.1, velocity=velocity)
 
 
 def test_a_loss_that_has_no_data_has_no_minibatches():

@@ -8,6 +8,7 @@ import resource
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from functools import partial
 from itertools import count, islice
 from pathlib import Path
@@ -238,6 +239,7 @@ def test_killed_anywhere_it_ends_with_the_same_bits(killed, finished, number):
             end.write(b"half a row")
     assert_same(go(folder), finished[0])
     assert file.read_bytes() == whole.read_bytes()
+    assert everything_in(folder) == ["path.npy", "run.npz"]
 
 
 @pytest.mark.parametrize("moment", [2, 11, 20])
@@ -368,20 +370,42 @@ def test_steps_that_do_not_fit(tmp_path, no_work, changes, words):
     assert everything_in(tmp_path) == []
 
 
-@pytest.mark.parametrize("change", ["another recipe", "another version", "another optimiser"])
-def test_a_checkpoint_of_another_run(halfway, no_work, change):
+@pytest.mark.parametrize(
+    ("change", "names"),
+    [
+        ({"recipe": "other"}, "recipe"),
+        ({"version": 2, "seed": None}, "seed, version"),
+        (identity(partial(SGD, lr=0.2)), "lr"),
+        ({"new": {"size": 1}}, "new"),
+    ],
+)
+def test_a_checkpoint_of_another_run(halfway, no_work, change, names):
     before = (halfway / "run.npz").read_bytes()
-    other = (
-        identity(WALK)
-        | {
-            "another recipe": {"recipe": "other"},
-            "another version": {"version": 2},
-            "another optimiser": identity(partial(SGD, lr=0.2)),
-        }[change]
-    )
-    with pytest.raises(ValueError, match="run.npz belongs to another run: delete it.*--out"):
-        go(halfway, identity=other)
+    words = f"run.npz belongs to another run, with another {names}: delete it.*--out"
+    with pytest.raises(ValueError, match=words):
+        go(halfway, identity=identity(WALK) | change)
     assert (halfway / "run.npz").read_bytes() == before
+
+
+def test_an_identity_that_json_cannot_hold(tmp_path, no_work):
+    with pytest.raises(TypeError, match="dictionary of plain values .*set is not JSON"):
+        go(tmp_path, identity={"settings": {1, 2}})
+    assert everything_in(tmp_path) == []
+
+
+def test_what_sgd_began_iterate_cannot_go_on_with(tmp_path, always_saved):
+    trunk = go(tmp_path / "trunk", steps=4)
+    descent = partial(iterate, lr=0.01)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'velocity'.*velocity=None"):
+        go(tmp_path / "new", descent, start=trunk)
+    assert not (tmp_path / "new").exists()
+    still = replace(trunk, velocity=None)
+    assert go(tmp_path / "new", descent, start=still, trajectory=None).velocity is None
+
+
+def test_a_path_may_be_a_text(tmp_path, finished):
+    assert_same(go(tmp_path, checkpoint=str(tmp_path / "run.npz")), finished[0])
+    assert_same(go(tmp_path, checkpoint=str(tmp_path / "run.npz")), finished[0])
 
 
 @pytest.mark.parametrize("damage", ["cut short", "empty", "pickled", "no provenance"])
@@ -427,7 +451,8 @@ def test_a_loss_that_is_no_longer_finite(tmp_path, always_saved):
     with pytest.raises(FloatingPointError) as told:
         go(tmp_path, wild, label="the wild run")
     found = re.match(
-        r"the wild run: the loss left .* at step (\d+): take a learning", str(told.value)
+        r"the wild run: the loss left .* at step (\d+): take a learning .* in mslbook/experiments",
+        str(told.value),
     )
     kept = recording.load(tmp_path / "run.npz")
     assert 10 <= kept.provenance["step"] == int(found[1]) - 1

@@ -40,7 +40,7 @@ def save(path, arrays, provenance):
     Raises ``OSError`` if that cannot be done, the file that was there before being left intact.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.part")  # of one killed here, the next takes it over
     with written(path):
         try:
             with temporary.open("wb") as file:

@@ -4,6 +4,8 @@ import json
 import sys
 import time
 from dataclasses import dataclass, field, replace
+from inspect import signature
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -71,8 +73,9 @@ def train(
     trajectory : Trajectory, optional
         Keeps points of this run in a file.
 
-    Raises ``FloatingPointError`` when the loss is no longer finite; ``ValueError``, before any
-    work, for a checkpoint that is damaged or of another run, or for steps that do not fit; and
+    Raises ``FloatingPointError`` when the loss is no longer finite; ``ValueError`` or
+    ``TypeError``, before any work, for a checkpoint that is damaged or of another run, an identity
+    that JSON cannot hold, and steps or a walk that do not fit; and
     ``OSError`` where a file cannot be written. The last good checkpoint stays.
     """
     steps, probes = whole("steps", steps), {whole("a probe", probe) for probe in probes}
@@ -85,6 +88,13 @@ def train(
     if run.step == len(run.losses) - 1 == steps:
         return run
     memory = {} if run.velocity is None else {"velocity": run.velocity}
+    try:
+        signature(walk).bind(loss, run.theta, first_step=run.step, **memory)
+    except TypeError as error:
+        raise TypeError(
+            f"{label} cannot be walked on like this ({error}): what SGD began goes on by SGD, or "
+            "without its velocity, from dataclasses.replace(start, velocity=None)"
+        ) from error
     states = walk(loss, run.theta, first_step=run.step, **memory)
     begun, saved = time.monotonic() - run.seconds, time.monotonic()
     with progress_bar(label, steps, run.step, progress) as bar:
@@ -92,7 +102,8 @@ def train(
             if state.diverged_at >= 0:
                 raise FloatingPointError(
                     f"{label}: the loss left the floating-point range at step {state.diverged_at}: "
-                    "take a learning rate below the one it had there"
+                    "take a learning rate below the one it had there (that of a recipe is among "
+                    "its settings, in mslbook/experiments)"
                 )
             run.step, run.theta = state.step, state.point
             run.velocity = getattr(state, "velocity", None)
@@ -145,16 +156,17 @@ def resume(loss, path, identity, start=None):
 
     Raises ``ValueError`` for a checkpoint that is damaged or of another run.
     """
+    path, identity = Path(path), _plain(identity)
     if not path.is_file():
         return _branch(start) if start else Training(step=0, theta=loss.point)
     try:
         saved = load(path)
     except ValueError as error:
         raise ValueError(f"{error}; delete this checkpoint to start afresh") from error
-    if saved.provenance.get("identity") != json.loads(json.dumps(identity)):
+    if others := _differing(saved.provenance.get("identity", {}), identity):
         raise ValueError(
-            f"the checkpoint {path} belongs to another run: delete it to start afresh, or "
-            "choose another folder with --out"
+            f"the checkpoint {path} belongs to another run, with another {', '.join(others)}: "
+            "delete it to start afresh, or choose another folder with --out"
         )
     tensors = {
         name: torch.as_tensor(array, device=loss.point.device)
@@ -170,6 +182,29 @@ def resume(loss, path, identity, start=None):
         carry=dict(_group(tensors, "carry")),
         seconds=saved.provenance["seconds"],
     )
+
+
+def _plain(identity):
+    """An identity as JSON gives it back."""
+    try:
+        return json.loads(json.dumps(dict(identity)))
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            f"the identity of a run must be a dictionary of plain values ({error}): numbers, "
+            "texts, and lists and dictionaries of them"
+        ) from error
+
+
+def _differing(one, other, prefix=""):
+    """The names of the values in which two dictionaries differ, such as "settings.lr"."""
+    names = []
+    for name in sorted(one.keys() | other.keys()):
+        pair = one.get(name), other.get(name)
+        if all(isinstance(value, dict) for value in pair):
+            names += _differing(*pair, f"{prefix}{name}.")
+        elif pair[0] != pair[1] or (name in one) != (name in other):
+            names.append(prefix + name)
+    return names
 
 
 def _branch(run):

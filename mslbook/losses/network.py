@@ -154,6 +154,7 @@ class NetworkLoss:
         """The model's outputs at `theta` for all pictures (or for `inputs`), without a graph."""
         self._check_vector("theta", theta)
         inputs = self.inputs if inputs is None else inputs
+        self._check_like_inputs(inputs)
         with self._modes(), torch.no_grad():
             pieces = []
             for part in distributed.parts(len(inputs), self.chunk):
@@ -164,11 +165,14 @@ class NetworkLoss:
     def subset(self, rows):
         """The mean loss over the inputs `rows` alone (indices or a slice), of the same model.
 
+        Raises ``ValueError`` for rows that are not there, or none.
+
         >>> x, y = torch.randn(5, 3), torch.tensor([0, 1, 1, 0, 1])
         >>> loss = NetworkLoss(torch.nn.Linear(3, 2), x, y, half_squared_error)
         >>> len(loss.subset([0, 4]).inputs)
         2
         """
+        rows = rows if isinstance(rows, slice) else self._rows(rows)
         part = copy(self)  # what fits all inputs fits some: nothing to check again
         part.inputs, part.targets = self.inputs[rows], self.targets[rows]
         if not len(part.inputs):
@@ -263,6 +267,33 @@ class NetworkLoss:
         finally:
             for module, flag in flags:
                 module.training = flag
+
+    def _rows(self, rows):
+        """A list of rows as a tensor; ValueError unless it is one."""
+        try:
+            index = torch.as_tensor(rows)
+            index = index if index.numel() else index.long()
+            torch.arange(len(self.inputs))[index.cpu()]  # CUDA would not survive a row too many
+        except (IndexError, RuntimeError, TypeError, ValueError):
+            index = None
+        if index is None or index.ndim != 1:
+            raise ValueError(
+                "the rows of a subset must be a slice, or a list of whole numbers from 0 to "
+                f"{len(self.inputs) - 1}, not {repr(rows)[:60]}"
+            )
+        return index
+
+    def _check_like_inputs(self, inputs):
+        like, what = self.inputs, type(inputs).__name__
+        if fits := isinstance(inputs, torch.Tensor):
+            what = f"{inputs.dtype} of shape {tuple(inputs.shape)} on {inputs.device}"
+            fits = inputs.ndim == like.ndim and inputs.shape[1:] == like.shape[1:] and len(inputs)
+            fits = fits and (inputs.dtype, inputs.device) == (like.dtype, like.device)
+        if not fits:
+            raise ValueError(
+                f"the inputs must be {like.dtype} of shape {('N', *like.shape[1:])} on "
+                f"{like.device}, with N at least 1, not {what}"
+            )
 
     def _check_vector(self, name, vector):
         like = next(iter(self._parameters.values()))

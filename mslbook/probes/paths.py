@@ -211,8 +211,8 @@ def _shape(snapshots):
     if hasattr(snapshots, "shape"):
         shape = tuple(snapshots.shape)
     else:
-        snapshots = snapshots if hasattr(snapshots, "__len__") else ()
-        rows = {tuple(getattr(row, "shape", ("?",))) for row in snapshots}
+        listed = snapshots if hasattr(snapshots, "__len__") else ()
+        rows = {tuple(getattr(row, "shape", ("?",))) for row in listed}
         shape = (len(snapshots), *rows.pop()) if len(rows) == 1 else ()
     if len(shape) != 2 or 0 in shape or "?" in shape:
         raise ValueError(
