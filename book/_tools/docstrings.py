@@ -1,7 +1,8 @@
 """Sphinx extension: the package's docstrings as the reference pages show them.
 
 In their sections of parameters and attributes a name is followed by a colon and by words, as many
-lines as they take, rather than by a type. They become lists of definitions.
+lines as they take, rather than by a type. They become lists of definitions. What is cited by the
+journal's number becomes a link to where the book has it; the build complains if it does not.
 """
 
 import re
@@ -12,6 +13,7 @@ from textwrap import indent
 from sphinx.pycode import ModuleAnalyzer
 
 SECTION = re.compile(r"^(\w+)\n-+\n((?:.+\n?)+)", re.MULTILINE)
+PLACE = re.compile(r"(journal (eq\.|theorem|lemma|definition)\s+(\d)\.(\d))", re.IGNORECASE)
 ENTRY = re.compile(r"^(\S.*?) : (.*)((?:\n +.*)*)", re.MULTILINE)
 
 
@@ -28,12 +30,19 @@ def as_field(section):
     return f":{section[1]}:\n{indent(ENTRY.sub(as_definition, section[2]), '    ')}"
 
 
+def as_link(place):
+    """A place in the paper as a link to its anchor in the book, such as eq-4-1."""
+    text, kind, section, number = place.groups()
+    return f":ref:`{text} <{kind.strip('.').lower()}-{section}-{number}>`"
+
+
 def set_docstring(app, what, name, obj, options, lines):
-    """Rewrite the sections of one docstring; of an instance, take the comment that stands by it."""
+    """Rewrite one docstring; an instance has the comment by its definition in place of one."""
     if what == "data":
         comments = ModuleAnalyzer.for_module(type(obj).__module__).find_attr_docs()
         lines[:] = comments["", name.rpartition(".")[2]]
-    lines[:] = SECTION.sub(as_field, "\n".join(lines)).split("\n")
+    text = SECTION.sub(as_field, "\n".join(lines))
+    lines[:] = PLACE.sub(as_link, text).split("\n")
 
 
 def omit_fields(app, what, name, obj, options, signature, returns):
