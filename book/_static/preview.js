@@ -30,8 +30,7 @@ async function typeset() {
     window.MathJax = { startup: { typeset: false } };
     document.head.append(Object.assign(document.createElement("script"), { src: MATHJAX, onload }));
   });
-  await MathJax.startup.promise;
-  await MathJax.typesetPromise([card]);
+  await MathJax.startup.promise.then(() => MathJax.typesetPromise([card]));
 }
 
 async function show(link) {
@@ -40,6 +39,7 @@ async function show(link) {
   card.hidePopover();
   const page = link && await (pages[link.pathname] ??= load(link));
   if (!page || link !== wanted) return;
+  link.removeAttribute("title"); // the browser would show it as well
   card.replaceChildren(...excerpt(page, link.hash));
   card.style.visibility = "hidden"; // laid out, since formulas are measured, but not yet seen
   card.showPopover();
@@ -50,7 +50,6 @@ async function show(link) {
   const x = Math.max(6, Math.min(left, right)), y = fits || above < 0 ? bottom + 6 : above;
   Object.assign(card.style, { left: `${x}px`, top: `${y}px`, visibility: "" });
 }
-
 document.body.append(card);
 addEventListener("keydown", ({ key }) => key === "Escape" && card.hidePopover());
 addEventListener("focusin", ({ target }) => show(target.closest(`:is(${LINKS}):focus-visible`)));
