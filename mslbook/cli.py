@@ -72,7 +72,8 @@ def _parser():
     run = commands.add_parser("run", help="run an experiment, or go on with it, and record it")
     run.set_defaults(command=_run)
     run.add_argument("name", help="as `mslbook list` names it")
-    run.add_argument("--data", default="digits", help="digits, cifar10, cifar100 or FILE.npz")
+    known = "digits, cifar10, cifar100, cifar100-50x100 or FILE.npz (default: digits)"
+    run.add_argument("--data", default="digits", help=known)
     run.add_argument("--size", default="small", help="small, reduced or paper (default: small)")
     run.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
     run.add_argument("--out", default="runs", help="folder of the recording (default: runs)")

@@ -25,7 +25,11 @@ class Pictures:
 
 
 def load(name="digits", root=".data", download=False):
-    """Load ``"digits"`` (embedded), ``"cifar10"``, ``"cifar100"``, or the path of an ``.npz``.
+    """Load digits, cifar10, cifar100, cifar100-50x100 by name, or an ``.npz`` by its path.
+
+    The digits are embedded. ``"cifar100-50x100"`` is a part of CIFAR-100 as large as the paper's:
+    the first 50 classes, of each of them the first 100 training pictures, and the first 20 test
+    pictures, in the order of the data set. (Which ones the paper took, it does not say.)
 
     CIFAR is looked for under the folder `root` and fetched there, its MD5 checked, only with
     ``download=True``; the official binary archives are used, since the better-known Python ones
@@ -44,10 +48,13 @@ def load(name="digits", root=".data", download=False):
         return _digits()
     if name in CIFAR:
         return _cifar(name, Path(root), download)
+    if name == "cifar100-50x100":
+        return _first_of_each(name, _cifar("cifar100", Path(root), download), 50, 100, 20)
     if name.endswith(".npz"):
         return _archive(Path(name))
     raise ValueError(
-        f"there is no data set {name!r}: choose digits, cifar10, cifar100 or the path of an .npz"
+        f"there is no data set {name!r}: choose digits, cifar10, cifar100, "
+        "cifar100-50x100 or the path of an .npz"
     )
 
 
@@ -170,6 +177,22 @@ def _cifar(name, root, download):
     test = _records(folder / source.test, source)
     class_names = tuple((folder / source.names).read_text().split())
     return Pictures(name, np.concatenate(images), np.concatenate(labels), *test, class_names)
+
+
+def _first_of_each(name, pictures, classes, train, test):
+    """The first `train` and `test` pictures of each of the first classes, in their order."""
+
+    def first(count, images, labels):
+        each = [np.flatnonzero(labels == label)[:count] for label in range(classes)]
+        rows = np.sort(np.concatenate(each))
+        return images[rows], labels[rows]
+
+    return Pictures(
+        name,
+        *first(train, pictures.train_images, pictures.train_labels),
+        *first(test, pictures.test_images, pictures.test_labels),
+        pictures.class_names[:classes],
+    )
 
 
 def _download(name, source, root):

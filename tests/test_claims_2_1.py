@@ -25,12 +25,35 @@ def test_the_recorded_run_decides_the_verdict(monkeypatch, measure, name, tamper
     assert measure()[1] == FAILS
 
 
-@pytest.mark.parametrize(("factor", "verdict"), [(1.0, HOLDS), (1.3, RESERVED), (0.7, FAILS)])
+def network(sharpness):
+    """A recording of a network whose steps feel 2/η, with this sharpness in units of it."""
+    steps, unit = np.linspace(-2, 3, 81), 2 * 0.05  # a gradient of length 1
+    arrays = {
+        "lr": 0.05,
+        "sharpness": 40 * np.asarray(sharpness),
+        "probe_steps": np.arange(len(sharpness)),
+        "gradient_norms": np.ones(len(sharpness)),
+        "slice_steps": steps,
+        "slices": np.tile(1 + unit * (steps - 0.5) ** 2 / 2, (len(sharpness), 1)),
+    }
+    return Recording(arrays, {})
+
+
+@pytest.mark.parametrize(("factor", "verdict"), [(1.0, HOLDS), (1.3, RESERVED), (2.0, FAILS)])
 def test_where_the_other_networks_settle_decides_their_verdict(monkeypatch, factor, verdict):
-    run = Recording(
-        {"lr": 0.05, "sharpness": np.full(6, 40 * factor), "probe_steps": np.arange(6)}, {}
-    )
+    run = network(np.full(6, factor))
     monkeypatch.setattr(claims, "recordings", lambda: {"one": run, "another": run})
-    number, found = claims._other_networks()
+    number, found = claims._other_networks_stay()
     assert found == verdict
-    assert f"one {factor:.2f} × 2/η" in number
+    assert f"one {factor:.2f}, felt 1.00" in number
+
+
+@pytest.mark.parametrize(
+    ("first", "most", "verdict"), [(0.5, 1.3, HOLDS), (1.1, 1.3, RESERVED), (0.5, 0.9, FAILS)]
+)
+def test_where_the_other_networks_begin_decides_their_verdict(monkeypatch, first, most, verdict):
+    run = network(np.array([first, most, first]))
+    monkeypatch.setattr(claims, "recordings", lambda: {"one": run})
+    number, found = claims._other_networks_rise()
+    assert found == verdict
+    assert f"one from {first:.2f} to {max(first, most):.2f}" in number

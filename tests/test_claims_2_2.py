@@ -57,6 +57,7 @@ def never_above_all(array):
 @pytest.mark.parametrize(
     ("measure", "name", "tampered", "verdicts"),
     [
+        (claims._too_early, "test_accuracy", swap_early_and_late, (RESERVED, FAILS)),
         (claims._lower_loss, "train_losses", never_above_all, (RESERVED, HOLDS)),
         (claims._lower_loss, "batch_losses", swap_late_and_never, (RESERVED, FAILS)),
         (claims._later_is_better, "test_accuracy", swap_early_and_late, (HOLDS, FAILS)),
@@ -74,6 +75,34 @@ def test_the_recorded_run_decides_the_verdict(monkeypatch, measure, name, tamper
     broken_number, broken_verdict = measure()
     assert (verdict, broken_verdict) == verdicts
     assert broken_number != number
+
+
+@pytest.mark.parametrize(
+    ("measure", "name", "tampered", "verdicts"),
+    [
+        (claims._too_early, "test_accuracy", np.zeros_like, (RESERVED, HOLDS)),
+        (claims._more_epochs, "train_losses", np.zeros_like, (HOLDS, FAILS)),
+        (claims._elsewhere, "test_losses", np.zeros_like, (RESERVED, FAILS)),
+        (claims._elsewhere, "test_losses", np.ones_like, (RESERVED, HOLDS)),
+    ],
+)
+def test_the_early_run_that_goes_on_decides_the_verdict(
+    monkeypatch, measure, name, tampered, verdicts
+):
+    run = claims._run_on()
+    number, verdict = measure()
+    other = Recording(run.arrays | {name: tampered(run[name])}, run.provenance)
+    monkeypatch.setattr(claims, "_run_on", lambda: other)
+    broken_number, broken_verdict = measure()
+    assert (verdict, broken_verdict) == verdicts
+    assert broken_number != number
+
+
+def test_a_decay_that_gains_nothing_on_the_test_pictures_benefits_nothing(decides):
+    run = claims._run()
+    same = run.arrays | {"test_accuracy": swap_late_and_never(run["test_accuracy"])}
+    other = Recording(same, run.provenance)
+    decides(claims._proper_time, lambda patch: patch.setattr(claims, "_run", lambda: other))
 
 
 @pytest.fixture

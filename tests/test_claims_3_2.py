@@ -11,6 +11,8 @@ DISTANCES = np.concatenate([-OUT[::-1], [0.0], OUT])
 SINGLE = DISTANCES**2 / 2
 SMALL = 50 * DISTANCES**2
 WELL_IN_A_WELL = SINGLE + SMALL / (1 + SMALL)
+NINEFOLD = SINGLE + 4 * DISTANCES**2 / (1 + 4 * DISTANCES**2)
+CONTINUUM = np.sqrt(1 + 1e4 * DISTANCES**2)
 
 
 def lines(losses):
@@ -20,7 +22,7 @@ def lines(losses):
     return Recording(arrays, {})
 
 
-def paths(directions, undecayed=(0.0, 0.0, 0.0, 1.0), shares=0.9):
+def paths(directions, undecayed=(0.0, 0.0, 0.0, 1.0)):
     """A recording of paths whose trunk and branches have these leading directions (4, 4)."""
     from mslbook.probes import orthogonalise
 
@@ -28,15 +30,13 @@ def paths(directions, undecayed=(0.0, 0.0, 0.0, 1.0), shares=0.9):
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     axes = orthogonalise(directions[[0, 1, 3]])
     way = np.array(undecayed) @ axes.T
-    late = np.linspace(0, 1, 4)[:, None] * way  # leaves the first decay, at step 0
+    late = np.linspace(0, 1, 5)[:, None] * way  # leaves the first decay, at step 0
     arrays = {
-        "decays": np.array([0, 1, 3]),
+        "decays": np.array([0, 1, 4]),
         "projections": np.stack([late] * 3),
         "away": np.stack([np.linalg.norm(late, axis=1)] * 3),
-        "moves": np.full((3, 3), np.linalg.norm(way) / 3),
+        "moves": np.full((3, 4), np.linalg.norm(way) / 4),
         "cosines": directions @ directions.T,
-        "shares": np.full(4, shares),
-        "walk_shares": np.full(4, 0.61),
     }
     return Recording(arrays, {})
 
@@ -59,25 +59,49 @@ def test_the_lines_decide_whether_there_is_a_well_in_a_well(monkeypatch, decides
     assert measure()[1] == claims.FAILS
 
 
+def cut(losses, reach):
+    """The answer of `scales` for a line that ends at the distance `reach`."""
+    seen = np.abs(DISTANCES) <= reach
+    return claims.scales(DISTANCES[seen], losses[seen])
+
+
+@pytest.mark.parametrize(
+    ("losses", "reach", "expected"),
+    [
+        (WELL_IN_A_WELL, 10, claims.HOLDS),
+        (WELL_IN_A_WELL, 2, claims.RESERVED),  # C still falls there
+        (WELL_IN_A_WELL, 0.5, claims.FAILS),  # a well, and what is around it not yet in sight
+        (NINEFOLD, 10, claims.FAILS),  # a well in a well, but not so much sharper
+        (SINGLE, 10, claims.FAILS),
+        (CONTINUUM, 10, claims.FAILS),  # C falls and falls
+        (WELL_IN_A_WELL + (DISTANCES / 2) ** 18, 10, claims.FAILS),  # walls, no second plateau
+    ],
+)
+def test_a_well_in_a_well_is_a_fall_between_two_plateaus(losses, reach, expected):
+    assert claims.well_in_a_well(cut(losses, reach)) == expected
+
+
+def test_a_well_in_a_well_in_one_network_only_is_a_reservation(monkeypatch):
+    both = {"fig3_2_landscape": lines(SINGLE), "fig3_2_normalised": lines(WELL_IN_A_WELL)}
+    monkeypatch.setattr(claims, "recorded", lambda name, *_: both[name])
+    assert claims._along_the_gradient()[1] == claims.RESERVED
+
+
+def test_curvatures_must_span_many_decades(decides, monkeypatch):
+    breaks(lines(SINGLE + (DISTANCES / 0.1) ** 18))(monkeypatch)
+    assert claims._any_curvature()[1] == claims.HOLDS
+    decides(claims._any_curvature, breaks(lines(SINGLE)))
+
+
 @pytest.mark.parametrize(
     "measure",
-    [
-        claims._before_and_after,
-        claims._different_decays,
-        claims._orthogonal_axes,
-        claims._fine_structure,
-    ],
+    [claims._before_and_after, claims._different_decays, claims._fine_structure],
 )
 def test_the_angles_decide_whether_directions_differ(monkeypatch, decides, measure):
     breaks(paths(APART))(monkeypatch)
     assert measure()[1] == claims.HOLDS
     decides(measure, breaks(paths(ALIKE, undecayed=(1, 0.1, 0, 0))))
     assert measure()[1] == claims.FAILS
-
-
-def test_an_aimless_walk_has_a_leading_component_too(monkeypatch, decides):
-    breaks(paths(APART))(monkeypatch)
-    decides(claims._one_direction_each, breaks(paths(APART, shares=0.62)))
 
 
 def test_recorded_axes_give_back_the_directions():
@@ -92,7 +116,10 @@ def test_the_undecayed_way_is_compared_with_the_first_branch():
     for degrees in (0, 30, 80):
         angle = np.radians(degrees)
         way = (0.0, np.cos(angle), 0.0, np.sin(angle))
-        assert claims.without_decay(paths(APART, way)) == pytest.approx(np.cos(angle))
+        run = paths(APART, way)
+        assert claims.horizons(run) == [4, 2, 1]
+        for steps in claims.horizons(run):
+            assert claims.without_decay(run, steps) == pytest.approx(np.cos(angle))
 
 
 @pytest.mark.parametrize("kinks", [0.0, 1e-4])

@@ -196,7 +196,7 @@ def test_what_is_not_there_is_named(tmp_path):
 # --- CIFAR --------------------------------------------------------------------------------------
 
 
-def official(root, name, per_file=4):
+def official(root, name, per_file=4, classes=range(10)):
     """A miniature of the official binary archive; returns its pictures and labels, by file."""
     source = CIFAR[name]
     folder = root / source.folder
@@ -204,14 +204,15 @@ def official(root, name, per_file=4):
     files = {}
     for file in (*source.train, source.test):
         images = rng.integers(0, 256, (per_file, 3, 32, 32), dtype=np.uint8)
-        labels = rng.integers(0, 10, per_file, dtype=np.uint8)
+        labels = rng.choice(np.array(classes, np.uint8), per_file)
         records = b""
         for image, label in zip(images, labels, strict=True):
             coarse = b"\x63" if name == "cifar100" else b""
             records += coarse + bytes([label]) + image.tobytes()
         (folder / file).write_bytes(records)
         files[file] = images, labels
-    (folder / source.names).write_text("\n".join(f"name_{i}" for i in range(10)) + "\n\n")
+    names = "".join(f"name_{i}\n" for i in range(max(classes) + 1))
+    (folder / source.names).write_text(names + "\n")
     return files
 
 
@@ -225,6 +226,29 @@ def test_official_archives_are_parsed(tmp_path, name):
         np.testing.assert_array_equal(getattr(pictures, f"test_{part}"), files[source.test][index])
     assert pictures.class_names == tuple(f"name_{i}" for i in range(10))
     assert pictures.name == name
+
+
+def test_the_first_hundred_pictures_of_each_of_fifty_classes(tmp_path):
+    files = official(tmp_path, "cifar100", per_file=500, classes=(0, 49, 50, 99))
+    pictures = load("cifar100-50x100", root=tmp_path)
+    assert pictures.name == "cifar100-50x100"
+    assert pictures.class_names == tuple(f"name_{i}" for i in range(50))
+    for half, file, count in (("train", "train.bin", 100), ("test", "test.bin", 20)):
+        images, labels = files[file]
+        left, rows = {0: count, 49: count}, []
+        for row, label in enumerate(labels):  # in the order of the data set
+            if left.get(label):
+                left[label] -= 1
+                rows.append(row)
+        assert len(rows) == 2 * count
+        np.testing.assert_array_equal(getattr(pictures, f"{half}_images"), images[rows])
+        np.testing.assert_array_equal(getattr(pictures, f"{half}_labels"), labels[rows])
+        assert getattr(pictures, f"{half}_labels").dtype == np.uint8
+
+
+def test_a_part_of_cifar_that_is_not_there_says_how_to_get_it(tmp_path):
+    with pytest.raises(FileNotFoundError, match="cifar100 is not in .*--download"):
+        load("cifar100-50x100", root=tmp_path)
 
 
 def test_cifar_that_is_not_there_says_how_to_get_it(tmp_path):

@@ -443,6 +443,22 @@ def test_too_few_pictures_are_refused(tmp_path, no_work, monkeypatch):
     assert everything_in(tmp_path) == ["few.npz"]
 
 
+PAPER = {"fig2_1_left": 5000, "fig3_1_densenet121": 5000, "sec6_deciles": 5000}
+
+
+@pytest.mark.parametrize("name", experiments.RECIPES)
+def test_the_size_of_the_paper_is_refused_for_fewer_pictures(tmp_path, no_work, monkeypatch, name):
+    count, fewer = PAPER.get(name, 50_000), np.zeros((11, 3, 32, 32), np.uint8)
+    assert experiments.recipe(name).settings("cifar10", "paper").pictures == count
+    labels = np.zeros(11, int)
+    pictures = data.Pictures("fewer", fewer, labels, fewer, labels, ("one",))
+    monkeypatch.setattr(data, "load", lambda *args: pictures)
+    told = f"fewer has 11 training .* needs {count}: choose a larger data set, or a smaller --size"
+    with pytest.raises(ValueError, match=told):
+        experiments.run(name, size="paper", folder=tmp_path)
+    assert everything_in(tmp_path) == []
+
+
 def test_a_checkpoint_folder_that_is_a_file_is_refused(tmp_path, no_work):
     (tmp_path / "fig2_1_left-digits-small").touch()
     with pytest.raises(ValueError, match="digits-small cannot be written to"):

@@ -28,6 +28,8 @@ from mslbook.probes import (  # noqa: E402
     random_direction,
     rounding,
     second_difference,
+    sharpness,
+    spectral_density,
 )
 
 KINDS = {"numpy": np.array, "torch": partial(torch.tensor, dtype=torch.float64)}
@@ -200,13 +202,23 @@ def test_what_is_not_rounding_is_not_refused(values):
     assert len(second_difference(values, 0.1)) == len(values) - 2
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_what_is_exactly_straight_has_no_curvature(dtype):
+    for values in (np.arange(9.0) + 1, np.ones(9), np.full((2, 4), 0.3)):
+        found = second_difference(values.astype(dtype), 0.5)
+        assert found.shape == (*values.shape[:-1], values.shape[-1] - 2)
+        assert not found.any()
+
+
 @pytest.mark.parametrize("n", [3, 5, 9, 41, 1001])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("seed", range(5))
 def test_a_spacing_at_which_differences_drown_is_refused(n, dtype, seed):
     offset = np.random.default_rng(seed).uniform(0.1, 10)
     spacing = 1e-3 * np.sqrt(np.finfo(dtype).eps)
-    values = (offset + (spacing * np.arange(n)) ** 2 / 2).astype(dtype)
+    x = spacing * np.arange(n)
+    values = (offset + x / 3 + x**2 / 2).astype(dtype)
+    values[1] = np.nextafter(values[1], dtype(np.inf))  # or three may lie on a line by chance
     with pytest.raises(ValueError, match="take a wider spacing"):
         second_difference(values, spacing)
 
@@ -224,6 +236,11 @@ def test_random_directions_are_the_same_everywhere():
     assert not np.array_equal(numbers, random_direction(np.zeros(1000), seed=4))
     state = np.random.get_state()[1].copy(), torch.random.get_rng_state()  # noqa: NPY002
     assert random_direction(0.0).shape == ()
+    whole = random_direction(torch.zeros(1000, dtype=torch.int64), seed=3)
+    assert torch.equal(whole, single)
+    for nothing in (None, np.zeros(3, complex)):
+        with pytest.raises(TypeError, match="a point must hold real numbers"):
+            random_direction(nothing)
     np.testing.assert_array_equal(state[0], np.random.get_state()[1])  # noqa: NPY002
     assert torch.equal(state[1], torch.random.get_rng_state())
 
@@ -406,7 +423,15 @@ class Untouchable:
         ([0.0, 0.0], [1.0, 0.0], [1.0, np.inf], ValueError, "must be finite"),
         ([0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [1.0], ValueError, "the point has shape"),
         ([[0.0, 0.0]], [1.0, 0.0], [1.0], ValueError, "the point has shape"),
-        ([0.0, np.nan], [1.0, 0.0], [1.0], ValueError, "the point holds nan"),
+        ([0.0, np.nan], [1.0, 0.0], [1.0], ValueError, "the point holds nan.* can be measured"),
+        ([0.0, 0.0], "gradient", [1.0], TypeError, "direction must be real numbers.* 'gradient'"),
+        ([0.0, 0.0], None, [1.0], TypeError, "the direction must be real numbers.*not None"),
+        ([0.0, 0.0], [1j, 0.0], [1.0], TypeError, "the direction must be real numbers"),
+        ([0.0, 0.0], np.ones(2) + 1j, [1.0], TypeError, "must be real numbers.*not complex128"),
+        ([0.0, 0.0], [[1.0], [0.0, 1.0]], [1.0], TypeError, "the direction must be real numbers"),
+        (torch.zeros(2), torch.ones(2) * 1j, [1.0], TypeError, "real numbers.*torch.complex64"),
+        ([0.0, 0.0], [1.0, 0.0], [1j], TypeError, "must be real numbers"),
+        ("origin", [1.0, 0.0], [1.0], TypeError, "the point must be real numbers"),
         (np.zeros(2, np.float16), np.ones(2), [1.0], ValueError, "float16.* drown"),
         (torch.zeros(2).half(), torch.ones(2), [1.0], ValueError, "float16.* drown"),
         (torch.zeros(2).bfloat16(), torch.ones(2), [1.0], ValueError, "bfloat16.* drown"),
@@ -432,8 +457,12 @@ def test_bad_planes():
 def test_networks_in_half_precision_or_of_another_device_are_refused():
     loss, direction = smooth()
     half = loss.to(dtype=torch.bfloat16)
-    with pytest.raises(ValueError, match=r"bfloat16.* loss.to\(dtype=torch.float64\)"):
-        line(half, half.point, direction.bfloat16(), [0.0])
+    for probe in (partial(line, direction=direction.bfloat16(), distances=[0.0]), sharpness,
+                  spectral_density):  # fmt: skip
+        with pytest.raises(ValueError, match=r"bfloat16.* loss.to\(dtype=torch.float64\)"):
+            probe(half, half.point)
+    with pytest.raises(ValueError, match="the point is on meta, the loss on cpu: move one"):
+        line(loss, loss.point.to("meta"), direction, [0.0])
     with pytest.raises(ValueError, match="the model torch.float32"):
         line(loss, loss.point.double(), direction, [0.0])
     model, inputs, labels, _ = build("tanh")
@@ -441,7 +470,14 @@ def test_networks_in_half_precision_or_of_another_device_are_refused():
         NetworkLoss(model.to("meta"), inputs, labels, half_squared_error)
 
 
-@pytest.mark.parametrize("spacing", [0, -1.0, np.nan, np.inf])
+@pytest.mark.parametrize("spacing", [None, "1", 1j])
+def test_a_spacing_that_is_no_number(spacing):
+    for measure in (second_difference, rounding):
+        with pytest.raises(TypeError, match="the spacing must be real numbers"):
+            measure(np.arange(20.0) ** 2, spacing)
+
+
+@pytest.mark.parametrize("spacing", [0, -1.0, np.nan, np.inf, np.ones(2)])
 def test_bad_spacings(spacing):
     for measure in (second_difference, rounding):
         with pytest.raises(ValueError, match="spacing must be positive and finite"):
@@ -462,6 +498,13 @@ def test_bad_spacings(spacing):
 def test_bad_values(values, words):
     for measure in (second_difference, rounding):
         with pytest.raises(ValueError, match=words):
+            measure(values, 1.0)
+
+
+@pytest.mark.parametrize("values", [None, np.arange(20) * 1j, ["a"] * 20])
+def test_values_that_are_no_real_numbers(values):
+    for measure in (second_difference, rounding):
+        with pytest.raises(TypeError, match="the values must be real numbers"):
             measure(values, 1.0)
 
 

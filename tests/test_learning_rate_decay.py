@@ -10,8 +10,7 @@ from test_experiments import assert_identical, choose, stop_at  # noqa: E402
 
 from mslbook import data, experiments  # noqa: E402
 from mslbook.experiments import recording  # noqa: E402
-from mslbook.experiments.learning_rate_decay import Settings  # noqa: E402
-from mslbook.experiments.pictures import count_of  # noqa: E402
+from mslbook.experiments.learning_rate_decay import SGD, Settings  # noqa: E402
 from mslbook.losses.network import NetworkLoss  # noqa: E402
 from mslbook.models import vgg11  # noqa: E402
 
@@ -251,14 +250,17 @@ def test_branches_end_apart_and_their_distances_are_those_of_their_points(decay,
     np.testing.assert_allclose(decay["apart"][0], distance * (1 - np.eye(2)), rtol=1e-5, atol=1e-6)
 
 
-def test_all_pictures_or_as_many_as_asked_for(tiny, tmp_path, monkeypatch):
-    assert count_of(PICTURES, None) == 1437
-    assert count_of(PICTURES, 12) == 12
-    assert Settings(None, 1, 128, (1,), 2, 1, 1).updates(PICTURES) == 12
+def test_too_few_pictures_are_refused(tiny, tmp_path, monkeypatch):
     too_many = Settings(1438, 1, 128, (1,), 2, 1, 1)
+    assert too_many.updates == 12
     choose(monkeypatch, "fig2_1_right", too_many)
     with pytest.raises(ValueError, match="digits has 1437 training pictures, this run needs 1438"):
         experiments.run("fig2_1_right", folder=tmp_path, progress=False)
+
+
+def test_sgd_is_by_cross_entropy_at_every_size():
+    for size in experiments.SIZES:
+        assert SGD.settings("cifar10", size).loss == "cross-entropy"
 
 
 def test_a_size_that_a_recipe_does_not_have_is_refused_before_any_data_is_touched(monkeypatch):

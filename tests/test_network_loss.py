@@ -12,7 +12,7 @@ from mslbook import models  # noqa: E402
 from mslbook.losses import f1, valley  # noqa: E402
 from mslbook.losses.network import NetworkLoss, half_squared_error  # noqa: E402
 from mslbook.losses.taylor import QuadraticApproximation  # noqa: E402
-from mslbook.probes import sharpness  # noqa: E402
+from mslbook.probes import sharpness, spectral_density  # noqa: E402
 
 N, CLASSES = 7, 3
 
@@ -497,25 +497,59 @@ def test_quadratic_approximation_of_analytic_losses_takes_many_points():
 # --- on a GPU -------------------------------------------------------------------------------------
 
 
-def test_convolutions_are_computed_in_full_precision():
-    """TF32, which CUDA uses unless told otherwise, would drown second derivatives."""
-    seen, convolutions = [], torch.backends.cudnn.conv
-    before = convolutions.fp32_precision
+def test_what_the_caller_has_switched_to_tf32_is_computed_in_full_precision():
+    """TF32, which CUDA's convolutions use unless told otherwise, would drown second derivatives."""
+    seen, switches = [], (torch.backends.cudnn.conv, torch.backends.cuda.matmul)
+    switches += (torch.backends.mkldnn.matmul,)
+
+    def now():
+        return [switch.fp32_precision for switch in switches]
+
     model, inputs, labels, (v, _) = build("groupnorm")
 
     def criterion(outputs, targets):
-        seen.append(convolutions.fp32_precision)
+        seen.extend(now())
         if outputs.requires_grad:
-            outputs.register_hook(lambda slope: seen.append(convolutions.fp32_precision))
+            outputs.register_hook(lambda slope: seen.extend(now()))
         return half_squared_error(outputs, targets)
 
     loss = NetworkLoss(model, inputs, labels, criterion)
     seen.clear()
-    for call in every_call(loss):
-        call()
-        assert convolutions.fp32_precision == before
-    assert before != "ieee"
+    asked = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium")
+    try:
+        before = now()
+        for call in every_call(loss):
+            call()
+            assert now() == before
+        assert torch.get_float32_matmul_precision() == "medium"
+    finally:
+        torch.set_float32_matmul_precision(asked)
+    assert before == ["tf32", "tf32", "bf16"]
     assert set(seen) == {"ieee"}
+
+
+@pytest.mark.parametrize("name", ["tanh", "batchnorm", "groupnorm"])
+@pytest.mark.parametrize("chunk", [None, 4])
+def test_autocast_changes_nothing(name, chunk):
+    model, inputs, labels, _ = build(name, torch.float32)
+
+    def answers():
+        loss = NetworkLoss(model, inputs, labels, half_squared_error, chunk)
+        found = [call() for call in every_call(loss)]
+        frozen = loss.calibrated(loss.point)
+        top, density = (probe(loss, loss.point) for probe in (sharpness, spectral_density))
+        return [*found, frozen.outputs(loss.point), top.vectors, top.values, density.nodes]
+
+    expected = answers()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = answers()
+        assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.bfloat16
+    for one, other in zip(found, expected, strict=True):
+        one, other = (x if isinstance(x, tuple) else (x,) for x in (one, other))
+        for a, b in zip(one, other, strict=True):
+            assert a.dtype == b.dtype
+            np.testing.assert_array_equal(a, b)
 
 
 @pytest.mark.gpu

@@ -186,11 +186,12 @@ def test_segments_without_directions_are_refused(segments, words):
 
 def test_no_more_is_read_at_once_than_the_memory_allows():
     big = np.random.default_rng(2).normal(size=(20, 30_000)).astype(np.float32)
+    axes = orthogonalise(big[:3])
     memory = 2**17
     calls = {
         "directions": lambda path: principal_directions(path, 2, memory).directions,
         "segments": lambda path: segment_directions([path], memory),
-        "projection": lambda path: project(path, big[0], big[:3], memory),
+        "projection": lambda path: project(path, big[0], axes, memory),
     }
     for name, call in calls.items():
         stored = Stored(big)
@@ -272,13 +273,31 @@ def test_other_bad_input_is_refused():
         with pytest.raises(ValueError, match=r"needs an origin of shape \(70,\) and directions"):
             project(PATH, origin, axes)
     with pytest.raises(ValueError, match="the origin or the directions hold nan"):
-        project(PATH, with_nan(0)[0], PATH[:2])
+        project(PATH, with_nan(0)[0], np.eye(70)[:2])
+    with pytest.raises(ValueError, match="the origin or the directions hold nan"):
+        project(PATH, PATH[0], np.full((1, 70), np.nan))
+    for skew in (PATH[:2], 2 * np.eye(70)[:2], np.ones((1, 70)), np.eye(70)[[0, 0]]):
+        with pytest.raises(ValueError, match="must be orthonormal: pass them through orthogonal"):
+            project(PATH, PATH[0], skew)
     with pytest.raises(ValueError, match="vary in at most 3 directions, not 4"):
         random_walk_shares(4, 4)
     with pytest.raises(ValueError, match="count must be a whole number of at least 2"):
         random_walk_shares(1, 1)
-    with pytest.raises(ValueError, match=r"shape \(k, n\), not \(3,\)"):
-        orthogonalise([1.0, 2.0, 3.0])
+    for wrong in ([1.0, 2.0, 3.0], [[1.0], [1.0, 2.0]], []):
+        with pytest.raises(ValueError, match=r"shape \(k, n\), not rows of"):
+            orthogonalise(wrong)
+    for number, words in ((np.nan, "holds nan or"), (np.inf, "holds nan or"), (0, "is 0 every")):
+        with pytest.raises(ValueError, match=f"direction 1 .* {words}.*points nowhere"):
+            orthogonalise([[1.0, 0.0], [0.0, number]])
+    with pytest.raises(ValueError, match=r"shape \(T, n\).*not NoneType"):
+        principal_directions(None, 1)
+
+
+def test_vectors_of_any_kind_and_length_become_orthonormal():
+    torch = pytest.importorskip("torch")
+    rows = torch.tensor([[3.0, 0.0], [1.0, 2.0]], requires_grad=True)
+    for vectors in (rows, list(rows), 1e200 * rows.detach().double(), 1e-200 * rows.double()):
+        np.testing.assert_allclose(orthogonalise(vectors), np.eye(2), atol=1e-12)
 
 
 def test_the_answer_reads_well():

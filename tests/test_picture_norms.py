@@ -30,15 +30,16 @@ def test_a_run_records_the_lengths_of_the_pictures(tmp_path):
     assert run.provenance["data"] == "digits, training rows 0-999"
 
 
-def test_settings_take_all_pictures_or_a_thousand():
-    settings = experiments.recipe("sec6_norms").settings
-    assert settings("cifar10", "paper").pictures is None
-    assert settings("cifar10", "small").pictures == 1000
+def test_settings_take_a_thousand_pictures_all_there_are_or_as_many_as_the_official_sets(tmp_path):
+    run = recording.load(experiments.run("sec6_norms", size="reduced", folder=tmp_path))
+    assert run.provenance["data"] == "digits, training rows 0-1436"
+    with pytest.raises(ValueError, match="1437 training pictures, this run needs 50000: choose a"):
+        experiments.run("sec6_norms", size="paper", folder=tmp_path)
 
 
 @pytest.mark.parametrize(("name", "count"), [("cifar10", 10_000), ("cifar100-50x100", 5000)])
 def test_the_recordings_are_of_standardised_pictures(name, count):
-    run = recorded("sec6_norms", name)
+    run = recorded("sec6_norms", name, "reduced")
     assert run.provenance["data"] == f"{name}, training rows 0-{count - 1}"
     for key in ("channels", "pixels"):
         # Unit variance of 3072 numbers: the squared lengths are 3072 on average, as are those of

@@ -223,7 +223,7 @@ def test_the_answer_reads_well():
         ({"samples": 0}, "samples must be a whole number of at least 1"),
         ({"samples": True}, "samples must be a whole number"),
         ({"point": np.zeros(3)}, r"shape \(3,\).*of shape \(2,\)"),
-        ({"point": np.array([0.0, np.inf])}, "the point holds nan or infinite coordinates"),
+        ({"point": np.array([0.0, np.inf])}, "the point holds nan or infinite numbers"),
         ({"point": np.zeros((4, 2))}, "probe the points of a batch one by one"),
     ],
 )

@@ -40,6 +40,8 @@ def test_a_small_well_within_a_large_one_shows_two_plateaus(ratio):
         assert fall == pytest.approx(ratio + 1, rel=0.05)
         assert exponents.min() < 1.7
         assert exponents[-1] == pytest.approx(2, abs=1e-3)
+    assert found.dips == tuple(exponents.min() for exponents in found.exponents)
+    assert min(found.plateaus) > 10
 
 
 def test_a_continuum_of_scales_has_no_second_plateau():
@@ -47,6 +49,16 @@ def test_a_continuum_of_scales_has_no_second_plateau():
     assert found.separations[1] > 10
     assert found.exponents[1][-1] == pytest.approx(1, abs=0.05)
     assert np.all(np.diff(found.curvatures[1]) < 1e-6)
+    assert found.plateaus[1] == 1  # the one at the minimum, before the dip, does not count
+
+
+def test_to_pass_by_an_exponent_of_two_on_the_way_up_is_no_plateau():
+    """From 1, beyond the core, to 18, which the loss of a network of nine layers may reach."""
+    values = line(PseudoHuber(), 0.0, 1.0, DISTANCES) + (DISTANCES / 10) ** 18
+    found = scales(DISTANCES, values)
+    assert found.dips[1] < 1.2
+    assert found.exponents[1][-1] > 17
+    assert found.plateaus[1] < 1.2
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import numpy as np
 from mslbook.claims.claim import FAILS, HOLDS, RESERVED, Claim, verdict
 from mslbook.descent import descend
 from mslbook.experiments import recorded
-from mslbook.experiments.descent_lines import late, recordings
+from mslbook.experiments.descent_lines import late, lines, recordings
 from mslbook.losses import Quadratic
 
 
@@ -64,15 +64,35 @@ def _quadratic_blows_up():
     return number, verdict(min(growth) > 10)
 
 
-def _other_networks():
-    """Of each network, the median over the second half of its run."""
-    settled = {
-        network: np.median(run["sharpness"][late(run)]) * run["lr"] / 2
-        for network, run in recordings().items()
-    }
-    number = "; ".join(f"{network} {ratio:.2f} × 2/η" for network, ratio in settled.items())
-    ratios = np.array(list(settled.values()))
-    return number, verdict(np.all(abs(ratios - 1) < 0.1), FAILS if ratios.min() < 0.9 else RESERVED)
+def _of_each(measure):
+    return "; ".join(f"{network} {measure(run)}" for network, run in recordings().items())
+
+
+def _in_edges(run):
+    return run["sharpness"] * run["lr"] / 2
+
+
+def _other_networks_rise():
+    """Of each network, where its sharpness begins and the largest there was."""
+    ratios = [_in_edges(run) for run in recordings().values()]
+    number = _of_each(lambda run: f"from {_in_edges(run)[0]:.2f} to {_in_edges(run).max():.2f}")
+    past = all(ratio.max() > 1 for ratio in ratios)
+    begins_below = all(ratio[0] < 1 for ratio in ratios)
+    return number + " × 2/η", verdict(past and begins_below, RESERVED if past else FAILS)
+
+
+def _settled(run):
+    return np.median(_in_edges(run)[late(run)])
+
+
+def _other_networks_stay():
+    """Of each network, the median over the second half of its run, and of what its steps feel."""
+    off = [abs(_settled(run) - 1) for run in recordings().values()]
+    number = _of_each(
+        lambda run: f"{_settled(run):.2f}, felt {np.median(lines(run, late(run)).felt):.2f}"
+    )
+    near = all(ratio < 0.1 for ratio in off)
+    return number + " × 2/η", verdict(near, RESERVED if all(r < 0.5 for r in off) else FAILS)
 
 
 CLAIMS = (
@@ -124,10 +144,19 @@ CLAIMS = (
     Claim(
         "2.1-networks",
         "journal 2.1 and fig. 3.1, preprint 2.1 and fig. 2",
-        "networks of other kinds sharpen up to 2/η as well, and stay near it",
-        "1 × 2/η",
-        _other_networks,
-        "10 % at the median of the second half; with a reservation if above",
+        "networks of other kinds sharpen up to 2/η as well",
+        "2/η",
+        _other_networks_rise,
+        "none: each must begin below and pass it; with a reservation if it begins above",
         RESERVED,
+    ),
+    Claim(
+        "2.1-near",
+        "journal 2.1 and fig. 3.1, preprint 2.1 and fig. 2",
+        "and stay near it",
+        "1 × 2/η",
+        _other_networks_stay,
+        "10 % at the median of the second half; with a reservation if within a half",
+        FAILS,
     ),
 )

@@ -236,7 +236,7 @@ def _convex_sum():
 def _standardised():
     numbers, holds = [], True
     for name in PICTURES:
-        run = recorded("sec6_norms", name)
+        run = recorded("sec6_norms", name, "reduced")
         unit = np.mean(run["pixels"] ** 2) / len(run["pixels_spread"])  # of each pixel
         before, after = (run[key][-1] / run[key][0] for key in ("raw", "pixels"))
         numbers.append(f"{before:.1f} → {after:.1f} (variance {unit:.2f})")
@@ -245,10 +245,8 @@ def _standardised():
 
 
 def _norms():
-    ratios = {
-        key: [run[key][-1] / run[key][0] for run in (recorded("sec6_norms", d) for d in PICTURES)]
-        for key in ("channels", "pixels")
-    }
+    runs = [recorded("sec6_norms", name, "reduced") for name in PICTURES]
+    ratios = {key: [run[key][-1] / run[key][0] for run in runs] for key in ("channels", "pixels")}
     heavy = [_heavy_tailed(spread) for spread in TAILS]
     number = "longest / shortest: pictures " + ", ".join(
         " and ".join(f"{ratio:.1f}" for ratio in pair) + f" per {key.removesuffix('s')}"

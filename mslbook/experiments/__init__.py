@@ -38,7 +38,7 @@ RECIPES = {
     ),
     "fig3_1_densenet121": (
         "mslbook.experiments.gradient_direction:DENSENET121",
-        "the same for DenseNet121, meant for 50 classes of CIFAR-100",
+        "the same for DenseNet121, meant for --data cifar100-50x100 (50 classes)",
     ),
     "fig3_1_choices": (
         "mslbook.experiments.gradient_choices:CHOICES",
@@ -58,7 +58,8 @@ RECIPES = {
     ),
     "sec6_norms": (
         "mslbook.experiments.picture_norms:NORMS",
-        "lengths of pictures, raw and standardised, and their spread by direction (seconds)",
+        "lengths of pictures, raw and standardised, and their spread by direction (seconds, no "
+        "checkpoint)",
     ),
     "sec6_deciles": (
         "mslbook.experiments.picture_deciles:DECILES",

@@ -68,7 +68,7 @@ PATHS = Recipe(
     by_size(
         small=Settings(200, 1 / 16, None, (100, 120, 140), epochs=200, every=5, seeds=1),
         reduced=Settings(2000, 1 / 8, None, (250, 300, 350), epochs=500, every=5, seeds=1),
-        paper=Settings(None, 1.0, None, (250, 300, 350), epochs=500, every=5, seeds=1),
+        paper=Settings(50_000, 1.0, None, (250, 300, 350), epochs=500, every=5, seeds=1),
     ),
     record,
 )

@@ -57,11 +57,24 @@ class Lines:
 
     @property
     def slower(self):
-        """Whether the loss grows subquadratically uphill and downhill of the minimum, (P, 2).
+        """Whether the loss grows more slowly than a parabola uphill and downhill, (P, 2).
 
-        That is with an exponent below 2, and not with a curvature that nowhere falls by a tenth.
+        That is with an exponent below 2, and a curvature that somewhere falls by a tenth.
         """
-        return (self["exponents"] < 2) & (self["drops"] != np.inf)
+        away = self.steps[1:-1] - self["minimum"][:, None]
+        fallen = self.bends < 0.9 * self["curvature"][:, None]
+        falls = np.stack([(fallen & side).any(axis=1) for side in (away < 0, away > 0)], axis=1)
+        return (self["exponents"] < 2) & falls
+
+    @property
+    def at_most_the_bottom(self):
+        """Whether the curvature exceeds that at the minimum nowhere, uphill and downhill, (P, 2).
+
+        To a tenth, for the scatter of kinks.
+        """
+        away = self.steps[1:-1] - self["minimum"][:, None]
+        below = self.bends < 1.1 * self["curvature"][:, None]
+        return np.stack([(below | ~side).all(axis=1) for side in (away < 0, away > 0)], axis=1)
 
     @property
     def cores(self):

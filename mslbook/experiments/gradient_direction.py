@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from mslbook.descent import iterate
-from mslbook.experiments.pictures import convolutional_loss, count_of, identify
+from mslbook.experiments.pictures import convolutional_loss, identify
 from mslbook.experiments.recipes import Recipe, by_size
 from mslbook.experiments.recording import environment
 from mslbook.experiments.training import accuracy, progress_bar, train
@@ -37,12 +37,12 @@ class Settings:
     """Full-batch descent of a network, measured at every `every`-th step.
 
     `network` is a key of `NETWORKS`, `loss` one of :data:`~mslbook.experiments.pictures.LOSSES`;
-    `pictures` is None for all there are; `products` are those of each sample of the spectral
-    density. A BatchNorm sees one `chunk` of pictures at a time, None for all.
+    `products` are those of each sample of the spectral density. A BatchNorm sees one `chunk` of
+    pictures at a time, None for all.
     """
 
     network: str
-    pictures: int | None
+    pictures: int
     width: float
     lr: float
     steps: int
@@ -71,7 +71,7 @@ def record(name, chosen, pictures, size, device, folder, progress):
     the statistics frozen: ``frozen_fine`` (201,) along the same line of descent with
     ``frozen_fine_rounding`` (), and ``frozen_sharpness`` ().
     """
-    count = count_of(pictures, chosen.pictures)
+    count = chosen.pictures
     identity = identify(name, VERSION, pictures, count, size, chosen, device)
     model = NETWORKS[chosen.network](
         len(pictures.class_names), width=chosen.width, seed=chosen.seed
@@ -120,7 +120,7 @@ VGG11 = Recipe(
     by_size(
         small=Settings("VGG11", 100, 1 / 16, lr=0.1, steps=400, every=25, products=24),
         reduced=Settings("VGG11", 1000, 1 / 8, lr=0.05, steps=2000, every=40),
-        paper=Settings("VGG11", None, 1.0, lr=0.05, steps=5000, every=100, chunk=1000),
+        paper=Settings("VGG11", 50_000, 1.0, lr=0.05, steps=5000, every=100, chunk=1000),
     ),
     record,
 )
@@ -129,7 +129,7 @@ RESNET18 = Recipe(
     by_size(
         small=Settings("ResNet18", 24, 1 / 8, lr=0.1, steps=60, every=10, products=8),
         reduced=Settings("ResNet18", 500, 1 / 8, lr=0.05, steps=600, every=24, products=32),
-        paper=Settings("ResNet18", None, 1.0, lr=0.05, steps=5000, every=100, chunk=1000),
+        paper=Settings("ResNet18", 50_000, 1.0, lr=0.05, steps=5000, every=100, chunk=1000),
     ),
     record,
 )
@@ -138,7 +138,7 @@ DENSENET121 = Recipe(
     by_size(
         small=Settings("DenseNet121", 12, 1 / 16, lr=0.1, steps=20, every=10, products=4),
         reduced=Settings("DenseNet121", 250, 1 / 8, lr=0.1, steps=400, every=40, products=16),
-        paper=Settings("DenseNet121", None, 1.0, lr=0.05, steps=5000, every=100, chunk=500),
+        paper=Settings("DenseNet121", 5000, 1.0, lr=0.05, steps=5000, every=100, chunk=500),
     ),
     record,
 )

@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 import torch
 
-from mslbook.experiments.pictures import convolutional_loss, count_of, held_out, identify
+from mslbook.experiments.pictures import convolutional_loss, held_out, identify
 from mslbook.experiments.recipes import Recipe, by_size
 from mslbook.experiments.recording import environment
 from mslbook.experiments.training import Training, accuracy, resume, train
@@ -26,10 +26,10 @@ class Settings:
 
     A run for each epoch in `decays`, which share a trunk until then, and each seed (of the initial
     parameters and of the minibatches); every `every` epochs, which divide all others, it is
-    measured. `pictures` is None for all there are.
+    measured.
     """
 
-    pictures: int | None
+    pictures: int
     width: float
     batch: int | None
     decays: tuple[int, ...]
@@ -39,9 +39,10 @@ class Settings:
     loss: str = "half squared error"
     lrs: tuple[float, float] = (0.1, 0.01)
 
-    def updates(self, pictures):
+    @property
+    def updates(self):
         """How many updates make an epoch."""
-        return 1 if self.batch is None else -(-count_of(pictures, self.pictures) // self.batch)
+        return 1 if self.batch is None else -(-self.pictures // self.batch)
 
     def parts(self):
         """The parts of a training in order: name, first and last epoch, learning rate, trunk.
@@ -93,10 +94,10 @@ class DecayedTraining:
     """
 
     def __init__(self, recipe, version, chosen, pictures, size, device, folder):
-        count, tests = count_of(pictures, chosen.pictures), len(pictures.test_images)
+        count, tests = chosen.pictures, len(pictures.test_images)
         self.identity = identify(recipe, version, pictures, count, size, chosen, device, tests)
         self.chosen, self.folder, self.device = chosen, folder, device
-        self.classes, self.updates = len(pictures.class_names), chosen.updates(pictures)
+        self.classes, self.updates = len(pictures.class_names), chosen.updates
         model, criterion = self._model(seed=0), chosen.loss
         self.loss = convolutional_loss(model, pictures, count, device, criterion, CHUNK)
         self.test_inputs, self.test_targets = held_out(pictures, count, device)
@@ -203,7 +204,7 @@ DESCENT = Recipe(
     by_size(
         small=Settings(200, 1 / 16, None, (60, 120, 180), epochs=180, every=5, seeds=1),
         reduced=Settings(2000, 1 / 8, None, EPOCHS, epochs=700, every=5, seeds=3),
-        paper=Settings(None, 1.0, None, EPOCHS, epochs=700, every=5, seeds=3),
+        paper=Settings(50_000, 1.0, None, EPOCHS, epochs=700, every=5, seeds=3),
     ),
     record,
 )
@@ -213,18 +214,20 @@ EQUAL_TIME = Recipe(
     by_size(
         small=Settings(200, 1 / 16, None, (60,), epochs=720, every=20, seeds=1),
         reduced=Settings(2000, 1 / 8, None, (250,), epochs=2950, every=50, seeds=3),
-        paper=Settings(None, 1.0, None, (250,), epochs=2950, every=50, seeds=3),
+        paper=Settings(50_000, 1.0, None, (250,), epochs=2950, every=50, seeds=3),
     ),
     record,
 )
 SGD = Recipe(
     "fig2_1_right_sgd",
     by_size(
-        small=Settings(400, 1 / 16, 20, (6, 12), epochs=18, every=1, seeds=1),
+        small=Settings(400, 1 / 16, 20, (6, 12), epochs=18, every=1, seeds=1, loss="cross-entropy"),
         reduced=Settings(
             2000, 1 / 8, 128, EPOCHS, epochs=700, every=10, seeds=1, loss="cross-entropy"
         ),
-        paper=Settings(None, 1.0, 128, EPOCHS, epochs=700, every=5, seeds=3, loss="cross-entropy"),
+        paper=Settings(
+            50_000, 1.0, 128, EPOCHS, epochs=700, every=5, seeds=3, loss="cross-entropy"
+        ),
     ),
     record,
 )

@@ -13,11 +13,6 @@ from mslbook.losses.network import NetworkLoss, half_squared_error
 LOSSES = {"cross-entropy": nn.CrossEntropyLoss(), "half squared error": half_squared_error}
 
 
-def count_of(pictures, asked):
-    """How many training pictures a recipe uses that asks for so many, or for None: for all."""
-    return len(pictures.train_images) if asked is None else asked
-
-
 def identify(recipe, version, pictures, count, size, chosen, device, tests=0):
     """Which run this is, as a dictionary of plain values, the first part of its provenance.
 
@@ -27,7 +22,8 @@ def identify(recipe, version, pictures, count, size, chosen, device, tests=0):
     if len(pictures.train_images) < count:
         raise ValueError(
             f"{pictures.name} has {len(pictures.train_images)} training pictures, this run needs "
-            f"{count}: choose a larger data set" + (", or --size small" if size != "small" else "")
+            f"{count}: choose a larger data set"
+            + (", or a smaller --size" if size != "small" else "")
         )
     images, labels = pictures.train_images[:count], pictures.train_labels[:count]
     data, arrays = f"{pictures.name}, training rows 0-{count - 1}", [images, labels]

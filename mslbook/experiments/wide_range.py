@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from mslbook.descent import iterate
-from mslbook.experiments.pictures import convolutional_loss, count_of, identify
+from mslbook.experiments.pictures import convolutional_loss, identify
 from mslbook.experiments.recipes import Recipe, by_size
 from mslbook.experiments.recording import environment
 from mslbook.experiments.training import accuracy, progress_bar, train
@@ -29,11 +29,11 @@ DECADES, PER_DECADE = 4, 16  # of distances on either side, up to the length of 
 class Settings:
     """Full-batch descent of VGG11 with learning rate `lr`, looked at from afar at some `points`.
 
-    `points` are steps in their order, the last of them the end of the run; `pictures` is None for
-    all there are, and `chunk` of them are evaluated at a time.
+    `points` are steps in their order, the last of them the end of the run; `chunk` pictures are
+    evaluated at a time.
     """
 
-    pictures: int | None
+    pictures: int
     width: float
     lr: float
     points: tuple[int, ...]
@@ -60,7 +60,7 @@ def record(name, chosen, pictures, size, device, folder, progress):
     ``gradient_norms``, ``theta_norms`` (P,) and ``filtered_norms`` (P, R), the lengths that the
     filter-normalised directions had; ``lr`` () and ``losses`` (S + 1,) of descent.
     """
-    count = count_of(pictures, chosen.pictures)
+    count = chosen.pictures
     identity = identify(name, VERSION, pictures, count, size, chosen, device)
     model = vgg11(len(pictures.class_names), chosen.width, chosen.batchnorm, seed=SEED)
     loss = convolutional_loss(model, pictures, count, device, chosen.loss, chosen.chunk)
@@ -133,7 +133,7 @@ PLAIN = Recipe(
     by_size(
         small=Settings(60, 1 / 16, lr=0.1, points=(0, 150)),
         reduced=Settings(1000, 1 / 8, lr=0.05, points=(0, 200, 700, 1500)),
-        paper=Settings(None, 1.0, lr=0.05, points=(0, 500, 2000, 5000)),
+        paper=Settings(50_000, 1.0, lr=0.05, points=(0, 500, 2000, 5000)),
     ),
     record,
 )
@@ -141,8 +141,8 @@ NORMALISED = Recipe(
     "fig3_2_normalised",
     by_size(
         small=Normalised(60, 1 / 16, lr=0.02, points=(0, 40)),
-        reduced=Normalised(500, 1 / 8, lr=0.02, points=(0, 200)),
-        paper=Normalised(None, 1.0, lr=0.02, points=(0, 200, 1000)),
+        reduced=Normalised(500, 1 / 8, lr=0.02, points=(0, 100, 200)),
+        paper=Normalised(50_000, 1.0, lr=0.02, points=(0, 200, 1000)),
     ),
     record,
 )

@@ -69,8 +69,7 @@ def live_decays(steps, losses, accuracies, decays, budget):
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=TWO_PANELS)
     for axes, curves in ((left, losses), (right, accuracies)):
-        for (name, seeds), (colour, dash) in zip(curves.items(), THREE_LINES, strict=False):
-            _seeds(axes, steps[name], seeds, colour, dash, name)
+        _runs(axes, steps, curves)
         _mark(axes, decays)
         axes.axvline(budget, color=GREY, linestyle=":", linewidth=1.5)
     left.set(xlabel="step", ylabel="training loss", xscale="log", yscale="log", ylim=(0.03, 0.4))
@@ -78,6 +77,26 @@ def live_decays(steps, losses, accuracies, decays, budget):
     left.minorticks_off()
     right.set(xlabel="step", ylabel="test accuracy (%)", xscale="log", ylim=(50, None))
     return _with_legend(figure)
+
+
+def by_time(times, measured, decays):
+    """Runs of one recipe by the time Σ η, a panel for each thing measured: seeds thin, means thick.
+
+    `times` maps the name of each run to its times (T,), `measured` the title of each panel to a
+    dictionary of the runs' numbers (S, T); upright lines mark the times of the `decays`.
+    """
+    figure, panels = plt.subplots(1, len(measured), figsize=TWO_PANELS)
+    for axes, (title, curves) in zip(panels, measured.items(), strict=True):
+        _runs(axes, times, curves)
+        _mark(axes, decays)
+        axes.set(title=title, xlabel="time $\\Sigma\\,\\eta$", xlim=(0, None), xticks=[0, *decays])
+    return _with_legend(figure)
+
+
+def _runs(axes, x, curves):
+    """Draw the seeds (S, P) of each run against its x (P,), runs by their name."""
+    for (name, seeds), (colour, dash) in zip(curves.items(), THREE_LINES, strict=False):
+        _seeds(axes, x[name], seeds, colour, dash, name)
 
 
 def _seeds(axes, x, seeds, colour, dash, label):

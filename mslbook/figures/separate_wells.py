@@ -2,10 +2,11 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, NullFormatter
 
-from mslbook.figures import BLUE, GREY, PURPLE, THREE_LINES, TWO_PANELS, VERMILLION
+from mslbook.figures import BLUE, GREY, PURPLE, THREE_LINES, VERMILLION
 
+WIDTH = 5.2  # inches: what is stacked stays readable on a telephone
 LOOKS = (*((colour, dash) for colour, dash in THREE_LINES), (PURPLE, "--"))
 
 
@@ -16,13 +17,13 @@ def by_distance(found, curvatures=None, exponents=None):
     shown; `curvatures` and `exponents` limit the axes, (low, high), where some of them fall or
     climb without end.
     """
-    figure, (left, right) = plt.subplots(1, 2, figsize=TWO_PANELS)
+    figure, (above, below) = plt.subplots(2, 1, figsize=(WIDTH, 5.8), sharex=True)
     for (colour, dash), (label, line) in zip(LOOKS, found.items(), strict=False):
-        left.plot(line.distances[1], line.curvatures[1], dash, color=colour, label=label)
-        right.plot(line.distances[1], line.exponents[1], dash, color=colour)
-    right.axhline(2, color=GREY, linestyle=":", linewidth=1.2)
-    left.set(xlabel="distance", ylabel="curvature", xscale="log", yscale="log", ylim=curvatures)
-    right.set(xlabel="distance", ylabel="exponent", xscale="log", ylim=exponents)
+        above.plot(line.distances[1], line.curvatures[1], dash, color=colour, label=label)
+        below.plot(line.distances[1], line.exponents[1], dash, color=colour)
+    below.axhline(2, color=GREY, linestyle=":", linewidth=1.2)
+    above.set(ylabel="curvature C", yscale="log", ylim=curvatures)
+    below.set(xlabel="distance", ylabel="exponent p", xscale="log", ylim=exponents)
     figure.legend(loc="outside upper center", ncols=2 if len(found) > 3 else len(found))
     return figure
 
@@ -33,29 +34,31 @@ def wide_lines(runs, near):
     `runs` maps the name of a network to its recording. Each is a row of two panels, both of the
     last recorded point: along the gradient up to the distance `near`, and all of a random line.
     """
-    figure, rows = plt.subplots(len(runs), 2, figsize=(TWO_PANELS[0], 4.4), squeeze=False)
+    figure, rows = plt.subplots(len(runs), 2, figsize=(WIDTH, 4.8), squeeze=False)
     for row, (name, run) in zip(rows, runs.items(), strict=True):
         distances, descent, random = run["distances"], run["descent"][-1], run["random"][-1, 0]
         shown = np.abs(distances) <= near
         row[0].plot(distances[shown], descent[shown], color=BLUE)
         row[1].plot(distances, random, "-.", color=VERMILLION)
-        row[0].set_ylabel(f"loss, {name}")
+        row[0].set_ylabel(name)
         for axes in row:
             axes.ticklabel_format(axis="y", scilimits=(-2, 3), useMathText=True)
             axes.set_ylim(bottom=0)
-    for axes, direction in zip(rows[-1], ("gradient", "random direction"), strict=True):
-        axes.set_xlabel(f"distance, {direction}")
+    for axes, direction in zip(rows[-1], ("along the gradient", "at random"), strict=True):
+        axes.set_xlabel(direction)
+    figure.supylabel("loss", fontsize="medium")
     return figure
 
 
 def decayed_paths(projections, decays, moves):
-    """Journal fig. 3.2 right, preprint fig. 3 right: the paths in three directions, from two sides.
+    """Journal fig. 3.2 right, preprint fig. 3 right: paths in three directions, and their steps.
 
     `projections` (D, E + 1, 3) are whole paths, `decays` (D,) the epochs after which they are
-    branches; `moves` (D, E) the lengths of their steps.
+    branches; `moves` (D, E) the lengths of their steps. The axes in space have no numbers, only
+    how far the paths reach along each, in brackets: they are stretched to the same length.
     """
-    figure = plt.figure(figsize=(TWO_PANELS[0], 4.2))
-    rows = figure.add_gridspec(1, 2, width_ratios=(1.5, 1), wspace=0.15)
+    figure = plt.figure(figsize=(WIDTH, 7))
+    rows = figure.add_gridspec(2, 1, height_ratios=(2, 1))
     space = figure.add_subplot(rows[0], projection="3d")
     lengths = figure.add_subplot(rows[1])
     last = decays[-1]
@@ -66,19 +69,20 @@ def decayed_paths(projections, decays, moves):
         projections, moves, decays, looks, strict=True
     ):
         branch = path[decay:]
-        space.plot(*branch.T, dash, color=colour, linewidth=2)
-        space.plot(*branch[:1].T, marker, color=colour, markersize=7, label=f"decay at {decay}")
-        space.plot(*branch[-1:].T, marker, color=colour, markersize=7, fillstyle="none")
+        space.plot(*branch.T, dash, color=colour, linewidth=2.5)
+        space.plot(*branch[:1].T, marker, color=colour, markersize=9, label=f"decay at {decay}")
+        space.plot(*branch[-1:].T, marker, color=colour, markersize=9, fillstyle="none")
         lengths.plot(np.arange(decay + 1, len(path)), steps[decay:], dash, color=colour)
     lengths.set(xlabel="step", ylabel="length of a step", yscale="log")
-    for axis, name in zip("xyz", ("trunk", "first branch", "last branch"), strict=True):
-        getattr(space, f"set_{axis}label")(name)
-    space.tick_params(labelsize=10, pad=-3)
-    for axis in (space.xaxis, space.yaxis, space.zaxis):
+    names = ("trunk", "first branch", "last branch")
+    reach = np.ptp(projections, axis=(0, 1))
+    for axis, name, far in zip((space.xaxis, space.yaxis, space.zaxis), names, reach, strict=True):
+        axis.set_label_text(f"{name} ({far:.2g})")
         axis.set_pane_color((0, 0, 0, 0))
         axis.set_major_locator(MaxNLocator(3, prune="both"))
-        axis.labelpad = 1
+        axis.set_major_formatter(NullFormatter())
+        axis.labelpad = -8
     space.grid(visible=False)
-    figure.legend(loc="outside upper center", ncols=4, columnspacing=1, handletextpad=0.3)
-    space.set_box_aspect(None, zoom=0.85)
+    figure.legend(loc="outside upper center", ncols=2, columnspacing=1, handletextpad=0.3)
+    space.set_box_aspect((1, 1, 0.8), zoom=0.95)
     return figure

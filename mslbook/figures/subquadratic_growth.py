@@ -105,21 +105,15 @@ def spectra(grid, shares):
     return figure
 
 
-def two_activations(distances, losses, parabolas, bends):
-    """Loss and curvature along one line of each live network, with the parabola of its bottom.
-
-    Keys are the activations; curvatures are in units of 2/η.
-    """
+def live_line(steps, losses, parabola, bends):
+    """Loss and curvature, in 2/η, along one line, and the parabola of its bottom."""
     figure, (left, right) = plt.subplots(1, 2, figsize=TWO_PANELS)
-    for (name, values), (colour, dash) in zip(losses.items(), THREE_LINES, strict=False):
-        left.plot(distances, values, dash, color=colour, label=name)
-        right.plot(distances[1:-1], bends[name], dash, color=colour)
-    for values in parabolas.values():
-        left.plot(distances, values, "--", color=GREY, linewidth=1.2)
-    left.plot([], [], "--", color=GREY, linewidth=1.2, label="parabola")
+    left.plot(steps, losses, "-", color=BLUE, label="loss")
+    left.plot(steps, parabola, "--", color=GREY, linewidth=1.2, label="parabola")
+    right.plot(steps[1:-1], bends, "-", color=BLUE)
     _edge(right)
-    left.set(xlabel="distance from the minimum", ylabel="loss")
-    right.set(xlabel="distance from the minimum", ylabel="curvature, in 2/η", ylim=(0, None))
+    left.set(xlabel=DOWNHILL, ylabel="loss")
+    right.set(xlabel=DOWNHILL, ylabel="curvature, in 2/η")
     left.legend(loc="upper center")
     return figure
 

@@ -93,6 +93,11 @@ class NetworkLoss:
         """
         return torch.cat([p.detach().reshape(-1) for p in self._parameters.values()])
 
+    @property
+    def device(self):
+        """Where the model and its inputs are."""
+        return self.inputs.device
+
     def value(self, theta):
         """The mean loss at `theta`, a scalar tensor."""
         self._check_vector("theta", theta)
@@ -210,7 +215,7 @@ class NetworkLoss:
                 module.reset_running_stats()
                 module.momentum = None  # a plain mean over the chunks
                 module.train()
-        with torch.no_grad():
+        with torch.no_grad(), full_precision(self.device):
             for part in self._parts():
                 with part.statistics():
                     model(self.inputs[part.rows])
@@ -255,8 +260,8 @@ class NetworkLoss:
         try:
             for module, _ in flags:
                 module.training = isinstance(module, _NormBase) and self.batchnorm == "train"
-            with torch.enable_grad(), _full_precision():  # whatever the caller has switched
-                yield
+            with torch.enable_grad(), full_precision(self.device):
+                yield  # whatever the caller has switched
         finally:
             for module, flag in flags:
                 module.training = flag
@@ -277,26 +282,36 @@ class NetworkLoss:
             )
 
 
+# What may round float32 to fewer digits: convolutions on CUDA do, unless told otherwise, and
+# matrix products where the caller asked for it.
+_ROUNDING = (
+    *(torch.backends.cudnn.conv, torch.backends.cudnn.rnn, torch.backends.cuda.matmul),
+    *(torch.backends.mkldnn.conv, torch.backends.mkldnn.rnn, torch.backends.mkldnn.matmul),
+)
+
+
 @contextmanager
-def _full_precision():
-    """No TF32 for the while: on CUDA, convolutions round to 10 bits unless told otherwise."""
-    convolutions = torch.backends.cudnn.conv
-    before = convolutions.fp32_precision
-    convolutions.fp32_precision = "ieee"
+def full_precision(device):
+    """No autocast on this device, and no TF32 or bfloat16 in place of float32, for the while."""
+    before = [operation.fp32_precision for operation in _ROUNDING]
     try:
-        yield
+        for operation in _ROUNDING:
+            operation.fp32_precision = "ieee"
+        with torch.autocast(device.type, enabled=False):
+            yield
     finally:
-        convolutions.fp32_precision = before
+        for operation, precision in zip(_ROUNDING, before, strict=True):
+            operation.fp32_precision = precision
 
 
 @torch.enable_grad()
-@_full_precision()
 def _product(slope, theta, v, retain_graph=False):
     """The derivative of `slope` along `v`; zero where the loss is linear in `theta`."""
     if not slope.requires_grad:
         return torch.zeros_like(v)
-    # Handing v to autograd.grad instead would be the same, but makes torch import sympy first.
-    return torch.autograd.grad(slope @ v.detach(), theta, retain_graph=retain_graph)[0]
+    with full_precision(v.device):
+        # Handing v to autograd.grad would be the same, but makes torch import sympy first.
+        return torch.autograd.grad(slope @ v.detach(), theta, retain_graph=retain_graph)[0]
 
 
 def _check_types(model, inputs, targets, criterion):

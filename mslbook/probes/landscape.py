@@ -15,7 +15,8 @@ from math import comb, inf, isfinite, nan, sqrt
 import numpy as np
 from array_api_compat import array_namespace, device, is_array_api_obj
 
-from mslbook.probes.points import one_point
+from mslbook.losses.protocol import as_point
+from mslbook.probes.points import one_point, precision, real_numbers
 
 PARALLEL = 1e-3  # the sine of the angle below which two directions span no plane
 ORDER = 6  # of the differences that leave of a smooth line its rounding alone
@@ -51,7 +52,7 @@ def line(loss, theta, direction, distances):
     >>> line(two_valleys, [0.0, 0.0], direction=[3.0, 4.0], distances=[-5, 0, 5]).shape
     (3,)
     """
-    xp, theta = _point(loss, theta)
+    xp, theta = one_point(loss, theta)
     unit = _unit(xp, theta, direction)
     return _values(loss, theta, unit, _row("distances", distances))
 
@@ -69,7 +70,7 @@ def plane(loss, theta, directions, first, second, progress=False):
     >>> plane(valley, [1.0, 0.0], [[1, 0], [0, 1]], [-1, 0, 1], [0, 1]).shape
     (3, 2)
     """
-    xp, theta = _point(loss, theta)
+    xp, theta = one_point(loss, theta)
     if len(directions) != 2:
         raise ValueError(f"a plane has two directions, not {len(directions)}")
     u, w = (_unit(xp, theta, direction) for direction in directions)
@@ -92,7 +93,7 @@ def random_direction(point, seed=0):
     >>> random_direction([0.0, 0.0, 0.0], seed=1).round(3)
     array([0.346, 0.822, 0.33 ])
     """
-    point = point if is_array_api_obj(point) else np.asarray(point, dtype=float)
+    point = as_point(point, None)
     numbers = np.random.default_rng(seed).standard_normal(tuple(point.shape))
     return array_namespace(point).asarray(numbers, dtype=point.dtype, device=device(point))
 
@@ -127,7 +128,7 @@ def filter_normalised(loss, theta, direction):
     """
     if not hasattr(loss, "model"):
         raise TypeError("only a network has filters: pass a NetworkLoss")
-    xp, theta = _point(loss, theta)
+    xp, theta = one_point(loss, theta)
     unit, pieces, first = _unit(xp, theta, direction), [], 0
     for parameter in loss.model.parameters():
         last = first + parameter.numel()
@@ -161,7 +162,9 @@ def second_difference(values, spacing):
     scatter of single kinks.
 
     Raises ``ValueError`` for fewer than 3 values, values that are not finite or in half precision,
-    a spacing that is not positive, and where the differences are hardly more than rounding.
+    a spacing that is not positive, and where the differences are hardly more than rounding. Values
+    that lie on a straight line to the last bit give zeros; what storing them may have hidden,
+    `rounding` tells.
 
     >>> second_difference([9.0, 4.0, 1.0, 0.0, 1.0], spacing=0.5)
     array([8., 8., 8.])
@@ -171,7 +174,7 @@ def second_difference(values, spacing):
     scatter = _scatter(values)
     # What scatters by much more than the last digits is rugged at this spacing, not rounded.
     rounded = scatter <= 16 * np.finfo(values.dtype).eps * np.abs(values).max()
-    if rounded and sqrt(np.mean(bends**2)) < DROWNED * _amplified(scatter, 2):
+    if bends.any() and rounded and sqrt(np.mean(bends**2)) < DROWNED * _amplified(scatter, 2):
         raise ValueError(
             f"at spacing {spacing:g} second differences drown in the rounding of the losses "
             f"({values.dtype}): take a wider spacing or, if these are not yet in double precision, "
@@ -350,7 +353,7 @@ def _first_below(places, heights, level):
 def _values(loss, theta, unit, distances):
     """One number per distance; points are made one by one, since networks are large."""
     return np.array([float(loss.value(theta + float(d) * unit)) for d in distances],
-                    dtype=_precision(theta))  # fmt: skip
+                    dtype=precision(theta))  # fmt: skip
 
 
 def _scatter(values):
@@ -368,28 +371,11 @@ def _amplified(scatter, order):
     return scatter * sqrt(comb(2 * order, order))
 
 
-def _point(loss, theta):
-    """The point as a floating array of its own kind, precise enough for second differences."""
-    xp, theta = one_point(loss, theta)
-    _precision(theta)
-    return xp, theta
-
-
-def _precision(array):
-    """NumPy's name for the precision of an array of any kind; ValueError for half precision."""
-    facts = array_namespace(array).finfo(array.dtype)
-    if facts.eps > 1e-6:
-        raise ValueError(
-            f"in {array.dtype} second differences drown in rounding: measure in double precision, "
-            "a network by loss.to(dtype=torch.float64) at theta.double()"
-        )
-    return np.dtype(f"float{facts.bits}")
-
-
 def _unit(xp, theta, direction):
     """The direction as a unit vector of the kind of the point."""
+    numbers = real_numbers("the direction", direction)
     if not is_array_api_obj(direction):
-        direction = xp.asarray(direction, dtype=theta.dtype, device=device(theta))
+        direction = xp.asarray(numbers, dtype=theta.dtype, device=device(theta))
     elif array_namespace(direction) is not xp:
         raise TypeError(
             f"the point is a {type(theta).__name__}, the direction a {type(direction).__name__}: "
@@ -418,7 +404,7 @@ def _unit(xp, theta, direction):
 
 def _row(name, numbers):
     """A row of finite numbers as NumPy floats."""
-    row = np.asarray(numbers.tolist() if is_array_api_obj(numbers) else numbers, dtype=float)
+    row = np.asarray(real_numbers(name, numbers).tolist(), dtype=float)
     if row.ndim != 1 or not row.size:
         raise ValueError(f"{name} must be a row of at least one number, not of shape {row.shape}")
     if not np.isfinite(row).all():
@@ -428,11 +414,11 @@ def _row(name, numbers):
 
 def _lines(values, least):
     """Values along lines as a NumPy array of their own precision."""
-    values = values if is_array_api_obj(values) else np.asarray(values, dtype=float)
+    values = real_numbers("the values", values)
     xp = array_namespace(values)
     floating = xp.isdtype(values.dtype, "real floating")
-    precision = _precision(values) if floating else float
-    values = np.asarray(values.tolist() if hasattr(values, "detach") else values, dtype=precision)
+    dtype = precision(values) if floating else float
+    values = np.asarray(values.tolist() if hasattr(values, "detach") else values, dtype=dtype)
     if values.ndim < 1 or values.shape[-1] < least:
         raise ValueError(
             f"give at least {least} values along the last axis, not the shape {values.shape}"
@@ -443,6 +429,7 @@ def _lines(values, least):
 
 
 def _spacing(spacing):
-    if not 0 < spacing < inf:
+    number = real_numbers("the spacing", spacing)
+    if number.ndim > 0 or not 0 < number < inf:
         raise ValueError(f"the spacing must be positive and finite, not {spacing!r}")
-    return float(spacing)
+    return float(number)

@@ -10,6 +10,7 @@ MEMORY = 2**28  # bytes of snapshots held at a time, 256 MiB
 # Directions with a smaller part of the first one's variance are lost in the rounding of the Gram
 # matrix; a direction with a smaller part outside the span of others adds nothing but rounding.
 RANK, DEPENDENT = 1e-10, 1e-5
+SKEW = 1e-3  # by which scalar products of unit vectors in half precision may be off
 LEVEL = 1e-6  # two scores (of unit length over a path) that differ by less are level
 
 
@@ -120,17 +121,24 @@ def orthogonalise(vectors):
     """Orthonormal vectors, each the part of one of `vectors` (k, n) orthogonal to those before it.
 
     Gram and Schmidt's way, done twice over against rounding. Raises ``ValueError`` for a vector
-    within the span of the earlier ones.
+    that is 0 or not finite, or lies within the span of the earlier ones.
 
     >>> orthogonalise([[3.0, 0.0], [1.0, 2.0]])
     array([[1., 0.],
            [0., 1.]])
     """
-    basis = np.array(vectors, dtype=float)
-    if basis.ndim != 2:
-        raise ValueError(f"vectors must have the shape (k, n), not {basis.shape}")
+    rows = [_float64(row) for row in vectors]
+    shapes = {row.shape for row in rows}
+    if len(shapes) != 1 or len(*shapes) != 1:
+        raise ValueError(f"vectors must have the shape (k, n), not rows of {[*shapes]}")
+    basis = np.array(rows)
     for i, row in enumerate(basis):
-        row /= np.linalg.norm(row) or 1.0
+        size = np.abs(row).max()
+        if not 0 < size < np.inf:
+            what = "is 0 everywhere" if size == 0 else "holds nan or infinite numbers"
+            raise ValueError(f"direction {i} (counted from 0) {what}: it points nowhere")
+        row /= size  # or its square could leave the range
+        row /= np.linalg.norm(row)
         for _ in range(2):
             row -= (basis[:i] @ row) @ basis[:i]
         left = np.linalg.norm(row)
@@ -153,7 +161,8 @@ def project(snapshots, origin, directions, memory=MEMORY):
     directions : (k, n)
     memory : bytes of snapshots that are held at a time
 
-    Raises ``ValueError`` or ``TypeError`` for shapes that do not fit, nan and infinities.
+    Raises ``ValueError`` or ``TypeError`` for shapes that do not fit, nan and infinities, and for
+    directions that are not orthonormal.
 
     >>> project(np.array([[1.0, 1.0], [2.0, 5.0]]), np.array([1.0, 1.0]), np.eye(2))
     array([[0., 0.],
@@ -166,8 +175,13 @@ def project(snapshots, origin, directions, memory=MEMORY):
             f"a path in {n} dimensions needs an origin of shape ({n},) and directions of shape "
             f"(k, {n}), not {tuple(np.shape(origin))} and {tuple(np.shape(directions))}"
         )
+    blocks = _blocks(count, n, memory)
+    pieces = (_float64(directions[:, block]) for block in blocks)
+    gram = sum(piece @ piece.T for piece in pieces)
+    if np.abs(gram - np.eye(len(gram))).max() > SKEW:  # nan and infinities are told below
+        raise ValueError("the directions must be orthonormal: pass them through orthogonalise(...)")
     coordinates = np.zeros((count, len(directions)))
-    for block in _blocks(count, n, memory):
+    for block in blocks:
         away = _columns(snapshots, block) - _float64(origin[block])
         coordinates += away @ _float64(directions[:, block]).T
     if not np.isfinite(coordinates).all():
@@ -197,6 +211,7 @@ def _shape(snapshots):
     if hasattr(snapshots, "shape"):
         shape = tuple(snapshots.shape)
     else:
+        snapshots = snapshots if hasattr(snapshots, "__len__") else ()
         rows = {tuple(getattr(row, "shape", ("?",))) for row in snapshots}
         shape = (len(snapshots), *rows.pop()) if len(rows) == 1 else ()
     if len(shape) != 2 or 0 in shape or "?" in shape:
@@ -252,10 +267,10 @@ def _columns(snapshots, block):
 
 def _float64(array):
     """The array, or the tensor from any device, in NumPy's float64."""
-    array = array.detach().cpu().double() if hasattr(array, "detach") else array
-    if np.iscomplexobj(array):
-        raise TypeError("snapshots must hold real numbers, not complex ones")
-    return np.asarray(array, dtype=float)
+    tensor = hasattr(array, "detach")
+    if array.is_complex() if tensor else np.iscomplexobj(array):
+        raise TypeError("points and directions must hold real numbers, not complex ones")
+    return np.asarray(array.detach().cpu().double() if tensor else array, dtype=float)
 
 
 def _way(score):

@@ -1,16 +1,52 @@
 """The point that a probe looks at, and the Hessian there."""
 
+from contextlib import nullcontext
+from functools import wraps
+
 import numpy as np
-from array_api_compat import array_namespace, is_array_api_obj
+from array_api_compat import array_namespace, device, is_array_api_obj
+
+
+def in_full_precision(probe):
+    """Make ``probe(loss, point, ...)`` compute at a torch tensor as if there were no autocast."""
+
+    @wraps(probe)
+    def exact(loss, point, *arguments, **options):
+        with _full_precision(point):
+            return probe(loss, point, *arguments, **options)
+
+    return exact
+
+
+def _full_precision(point):
+    if not hasattr(point, "detach"):
+        return nullcontext()
+    from mslbook.losses.network import full_precision  # torch is there already
+
+    return full_precision(point.device)
+
+
+def real_numbers(name, numbers):
+    """An array as it is, other numbers as NumPy floats; TypeError unless all of them are real."""
+    try:
+        array = numbers if is_array_api_obj(numbers) else np.asarray(numbers)
+        real = array_namespace(array).isdtype(array.dtype, ("real floating", "integral"))
+    except ValueError:  # a list of lists of several lengths
+        real = False
+    if not real:
+        what = getattr(numbers, "dtype", repr(numbers)[:60])
+        raise TypeError(f"{name} must be real numbers in an array or a list, not {what}")
+    return numbers if is_array_api_obj(numbers) else array.astype(float)
 
 
 def one_point(loss, point):
     """The point as a floating array of its own kind; clear errors for anything else."""
-    point = point if is_array_api_obj(point) else np.asarray(point, dtype=float)
+    point = point if is_array_api_obj(point) else real_numbers("the point", point)
     xp = array_namespace(point)
     point = point.detach() if hasattr(point, "detach") else point  # no graph of the measuring
     if not xp.isdtype(point.dtype, "real floating"):
         raise ValueError(f"the point must hold floating-point numbers, not {point.dtype}")
+    precision(point)
     dimension = getattr(loss, "dimension", None)
     shape = () if dimension is None else (dimension,)
     if tuple(point.shape) != shape and (hasattr(loss, "dimension") or point.ndim > 1):
@@ -18,9 +54,23 @@ def one_point(loss, point):
             f"the point has shape {tuple(point.shape)}, but this loss is measured at one point "
             f"of shape {shape}: probe the points of a batch one by one"
         )
+    here, there = str(device(point)), str(getattr(loss, "device", device(point)))
+    if here != there:
+        raise ValueError(f"the point is on {here}, the loss on {there}: move one with .to(...)")
     if not bool(xp.all(xp.isfinite(point))):
-        raise ValueError("the point holds nan or infinite coordinates: there is no Hessian there")
+        raise ValueError("the point holds nan or infinite numbers: nothing can be measured there")
     return xp, point
+
+
+def precision(array):
+    """NumPy's name for the precision of an array of any kind; ValueError for half precision."""
+    facts = array_namespace(array).finfo(array.dtype)
+    if facts.eps > 1e-6:
+        raise ValueError(
+            f"in {array.dtype} second differences and derivatives drown in rounding: measure in "
+            "double precision, a network by loss.to(dtype=torch.float64) at theta.double()"
+        )
+    return np.dtype(f"float{facts.bits}")
 
 
 def hessian_at(loss, point):

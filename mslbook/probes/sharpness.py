@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from array_api_compat import device
 
-from mslbook.probes.points import hessian_at, one_point
+from mslbook.probes.points import hessian_at, in_full_precision, one_point
 
 # A row this close to the span of the others adds nothing but rounding.
 DEPENDENT = 1e-5
@@ -48,6 +48,7 @@ class Sharpness:
         )
 
 
+@in_full_precision
 def sharpness(loss, point, k=1, tol=1e-3, start=None, seed=0, max_hvps=None):
     """The k algebraically largest eigenvalues of the Hessian of `loss` at `point`.
 
@@ -90,8 +91,8 @@ def sharpness(loss, point, k=1, tol=1e-3, start=None, seed=0, max_hvps=None):
     """
     xp, point = one_point(loss, point)
     n = prod(point.shape)
+    start = _check(k, tol, start, max_hvps, n)
     limit = 50 + 20 * k if max_hvps is None else max_hvps
-    start = _check(k, tol, start, limit, n)
     followed = min(k + 1, n)
     space = _RitzSpace(hessian_at(loss, point), xp, point, seed)
     for row in start[:followed]:
@@ -215,14 +216,14 @@ def _unsettled(pairs, k, tol):
     return None
 
 
-def _check(k, tol, start, limit, n):
+def _check(k, tol, start, max_hvps, n):
     """The start as a sequence of rows; clear errors for what cannot be computed."""
     if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= n:
         raise ValueError(f"k must be a whole number from 1 to the {n} coordinates, not {k!r}")
     if not 0 < tol < 1:
         raise ValueError(f"tol must lie between 0 and 1, not {tol!r}")
-    if not limit > k:
-        raise ValueError(f"max_hvps must be at least k + 1 = {k + 1}, not {limit!r}")
+    if not (max_hvps is None or max_hvps > k):
+        raise ValueError(f"max_hvps must be at least k + 1 = {k + 1}, not {max_hvps!r}")
     if start is None:
         return []
     rows = [*start.vectors, *start.guard] if isinstance(start, Sharpness) else start

@@ -8,7 +8,7 @@ from array_api_compat import device
 from scipy.linalg import eigh_tridiagonal
 
 from mslbook.checks import whole
-from mslbook.probes.points import hessian_at, one_point
+from mslbook.probes.points import hessian_at, in_full_precision, one_point
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,7 @@ class SpectralDensity:
         )
 
 
+@in_full_precision
 def spectral_density(loss, point, steps=64, samples=8, seed=0):
     """The density of the eigenvalues of the Hessian of `loss` at `point`.
 

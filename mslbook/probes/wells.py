@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 CLEAR = 3  # spacings from the minimum, nearer than which its own error would count
+LEVEL = 0.2  # from the exponent 2, within which the curvature stands on a plateau
 
 
 @dataclass(frozen=True, repr=False)
@@ -38,6 +39,21 @@ class Scales:
     def separations(self):
         """On each side the largest factor by which the curvature falls on the way out."""
         return tuple(float(np.max(np.maximum.accumulate(c) / c)) for c in self.curvatures)
+
+    @property
+    def dips(self):
+        """On each side the smallest exponent."""
+        return tuple(float(p.min()) for p in self.exponents)
+
+    @property
+    def plateaus(self):
+        """On each side the longest stretch beyond the dip on which the exponent is 2 within 0.2.
+
+        As the ratio of the distances of its ends: 1 where there is none, and little more where the
+        exponent passes 2 on its way up.
+        """
+        pairs = zip(self.distances, self.exponents, strict=True)
+        return tuple(_plateau(away[p.argmin() :], p[p.argmin() :]) for away, p in pairs)
 
     def __repr__(self):
         before, beyond = self.separations
@@ -75,6 +91,8 @@ def scales(distances, values):
     >>> found = scales(distances, line(two_valleys, [0.0, 0.0], [1.0, 1.0], distances))
     >>> np.round(found.separations, 1)
     array([58.6, 58.6])
+    >>> np.round(found.dips, 1), found.plateaus  # a clear dip, and no second plateau up to here
+    (array([0.7, 0.7]), (1.0, 1.0))
     """
     distances, values = np.asarray(distances, dtype=float), np.asarray(values, dtype=float)
     if distances.ndim != 1 or distances.shape != values.shape or len(distances) < 2 * CLEAR + 3:
@@ -101,3 +119,10 @@ def scales(distances, values):
         sides.append((away, 2 * rise / away**2))
     away, bends = zip(*sides, strict=True)
     return Scales(float(minimum), float(value), away, bends)
+
+
+def _plateau(away, exponents):
+    """The longest stretch of exponents close to 2: the ratio of its last distance to its first."""
+    level = np.flatnonzero(np.abs(exponents - 2) <= LEVEL)
+    runs = np.split(level, np.flatnonzero(np.diff(level) > 1) + 1)
+    return max((float(away[run[-1]] / away[run[0]]) for run in runs if len(run)), default=1.0)
