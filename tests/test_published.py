@@ -85,6 +85,18 @@ def test_a_wrong_address_leads_home_from_any_folder(browser, host, address):
     page.close()
 
 
+def test_a_link_shows_its_target_in_any_folder(browser, host):
+    page = browser.new_page()
+    wrong = []
+    page.on("response", lambda reply: reply.ok or wrong.append(reply.url))
+    page.on("request", lambda asked: asked.url.startswith(host) or wrong.append(asked.url))
+    page.goto(f"{host}book/reference/theory.html", wait_until="networkidle")
+    page.locator("article a.internal[href$='#lemma-4-1']").first.hover()
+    page.locator("#preview mjx-container").first.wait_for()
+    assert wrong == []
+    page.close()
+
+
 def test_where_the_book_is_published_any_wrong_address_leads_home(browser, site):
     page = browser.new_page()
     page.route("**/*", lambda route: route.fulfill(body=(HTML / "404.html").read_text()))
