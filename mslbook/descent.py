@@ -78,10 +78,10 @@ class Path:
     which is always NumPy's. A trajectory that diverged stays at its last finite iterate.
     """
 
-    points: Any  #: (steps / every + 1, *shape of the points)
-    values: Any  #: (steps / every + 1, *batch): the loss at the points
+    points: Any  #: ``(steps / every + 1, *shape of the points)``
+    values: Any  #: ``(steps / every + 1, *batch)``: the loss at the points
     steps: np.ndarray  #: (steps / every + 1,): the number of updates that led to each row
-    diverged_at: Any  #: integers, (*batch): the step of divergence, -1 for never
+    diverged_at: Any  #: integers, ``(*batch)``: the step of divergence, -1 for never
 
     def __repr__(self):
         first, last, fates = self.values[0], self.values[-1], self.diverged_at

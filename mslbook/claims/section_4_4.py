@@ -34,7 +34,7 @@ def relative_distances(opening, steps=500):
 
 
 def rescaled_edge(spread):
-    """The c = η h² f''(0) at which the mean of log|1 - c a| is 0, a uniform from 1 ± spread."""
+    """The c = η h² f''(0) at which the mean of ``log|1 - c a|`` is 0, a uniform from 1 ± spread."""
     a = 1 + spread * (2 * np.arange(10_000) + 1 - 10_000) / 10_000
     return brentq(lambda c: np.log(abs(1 - c * a)).mean(), 2.0, 2.4)
 

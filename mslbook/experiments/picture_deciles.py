@@ -153,7 +153,7 @@ def first_weights(loss):
 def speeds(loss, direction):
     """How fast each picture's first-layer sums move along a direction (n,): lengths (N,).
 
-    For a picture x and a direction with first-layer weights V and biases c it is ||Vx + c||.
+    For a picture x and a direction with first-layer weights V and biases c it is ``||Vx + c||``.
     """
     weight, bias = list(loss.model.parameters())[:2]
     V = direction[: weight.numel()].view(weight.shape)
@@ -184,7 +184,7 @@ def measure_tenths(loss, theta, v, by_length, distances, seed=0):
     equally large the mean of the ten is v . H v of the whole loss, its sharpness), ``sharpness``
     (of the tenth alone) and ``first_layer`` (its sharpness in the weights of the first layer
     alone). Then ``lines`` (2, 10, D), the losses along v of the tenths by length and by speed, and
-    ``first_part``, the share of ||v||² that the weights of the first layer have.
+    ``first_part``, the share of ``||v||²`` that the weights of the first layer have.
     """
     each = {"length": loss.inputs.flatten(1).norm(dim=1).cpu().numpy(), "speed": speeds(loss, v)}
     random = np.random.default_rng(seed)

@@ -36,7 +36,7 @@ class Training:
 
     step: int
     theta: torch.Tensor
-    velocity: torch.Tensor | None = None
+    velocity: "torch.Tensor | None" = None
     losses: list = field(default_factory=list)
     rows: dict = field(default_factory=dict)
     carry: dict = field(default_factory=dict)

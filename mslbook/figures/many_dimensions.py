@@ -18,9 +18,9 @@ HEIGHT = ListedColormap([(*to_rgb(BLUE), alpha) for alpha in np.linspace(0, 1, 1
 
 
 def components_by_learning_rate(lrs, levels, end_lrs, ends, names):
-    """Each component by learning rate: the predicted |z_i| as lines, where descent ended as marks.
+    """Each component by learning rate: ``|z_i|`` predicted as lines, where descent ended as marks.
 
-    `levels` (len(lrs), n) is NaN where a component rests; `ends` (len(end_lrs), n) are |z_i|.
+    `levels` (len(lrs), n) is NaN where a component rests; `ends` (len(end_lrs), n) are ``|z_i|``.
     """
     figure, axes = plt.subplots(figsize=(4.2, 2.5))
     for i, (colour, dash, marker) in enumerate(LINE_LOOKS):

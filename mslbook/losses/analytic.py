@@ -63,9 +63,9 @@ class ClosedForm:
 
 @dataclass(frozen=True, repr=False)
 class F1(ClosedForm):
-    """The convex function (1 + |x|) ln(1 + |x|) - |x|, which grows more slowly than a quadratic.
+    """The convex ``(1 + |x|) ln(1 + |x|) - |x|``, which grows more slowly than a quadratic.
 
-    Its second derivative 1 / (1 + |x|) is largest at the minimum, 1, and falls to 0
+    Its second derivative ``1 / (1 + |x|)`` is largest at the minimum, 1, and falls to 0
     (journal fig. 4.1, preprint fig. 4). Accurate to a few units in the last place everywhere.
 
     >>> F1()
@@ -96,11 +96,12 @@ class F1(ClosedForm):
 
 @dataclass(frozen=True, repr=False)
 class F2(ClosedForm):
-    """The population loss of journal eq. 6.2 (preprint eq. 11), quadratic within |x| <= 1/C.
+    """The population loss of journal eq. 6.2 (preprint eq. 11), quadratic within ``|x| <= 1/C``.
 
-    C² x² / 3 where |x| <= 1/C, and 1 - 2 / (3 C |x|) beyond, where it is concave and levels off.
-    The second derivative jumps at |x| = 1/C from 2 C² / 3 down to -4 C² / 3; at the jump itself
-    ``hvp`` takes the inner value, 2 C² / 3. Raises ValueError unless C is positive and finite.
+    It is ``C² x² / 3`` where ``|x| <= 1/C``, and ``1 - 2 / (3 C |x|)`` beyond, where it is concave
+    and levels off. The second derivative jumps at ``|x| = 1/C`` from ``2 C² / 3`` down to
+    ``-4 C² / 3``; at the jump itself ``hvp`` takes the inner value, ``2 C² / 3``. Raises
+    ValueError unless C is positive and finite.
 
     >>> F2(C=3).hvp(1 / 3, 1.0)
     np.float64(6.0)

@@ -32,7 +32,7 @@ class Staircase(ClosedForm):
 
 @dataclass(frozen=True, repr=False)
 class Landing(ClosedForm):
-    """An unstable minimum on which descent lands: f' = x exactly for 1 <= |x| <= 2.
+    """An unstable minimum on which descent lands: ``f' = x`` exactly for ``1 <= |x| <= 2``.
 
     The curvature is 6 at 0, so that the minimum repels for a learning rate above 1/3; but with
     learning rate 1 every iterate between 1 and 2 jumps to 0. It meets journal definition 4.1.

@@ -54,8 +54,7 @@ class NetworkLoss:
 
     Attributes
     ----------
-    point : the model's parameters as one flat vector, in the order of ``model.parameters()``.
-    dimension : its length.
+    dimension : how many parameters there are, the length of ``point``.
 
     Raises ``ValueError`` or ``TypeError`` when the model's output does not fit the targets, the
     criterion is not a mean, or devices or dtypes differ: all before any work starts. To write a
@@ -88,7 +87,10 @@ class NetworkLoss:
 
     @property
     def point(self):
-        """The model's current parameters as one flat vector, a copy of shape (dimension,)."""
+        """The current parameters as one flat vector, in the order of ``model.parameters()``.
+
+        A copy, of shape (dimension,).
+        """
         return torch.cat([p.detach().reshape(-1) for p in self._parameters.values()])
 
     @property

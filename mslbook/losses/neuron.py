@@ -20,11 +20,11 @@ HEAVY = 1e-6  # E[x²] is infinite if at GREATEST c² P(x > c) is still this sha
 
 
 def three_neurons(x, w):
-    r"""The network 1 - σ(wx + 1) + 2σ(wx) - σ(wx - 1) with σ(z) = max(z, 0).
+    """The network 1 - σ(wx + 1) + 2σ(wx) - σ(wx - 1) with σ(z) = max(z, 0).
 
     `x` and `w` are numbers, arrays or tensors that broadcast; the answer is of the kind of `w`
     (journal eq. 6.1, preprint eq. 10). It is rounded like the numbers it subtracts, of the size
-    of \|wx\| + 1.
+    of ``|wx| + 1``.
 
     >>> three_neurons(2.0, [-1.0, -0.25, 0.0, 0.25, 1.0])
     array([1. , 0.5, 0. , 0.5, 1. ])
@@ -38,7 +38,7 @@ def three_neurons(x, w):
 
 
 def three_neurons_piecewise(x, w):
-    r"""The same network without neurons, min(1, \|xw\|) (journal and preprint section 6).
+    """The same network without neurons, ``min(1, |xw|)`` (journal and preprint section 6).
 
     Takes and returns what :func:`three_neurons` does, and loses no digits near w = 0.
 
@@ -53,9 +53,9 @@ class EmpiricalLoss(ClosedForm):
     """The mean of min(1, x_i² w²) over data x_i > 0: a loss of one variable w (section 6).
 
     The data are sorted once; a point then costs one binary search, so that a million data and a
-    hundred thousand points are no trouble. At a kink, |w| = 1/x_i, ``grad`` and ``hvp`` take the
-    inner values. Raises ValueError unless there are data, all between 3e-151 and 3e150, so that
-    their squares are numbers too.
+    hundred thousand points are no trouble. At a kink, ``|w| = 1/x_i``, ``grad`` and ``hvp`` take
+    the inner values. Raises ValueError unless there are data, all between 3e-151 and 3e150, so
+    that their squares are numbers too.
 
     >>> loss = EmpiricalLoss([0.1, 1.0, 10.0])
     >>> loss
@@ -106,9 +106,9 @@ class EmpiricalLoss(ClosedForm):
 class PopulationLoss(ClosedForm):
     """The expectation of min(1, x² w²) for x > 0 from a distribution: a loss of one variable w.
 
-    With c = 1/|w| it is w² E[x²; x < c] + P(x > c), its slope is 2w E[x²; x < c], and its curvature
-    2 E[x²; x < c] - 2c³ p(c), for the density p (journal and preprint section 6; for the uniform
-    distribution on [0, C], journal eq. 6.2, preprint eq. 11).
+    With ``c = 1/|w|`` it is ``w² E[x²; x < c] + P(x > c)``, its slope is ``2w E[x²; x < c]``, and
+    its curvature ``2 E[x²; x < c] - 2c³ p(c)``, for the density p (journal and preprint section 6;
+    for the uniform distribution on [0, C], journal eq. 6.2, preprint eq. 11).
 
     `distribution` is a continuous one of scipy.stats with its parameters given ("frozen"), with all
     its mass on (0, ∞). Once, when the loss is made, ∫ 2x P(x > ·) dx is found by Gauss-Legendre

@@ -28,7 +28,7 @@ CORE = 0.1  # the curvature's relative change at the end of the quadratic core
 
 
 def line(loss, theta, direction, distances):
-    """The losses at theta + distance * direction / ||direction||, one for each distance.
+    """The losses at ``theta + distance * direction / ||direction||``, one for each distance.
 
     Parameters
     ----------
@@ -219,7 +219,7 @@ class Growth:
     curvature : its second difference there
     drops : how far from the minimum the second difference has fallen by a tenth; inf where it
         does not within the range; below the spacing, it says only that the core is narrower
-    exponents : p of the fit L - value ~ c |distance - minimum|^p on each side
+    exponents : p of the fit ``L - value ~ c |distance - minimum|^p`` on each side
     fitted : the two distances from the minimum between which each was fitted
     spacing : that of the second differences
 

@@ -19,7 +19,7 @@ def lyapunov(loss, start, lr, steps, discard=0, seed=0):
 
     The displacement starts in a random direction, is carried along by ``hvp`` and brought back to
     length 1 at every step; after some steps it points where the stretching is largest. For one
-    variable the answer is the mean of log|1 - lr f''(x)|.
+    variable the answer is the mean of ``log|1 - lr f''(x)|``.
 
     Parameters
     ----------

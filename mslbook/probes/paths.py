@@ -38,9 +38,9 @@ class PrincipalDirections:
 def principal_directions(snapshots, k, memory=MEMORY):
     """The k directions in which the snapshots of a path vary most: its principal components.
 
-    With the centred snapshots as the rows of X, they are Xᵀu / ||Xᵀu|| for the first eigenvectors u
-    of the Gram matrix XXᵀ, which is only as large as the path has snapshots. Everything is summed
-    up in float64 over blocks of columns, in two passes.
+    With the centred snapshots as the rows of X, they are ``Xᵀu / ||Xᵀu||`` for the first
+    eigenvectors u of the Gram matrix XXᵀ, which is only as large as the path has snapshots.
+    Everything is summed up in float64 over blocks of columns, in two passes.
 
     Parameters
     ----------

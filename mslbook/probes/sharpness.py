@@ -24,7 +24,7 @@ class Sharpness:
     ----------
     values : NumPy array (k,), the algebraically largest eigenvalues, descending
     vectors : (k, n), their unit eigenvectors, of the kind of the point
-    residuals : NumPy array (k,), ||Hv - λv|| / |λ| of each, from the products themselves
+    residuals : NumPy array (k,), ``||Hv - λv|| / |λ|`` of each, from the products themselves
     converged : whether every residual is within the tolerance (or down to rounding, as for an
         eigenvalue of 0) and the guard is settled
     hvps : how many Hessian-vector products it took
@@ -68,7 +68,7 @@ def sharpness(loss, point, k=1, tol=1e-3, start=None, seed=0, max_hvps=None):
     loss : anything with ``hvp(point, v)``
     point : a number, for a function of one variable, or a vector of n coordinates
     k : how many, at most n
-    tol : relative residual ||Hv - λv|| / |λ| at which an eigenvalue counts as found
+    tol : relative residual ``||Hv - λv|| / |λ|`` at which an eigenvalue counts as found
     start : the answer at a nearby point, or vectors of shape (j, n): the first k + 1 are used,
         and the one after the k-th is the guard
     seed : of the random start; the same everywhere, whatever the library or device

@@ -41,9 +41,9 @@ def two_cycle(f: Loss, lr):
     """The x > 0 between which and -x gradient descent jumps for ever: lr f'(x) = 2x.
 
     By journal Lemma 4.1 (preprint Lemma 1) it exists above the stable learning rate, if f is even
-    and f''(x) falls to 0 as |x| grows; it increases with ``lr``. ``lr`` is a number or an array;
-    the answer has its shape. Its relative error is about 1e-15 / (1 - stable_lr(f) / lr): the
-    cycle opens at the stable rate, and just above it its size hangs on the last digits of f'.
+    and f''(x) falls to 0 as ``|x|`` grows; it increases with ``lr``. ``lr`` is a number or an
+    array; the answer has its shape. Its relative error is about 1e-15 / (1 - stable_lr(f) / lr):
+    the cycle opens at the stable rate, and just above it its size hangs on the last digits of f'.
 
     Raises ValueError if ``lr`` is not above the stable learning rate, if f'(x) / x does not fall
     to 2 / lr, so that there is no such x (a quadratic, for one), and if f is not even there.

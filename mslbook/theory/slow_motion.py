@@ -19,8 +19,8 @@ class SlowMotion:
     """What :func:`quasistatic` returns: the places along the valley, and the swing at each."""
 
     points: np.ndarray  #: (steps + 1, ..., d): x, the place along the valley
-    amplitudes: np.ndarray  #: (steps + 1, ...): |y|, the half width of the two-cycle there
-    values: np.ndarray  #: (steps + 1, ...): the loss at (x, |y|)
+    amplitudes: np.ndarray  #: (steps + 1, ...): ``|y|``, the half width of the two-cycle there
+    values: np.ndarray  #: (steps + 1, ...): the loss at ``(x, |y|)``
     steps: np.ndarray  #: (steps + 1,): the number of updates that led to each row
 
     def __repr__(self):

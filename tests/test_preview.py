@@ -1,0 +1,103 @@
+"""The cards that links within the book show: what is on them, and when they come and go."""
+
+import pytest
+
+pytestmark = pytest.mark.browser
+
+CARD = "#preview:popover-open"
+LINK = "article a.internal[href*='{}']"
+
+# A page and the anchor that a link on it leads to; what of it the card shows.
+SHOWN = {
+    "theorem": ("notebooks/4_2_many_dimensions", "#theorem-4-1", ".proof.theorem mjx-container"),
+    "theorem, without formulas around": ("book/reference/theory", "#lemma-4-1", ".proof mjx-mi"),
+    "equation": ("notebooks/4_3_general_setting", "#eq-4-5", ".math mjx-container"),
+    "section": ("notebooks/4_2_many_dimensions", "#one-dimension", "h1 + p"),
+    "page": ("book/intro", "7_summary.html", "h1 + p"),
+    "citation": ("notebooks/2_1_edge_of_stability", "references.html#", ".citation a"),
+    "function": ("book/reference/probes", "#mslbook.probes.growth", "dt + p"),
+}
+
+
+@pytest.fixture
+def visit(browser, site):
+    """Open a page of the book; at the end demand that nothing went wrong while it was open."""
+    contexts, wrong = [], []
+
+    def open_page(address, **options):
+        contexts.append(browser.new_context(**options))
+        page = contexts[-1].new_page()
+        page.set_default_timeout(10_000)
+        page.on("console", lambda message: message.type == "error" and wrong.append(message.text))
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("request", lambda asked: asked.url.startswith(site) or wrong.append(asked.url))
+        page.goto(f"{site}/{address}.html", wait_until="networkidle")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert wrong == []
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("case", SHOWN)
+def test_a_link_shows_what_it_leads_to(visit, case, width):
+    address, anchor, expected = SHOWN[case]
+    page = visit(address, viewport={"width": width, "height": 800})
+    link = page.locator(LINK.format(anchor)).first
+    link.hover()
+    card = page.locator(CARD)
+    card.locator(expected).first.wait_for(state="visible")
+    assert page.locator("mjx-merror").count() == 0
+    assert card.locator("[id]:not([id^=mjx])").count() == 0  # they are the page's
+
+    at, beside = card.bounding_box(), link.bounding_box()
+    assert at["x"] >= 0
+    assert at["x"] + at["width"] <= width
+    assert at["y"] >= beside["y"] + beside["height"] or at["y"] + at["height"] <= beside["y"]
+
+    page.mouse.move(0, 0)
+    card.wait_for(state="hidden")
+
+
+def test_the_mouse_may_enter_the_card(visit):
+    page = visit("notebooks/4_2_many_dimensions")
+    page.locator(LINK.format("#theorem-4-1")).first.hover()
+    card = page.locator(CARD)
+    card.wait_for()
+    card.hover()
+    page.wait_for_timeout(500)  # longer than a card waits for the mouse
+    assert card.is_visible()
+
+
+def test_the_keyboard_opens_and_closes_a_card(visit):
+    page = visit("notebooks/4_2_many_dimensions")
+    link, card = page.locator(LINK.format("#theorem-4-1")).first, page.locator(CARD)
+    page.keyboard.press("Tab")  # from now on focus is the keyboard's
+    link.focus()
+    card.wait_for()
+    page.keyboard.press("Escape")
+    card.wait_for(state="hidden")
+    page.locator("button:visible").first.focus()
+    link.focus()
+    card.wait_for()
+    page.locator("button:visible").first.focus()
+    card.wait_for(state="hidden")
+
+
+def test_touch_shows_no_card(visit):
+    page = visit("notebooks/4_2_many_dimensions", has_touch=True)
+    page.evaluate("window.addEventListener('click', event => event.preventDefault())")
+    page.locator(LINK.format("#theorem-4-1")).first.tap()
+    page.wait_for_timeout(500)  # longer than a card would take
+    assert page.locator(CARD).count() == 0
+
+
+@pytest.mark.parametrize("motion", ["reduce", "no-preference"])
+def test_cards_fade_in_only_where_motion_is_welcome(visit, motion):
+    page = visit("notebooks/4_2_many_dimensions", reduced_motion=motion)
+    page.locator(LINK.format("#theorem-4-1")).first.hover()
+    page.locator(CARD).wait_for()
+    name = page.locator(CARD).evaluate("card => getComputedStyle(card).animationName")
+    assert name == {"reduce": "none", "no-preference": "preview"}[motion]

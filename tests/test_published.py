@@ -1,0 +1,106 @@
+"""What the world sees of the built book: cards, the map of the site, and wrong addresses."""
+
+import functools
+import re
+import threading
+import xml.etree.ElementTree as xml
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+import yaml
+
+pytestmark = pytest.mark.browser
+
+ROOT = Path(__file__).resolve().parent.parent
+HTML = ROOT / "_build" / "html"
+PUBLISHED = yaml.safe_load((ROOT / "_config.yml").read_text())["html"]["baseurl"]
+TOC = yaml.safe_load((ROOT / "_toc.yml").read_text())
+PAGES = [TOC["root"], *(page["file"] for part in TOC["parts"] for page in part["chapters"])]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_has_a_card_of_its_own(page, site):
+    text = (HTML / f"{page}.html").read_text()
+    card = dict(re.findall(r'<meta property="og:(\S+)" content="([^"]*)"', text))
+    assert card["url"] == f"{PUBLISHED}{page}.html"
+    assert re.search(rf"<h1>{re.escape(card['title'])}<", text)
+    assert len(card["description"]) > 100
+    assert not re.search(r"[\\$]", card["description"])  # formulas cannot be typeset there
+    image = HTML / card["image"].removeprefix(PUBLISHED)
+    assert image.read_bytes()[:4] == b"\x89PNG"
+    assert image.stat().st_size < 300_000
+
+
+def test_the_map_lists_the_pages_and_nothing_else(site):
+    places = xml.parse(HTML / "sitemap.xml").findall("{*}url/{*}loc")
+    assert sorted(place.text for place in places) == sorted(f"{PUBLISHED}{p}.html" for p in PAGES)
+
+
+class Host(SimpleHTTPRequestHandler):
+    """Serves the book beneath a folder, and its own page for whatever is not there."""
+
+    folder = "/a/folder/"
+
+    def translate_path(self, path):
+        """The file behind an address; none for an address outside of the folder."""
+        inside = path.startswith(self.folder)
+        return super().translate_path("/" + path.removeprefix(self.folder) if inside else "/none")
+
+    def send_error(self, code, *args):
+        """As static hosts do: the page 404.html, with the status."""
+        page = (HTML / "404.html").read_bytes()
+        self.send_response(code)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write(page)
+
+    def log_message(self, *args):
+        """Nothing."""
+
+
+@pytest.fixture
+def host(site):
+    handler = functools.partial(Host, directory=HTML)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}{Host.folder}"
+        server.shutdown()
+
+
+@pytest.mark.parametrize("address", ["nothing.html", "notebooks/nothing", "book/deep/nothing/"])
+def test_a_wrong_address_leads_home_from_any_folder(browser, host, address):
+    page = browser.new_page()
+    wrong = []
+    page.on("response", lambda reply: reply.ok or wrong.append(reply.url))
+    page.on("request", lambda asked: asked.url.startswith(host) or wrong.append(asked.url))
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.goto(host + address, wait_until="networkidle")
+    assert wrong == [host + address]
+
+    wrong.clear()
+    page.get_by_role("link", name="home page").click()
+    page.wait_for_url(f"{host}{TOC['root']}.html", wait_until="networkidle")
+    assert wrong == []
+    page.close()
+
+
+def test_a_link_shows_its_target_in_any_folder(browser, host):
+    page = browser.new_page()
+    wrong = []
+    page.on("response", lambda reply: reply.ok or wrong.append(reply.url))
+    page.on("request", lambda asked: asked.url.startswith(host) or wrong.append(asked.url))
+    page.goto(f"{host}book/reference/theory.html", wait_until="networkidle")
+    page.locator("article a.internal[href$='#lemma-4-1']").first.hover()
+    page.locator("#preview mjx-container").first.wait_for()
+    assert wrong == []
+    page.close()
+
+
+def test_where_the_book_is_published_any_wrong_address_leads_home(browser, site):
+    page = browser.new_page()
+    page.route("**/*", lambda route: route.fulfill(body=(HTML / "404.html").read_text()))
+    page.goto(f"{PUBLISHED}no/such/folder/nothing.html")
+    home = page.get_by_role("link", name="home page")
+    assert home.evaluate("link => link.href") == f"{PUBLISHED}{TOC['root']}.html"
+    page.close()
