@@ -81,6 +81,16 @@ def test_a_well_in_a_well_is_a_fall_between_two_plateaus(losses, reach, expected
     assert claims.well_in_a_well(cut(losses, reach)) == expected
 
 
+def test_a_well_in_a_well_that_no_line_shows_to_its_end_is_not_seen(monkeypatch):
+    seen = np.abs(DISTANCES) <= 2
+    short = lines(WELL_IN_A_WELL)
+    for name in ("descent", "random", "filtered"):
+        short.arrays[name] = short.arrays[name][..., seen]
+    short.arrays["distances"] = DISTANCES[seen]
+    monkeypatch.setattr(claims, "recorded", lambda *_: short)
+    assert claims._along_the_gradient()[1] == claims.FAILS
+
+
 def test_a_well_in_a_well_in_one_network_only_is_a_reservation(monkeypatch):
     both = {"fig3_2_landscape": lines(SINGLE), "fig3_2_normalised": lines(WELL_IN_A_WELL)}
     monkeypatch.setattr(claims, "recorded", lambda name, *_: both[name])

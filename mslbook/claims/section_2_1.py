@@ -153,7 +153,7 @@ CLAIMS = (
     Claim(
         "2.1-near",
         "journal 2.1 and fig. 3.1, preprint 2.1 and fig. 2",
-        "and stay near it",
+        "and the sharpness of these networks stays near 2/η",
         "1 × 2/η",
         _other_networks_stay,
         "10 % at the median of the second half; with a reservation if within a half",
