@@ -71,6 +71,7 @@ def join(sender, meeting, backend, number, ranks, task, arguments):
     where = {"init_method": f"file://{meeting}.store", "rank": number, "world_size": ranks}
     if backend:
         distributed.init_process_group(backend, **where)
+        distributed.barrier()  # or a rank that is refused at once is gone before all have met
     try:
         answer = task(*arguments)
     except (ValueError, ConnectionError) as error:
