@@ -54,6 +54,17 @@ def never_above_all(array):
     return with_branch(array, NEVER, 2 * array.max())
 
 
+def check_tampered(monkeypatch, source, measure, name, tampered, verdicts):
+    """Before and after an array of the recording that `source` gives is tampered with."""
+    run = getattr(claims, source)()
+    number, verdict = measure()
+    other = Recording(run.arrays | {name: tampered(run[name])}, run.provenance)
+    monkeypatch.setattr(claims, source, lambda: other)
+    broken_number, broken_verdict = measure()
+    assert (verdict, broken_verdict) == verdicts
+    assert broken_number != number
+
+
 @pytest.mark.parametrize(
     ("measure", "name", "tampered", "verdicts"),
     [
@@ -68,13 +79,7 @@ def never_above_all(array):
     ],
 )
 def test_the_recorded_run_decides_the_verdict(monkeypatch, measure, name, tampered, verdicts):
-    run = claims._run()
-    number, verdict = measure()
-    other = Recording(run.arrays | {name: tampered(run[name])}, run.provenance)
-    monkeypatch.setattr(claims, "_run", lambda: other)
-    broken_number, broken_verdict = measure()
-    assert (verdict, broken_verdict) == verdicts
-    assert broken_number != number
+    check_tampered(monkeypatch, "_run", measure, name, tampered, verdicts)
 
 
 @pytest.mark.parametrize(
@@ -89,13 +94,7 @@ def test_the_recorded_run_decides_the_verdict(monkeypatch, measure, name, tamper
 def test_the_early_run_that_goes_on_decides_the_verdict(
     monkeypatch, measure, name, tampered, verdicts
 ):
-    run = claims._run_on()
-    number, verdict = measure()
-    other = Recording(run.arrays | {name: tampered(run[name])}, run.provenance)
-    monkeypatch.setattr(claims, "_run_on", lambda: other)
-    broken_number, broken_verdict = measure()
-    assert (verdict, broken_verdict) == verdicts
-    assert broken_number != number
+    check_tampered(monkeypatch, "_run_on", measure, name, tampered, verdicts)
 
 
 def test_a_decay_that_gains_nothing_on_the_test_pictures_benefits_nothing(decides):

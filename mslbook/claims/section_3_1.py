@@ -69,8 +69,7 @@ def _explains(run):
     quarters = np.array_split(lines(run)["curvature"], 4)
     bottoms = np.array([np.nanmedian(part) for part in quarters])
     found = _late_lines(run)
-    away = found.steps[1:-1] - found["minimum"][:, None]
-    walls = [np.median(found.bends[abs(away - side) < 0.25]) for side in (-1.5, 1.5)]
+    walls = [np.median(found.bends[abs(found.away - side) < 0.25]) for side in (-1.5, 1.5)]
     number = "at the minimum " + ", ".join(f"{bottom:.2f}" for bottom in bottoms)
     number += f" by quarter of the run, {walls[0]:.2f} and {walls[1]:.2f} 1.5 steps away"
     too_sharp = bottoms > 1

@@ -56,15 +56,18 @@ class Lines:
         return 1 + 2 * (self.losses[:, there] - self.losses[:, here])
 
     @property
+    def away(self):
+        """How far from the minimum the `bends` are, downhill positive, (P, D - 2)."""
+        return self.steps[1:-1] - self["minimum"][:, None]
+
+    @property
     def slower(self):
         """Whether the loss grows more slowly than a parabola uphill and downhill, (P, 2).
 
         That is with an exponent below 2, and a curvature that somewhere falls by a tenth.
         """
-        away = self.steps[1:-1] - self["minimum"][:, None]
         fallen = self.bends < 0.9 * self["curvature"][:, None]
-        falls = np.stack([(fallen & side).any(axis=1) for side in (away < 0, away > 0)], axis=1)
-        return (self["exponents"] < 2) & falls
+        return (self["exponents"] < 2) & self._anywhere(fallen)
 
     @property
     def at_most_the_bottom(self):
@@ -72,9 +75,8 @@ class Lines:
 
         To a tenth, for the scatter of kinks.
         """
-        away = self.steps[1:-1] - self["minimum"][:, None]
         below = self.bends < 1.1 * self["curvature"][:, None]
-        return np.stack([(below | ~side).all(axis=1) for side in (away < 0, away > 0)], axis=1)
+        return ~self._anywhere(~below)
 
     @property
     def cores(self):
@@ -82,9 +84,13 @@ class Lines:
 
         To a quarter of a step, kinks and all; inf where there is no such place, or no minimum.
         """
-        away = abs(self.steps[1:-1] - self["minimum"][:, None])
         off = abs(self.bends / self["curvature"][:, None] - 1) > 0.1
-        return np.where(off, away, np.inf).min(axis=1)
+        return np.where(off, abs(self.away), np.inf).min(axis=1)
+
+    def _anywhere(self, seen):
+        """Whether something is seen at any of the `bends` uphill, and downhill, (P, 2)."""
+        sides = (self.away < 0, self.away > 0)
+        return np.stack([(seen & side).any(axis=1) for side in sides], axis=1)
 
 
 def recordings(size="reduced"):

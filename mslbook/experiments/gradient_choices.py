@@ -123,8 +123,7 @@ class Trainings:
     """
 
     def __init__(self, recipe, chosen, pictures, size, device, folder):
-        self.count = chosen.pictures
-        self.identity = identify(recipe, VERSION, pictures, self.count, size, chosen, device)
+        self.identity = identify(recipe, VERSION, pictures, chosen.pictures, size, chosen, device)
         self.chosen, self.pictures, self.device = chosen, pictures, device
         self.folder = folder
 
@@ -153,7 +152,7 @@ class Trainings:
         chosen, classes = self.chosen, len(self.pictures.class_names)
         model = choice.network(classes, chosen.width, chosen.seed)
         return convolutional_loss(
-            model, self.pictures, self.count, self.device, choice.loss, chosen.chunk
+            model, self.pictures, chosen.pictures, self.device, choice.loss, chosen.chunk
         )
 
     def _file(self, choice):
