@@ -28,6 +28,14 @@ RECIPES = {
         "mslbook.experiments.learning_rate_decay:SGD",
         "the same by SGD with cross-entropy, which interpolates its pictures before the decay",
     ),
+    "fig2_1_right_cross_entropy": (
+        "mslbook.experiments.learning_rate_decay:CROSS_ENTROPY",
+        "fig2_1_right with cross-entropy, and nothing else changed",
+    ),
+    "fig2_1_right_minibatches": (
+        "mslbook.experiments.learning_rate_decay:MINIBATCHES",
+        "fig2_1_right with minibatches, and nothing else changed",
+    ),
     "fig3_1_vgg11": (
         "mslbook.experiments.gradient_direction:VGG11",
         "VGG11 by full-batch descent until it oscillates: the loss along the gradient",
@@ -52,9 +60,22 @@ RECIPES = {
         "mslbook.experiments.wide_range:NORMALISED",
         "the same with BatchNorm, which decides whether there is a sharp well",
     ),
+    "fig3_2_choices": (
+        "mslbook.experiments.wide_choices:CHOICES_FROM_AFAR",
+        "wide lines at the end of the trainings of fig3_1_choices: what decides whether there is a "
+        "sharp well",
+    ),
     "fig3_2_paths": (
         "mslbook.experiments.decay_paths:PATHS",
         "VGG11 by full-batch descent, decayed at three epochs: the paths in three dimensions",
+    ),
+    "fig3_2_paths_cross_entropy": (
+        "mslbook.experiments.decay_paths:PATHS_CROSS_ENTROPY",
+        "fig3_2_paths with cross-entropy, and nothing else changed",
+    ),
+    "fig3_2_paths_minibatches": (
+        "mslbook.experiments.decay_paths:PATHS_MINIBATCHES",
+        "fig3_2_paths with minibatches, and nothing else changed",
     ),
     "sec6_norms": (
         "mslbook.experiments.picture_norms:NORMS",

@@ -3,7 +3,7 @@
 import numpy as np
 
 from mslbook.experiments.learning_rate_decay import DecayedTraining, Settings
-from mslbook.experiments.recipes import Recipe, by_size
+from mslbook.experiments.recipes import Recipe, by_size, changed
 from mslbook.probes import orthogonalise, principal_directions, project, random_walk_shares
 
 VERSION = 1
@@ -72,3 +72,8 @@ PATHS = Recipe(
     ),
     record,
 )
+# What the paper leaves open, one thing changed at a time.
+PATHS_CROSS_ENTROPY = Recipe(
+    "fig3_2_paths_cross_entropy", changed(PATHS, loss="cross-entropy"), record
+)
+PATHS_MINIBATCHES = Recipe("fig3_2_paths_minibatches", changed(PATHS, batch=128), record)

@@ -90,30 +90,20 @@ def record(name, chosen, pictures, size, device, folder, progress):
     :mod:`~mslbook.experiments.gradient_direction` records them, but with distances in steps of
     the unit.
     """
-    trainings = Trainings(name, chosen, pictures, size, device, folder)
+    trainings = Trainings(name, VERSION, chosen, pictures, size, device, folder)
     trainings.check()
     arrays, seconds = {}, 0.0
     for choice in chosen.choices:
-        training = trainings.run(choice, progress)
+        loss, probes = trainings.loss(choice), range(0, choice.steps + 1, choice.every)
+        training = trainings.run(
+            choice, loss, probes, partial(measure, loss, choice.unit), progress
+        )
         found = {"lr": choice.lr, "unit": choice.unit, "losses": training.losses}
         for row, column in (found | training.rows | {"slice_steps": SLICE}).items():
             kind = int if row in ("probe_steps", "hvps") else np.float32
             arrays[f"{choice.name}.{row}"] = np.asarray(column, dtype=kind)
         seconds += training.seconds
-    provenance = (
-        trainings.identity
-        | environment(device)
-        | {
-            "network": f"VGG11 of width {chosen.width:g}, with ReLU, torchvision's initialisation "
-            "and no BatchNorm but where chosen otherwise",
-            "loss": "half squared error but where chosen otherwise, channels standardised",
-            "optimiser": "full-batch descent",
-            "seed": chosen.seed,
-            "steps": [choice.steps for choice in chosen.choices],
-            "wall_seconds": round(seconds),
-        }
-    )
-    return arrays, provenance
+    return arrays, trainings.provenance(seconds)
 
 
 class Trainings:
@@ -122,8 +112,8 @@ class Trainings:
     Raises ``ValueError`` if there are too few pictures.
     """
 
-    def __init__(self, recipe, chosen, pictures, size, device, folder):
-        self.identity = identify(recipe, VERSION, pictures, chosen.pictures, size, chosen, device)
+    def __init__(self, recipe, version, chosen, pictures, size, device, folder):
+        self.identity = identify(recipe, version, pictures, chosen.pictures, size, chosen, device)
         self.chosen, self.pictures, self.device = chosen, pictures, device
         self.folder = folder
 
@@ -131,28 +121,45 @@ class Trainings:
         """``ValueError`` if a checkpoint cannot be used, before any work."""
         for choice in self.chosen.choices:
             if self._file(choice).is_file():
-                resume(self._loss(choice), self._file(choice), self._identity(choice))
+                resume(self.loss(choice), self._file(choice), self._identity(choice))
 
-    def run(self, choice, progress=True):
-        """Train with one choice, and measure; returns the `Training`."""
-        loss = self._loss(choice)
+    def loss(self, choice):
+        """The loss of a choice's network, at its initial parameters."""
+        chosen, classes = self.chosen, len(self.pictures.class_names)
+        model = choice.network(classes, chosen.width, chosen.seed)
+        return convolutional_loss(
+            model, self.pictures, chosen.pictures, self.device, choice.loss, chosen.chunk
+        )
+
+    def run(self, choice, loss, probes, measure, progress=True):
+        """Train with one choice on its loss, and measure; returns the `Training`."""
         return train(
             loss,
             partial(minibatch_sgd, lr=choice.lr, momentum=choice.momentum),
             choice.steps,
-            probes=range(0, choice.steps + 1, choice.every),
-            measure=partial(measure, loss, choice.unit),
+            probes=probes,
+            measure=measure,
             checkpoint=self._file(choice),
             identity=self._identity(choice),
             label=f"{choice.name}, η = {choice.lr:g}",
             progress=progress,
         )
 
-    def _loss(self, choice):
-        chosen, classes = self.chosen, len(self.pictures.class_names)
-        model = choice.network(classes, chosen.width, chosen.seed)
-        return convolutional_loss(
-            model, self.pictures, chosen.pictures, self.device, choice.loss, chosen.chunk
+    def provenance(self, seconds):
+        """The provenance of all trainings, which took so many seconds."""
+        chosen = self.chosen
+        return (
+            self.identity
+            | environment(self.device)
+            | {
+                "network": f"VGG11 of width {chosen.width:g}, with ReLU, torchvision's "
+                "initialisation and no BatchNorm but where chosen otherwise",
+                "loss": "half squared error but where chosen otherwise, channels standardised",
+                "optimiser": "full-batch descent",
+                "seed": chosen.seed,
+                "steps": [choice.steps for choice in chosen.choices],
+                "wall_seconds": round(seconds),
+            }
         )
 
     def _file(self, choice):

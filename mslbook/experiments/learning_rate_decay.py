@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from mslbook.experiments.pictures import convolutional_loss, held_out, identify
-from mslbook.experiments.recipes import Recipe, by_size
+from mslbook.experiments.recipes import Recipe, by_size, changed
 from mslbook.experiments.recording import environment
 from mslbook.experiments.training import Training, accuracy, resume, train
 from mslbook.experiments.trajectory import Trajectory
@@ -231,3 +231,8 @@ SGD = Recipe(
     ),
     record,
 )
+# SGD differs from DESCENT in two things, these in one of them each.
+CROSS_ENTROPY = Recipe(
+    "fig2_1_right_cross_entropy", changed(DESCENT, seeds=1, loss="cross-entropy"), record
+)
+MINIBATCHES = Recipe("fig2_1_right_minibatches", changed(DESCENT, seeds=1, batch=128), record)

@@ -1,7 +1,7 @@
 """What a recipe is: a name, its settings by size, and the function that records it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 # Seconds to minutes on one core; what was recorded on a CPU, for want of a GPU; as in the paper.
 SIZES = ("small", "reduced", "paper")
@@ -40,6 +40,16 @@ def by_size(**sizes):
     100
     """
     return lambda data, size: of_size(size, **sizes)
+
+
+def changed(recipe, **changes):
+    """The ``settings(data, size)`` of a recipe with some of them changed.
+
+    >>> from mslbook.experiments.learning_rate_decay import DESCENT
+    >>> changed(DESCENT, batch=128)("digits", "paper").batch
+    128
+    """
+    return lambda data, size: replace(recipe.settings(data, size), **changes)
 
 
 def of_size(size, **sizes):

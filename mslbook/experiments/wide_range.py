@@ -18,11 +18,12 @@ from mslbook.experiments.training import accuracy, progress_bar, train
 from mslbook.models import vgg11
 from mslbook.probes import filter_normalised, line, random_direction, sharpness
 
-VERSION = 1
+VERSION = 2  # lines reach ten times as far as in the first
 SEED = 0
 TOL = 1e-2  # of the residual of the sharpness
 RANDOM = 2  # random directions, each plain and filter-normalised
-DECADES, PER_DECADE = 4, 16  # of distances on either side, up to the length of the parameters
+DECADES, PER_DECADE = 5, 16  # of distances on either side, up to REACH
+REACH = 10  # times the length of the parameters
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,9 @@ def record(name, chosen, pictures, size, device, folder, progress):
     """Train, and draw the lines; returns the arrays to record and their provenance.
 
     Arrays, with P points, D distances, R random directions and S steps: ``points`` (P,), the steps;
-    ``distances`` (D,), in units of the parameters, 0 in their middle and four decades on either
-    side; the losses along them, of the double precision in which they are computed:
+    ``distances`` (D,), in units of the parameters, 0 in their middle and five decades on either
+    side, up to ten times the length of the initial parameters; the losses along them, of the
+    double precision in which they are computed:
     ``descent`` (P, D), positive distances downhill, ``random`` and ``filtered`` (P, R, D), the
     latter filter-normalised; at each point ``values``, ``sharpness``, ``accuracy``,
     ``gradient_norms``, ``theta_norms`` (P,) and ``filtered_norms`` (P, R), the lengths that the
@@ -64,15 +66,13 @@ def record(name, chosen, pictures, size, device, folder, progress):
     identity = identify(name, VERSION, pictures, count, size, chosen, device)
     model = vgg11(len(pictures.class_names), chosen.width, chosen.batchnorm, seed=SEED)
     loss = convolutional_loss(model, pictures, count, device, chosen.loss, chosen.chunk)
-    length = float(loss.point.norm())
-    away = length * np.geomspace(10.0**-DECADES, 1, DECADES * PER_DECADE + 1)
-    distances = np.concatenate([-away[::-1], [0.0], away])
+    distances = wide(float(loss.point.norm()))
     training = train(
         loss,
         partial(iterate, lr=chosen.lr),
         chosen.points[-1],
         probes=chosen.points,
-        measure=partial(_measure, loss, loss.to(dtype=torch.float64), distances, progress),
+        measure=partial(measure, loss, distances, progress),
         checkpoint=folder / "checkpoint.npz",
         identity=identity | {"seed": SEED},
         label=f"VGG11, η = {chosen.lr:g}",
@@ -102,9 +102,15 @@ def record(name, chosen, pictures, size, device, folder, progress):
     return arrays, provenance
 
 
-def _measure(loss, double, distances, progress, step, theta, carry):
+def wide(length):
+    """Distances on either side of 0, (D,), in decades up to `REACH` times a length."""
+    away = REACH * length * np.geomspace(10.0**-DECADES, 1, DECADES * PER_DECADE + 1)
+    return np.concatenate([-away[::-1], [0.0], away])
+
+
+def measure(loss, distances, progress, step, theta, carry):
     """All lines through one point."""
-    grad = loss.grad(theta)
+    grad, double = loss.grad(theta), loss.to(dtype=torch.float64)
     random = [random_direction(theta, seed) for seed in range(RANDOM)]
     filtered = [filter_normalised(loss, theta, direction) for direction in random]
     with progress_bar(f"lines at step {step}", 1 + 2 * RANDOM, show=progress) as bar:

@@ -1,0 +1,49 @@
+"""Figure 3.2 (left and middle), preprint figure 3: what decides whether there are two wells.
+
+The trainings of :mod:`mslbook.experiments.gradient_choices`, one thing changed at a time, looked
+at from afar at their end.
+"""
+
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+
+from mslbook.experiments.gradient_choices import CHOICES, Trainings
+from mslbook.experiments.recipes import Recipe
+from mslbook.experiments.wide_range import measure, wide
+
+VERSION = 1
+
+
+def record(name, chosen, pictures, size, device, folder, progress):
+    """Train with every choice, and draw the lines; returns what to record and its provenance.
+
+    The names of the arrays begin with that of the choice, as in ``tanh.distances``. For a choice
+    with S steps they are ``lr`` (), ``losses`` (S + 1,) and ``distances`` (D,), and at the end
+    of its training those that :mod:`~mslbook.experiments.wide_range` records at every point.
+    """
+    trainings = Trainings(name, VERSION, chosen, pictures, size, device, folder)
+    trainings.check()
+    arrays, seconds = {}, 0.0
+    for choice in chosen.choices:
+        loss = trainings.loss(choice)
+        distances, end = wide(float(loss.point.norm())), (choice.steps,)
+        training = trainings.run(
+            choice, loss, end, partial(measure, loss, distances, progress), progress
+        )
+        found = {"lr": choice.lr, "losses": np.array(training.losses, dtype=np.float32)}
+        found |= {"distances": distances} | {row: at[-1] for row, at in training.rows.items()}
+        arrays |= {f"{choice.name}.{row}": np.asarray(its) for row, its in found.items()}
+        seconds += training.seconds
+    return arrays, trainings.provenance(seconds) | {"precision": "float32, lines in float64"}
+
+
+def _settings(data, size):
+    """Those of figure 3.1, looked at once."""
+    chosen = CHOICES.settings(data, size)
+    once = (replace(choice, every=choice.steps, probes=1) for choice in chosen.choices)
+    return replace(chosen, choices=tuple(once))
+
+
+CHOICES_FROM_AFAR = Recipe("fig3_2_choices", _settings, record)
