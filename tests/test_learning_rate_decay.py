@@ -193,7 +193,7 @@ def test_a_checkpoint_of_another_run_is_refused_before_any_work(tmp_path, tiny, 
         experiments.run("fig2_1_right", folder=tmp_path, progress=False)
 
 
-@pytest.mark.parametrize("name", [*RECIPES, "fig2_1_right_sgd", "fig2_1_right_equal_time"])
+@pytest.mark.parametrize("name", [name for name in experiments.RECIPES if name.startswith(RECIPES)])
 @pytest.mark.parametrize("size", experiments.SIZES)
 def test_settings_fit_together(name, size):
     chosen = experiments.recipe(name).settings("cifar10", size)
@@ -216,6 +216,17 @@ def test_the_early_decay_run_on_has_as_much_time_as_the_late_one(size):
     assert high * early + low * (on.epochs - early) == pytest.approx(time)
     for name in ("pictures", "width", "batch", "seeds", "loss", "lrs"):
         assert getattr(on, name) == getattr(descent, name)
+
+
+@pytest.mark.parametrize("size", experiments.SIZES)
+@pytest.mark.parametrize("name", RECIPES)
+def test_variants_change_one_thing_at_a_time(name, size):
+    base, *others = (
+        vars(experiments.recipe(name + variant).settings("cifar10", size))
+        for variant in ("", "_cross_entropy", "_minibatches")
+    )
+    for other, changed in zip(others, ("loss", "batch"), strict=True):
+        assert {key for key in base if base[key] != other[key]} - {"seeds"} == {changed}
 
 
 def test_a_decay_at_the_last_epoch_is_none(tiny, tmp_path, monkeypatch, decay):

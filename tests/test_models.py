@@ -7,6 +7,7 @@ import pytest
 torch = pytest.importorskip("torch")
 torchvision = pytest.importorskip("torchvision")
 
+from mslbook.losses.network import NetworkLoss, half_squared_error  # noqa: E402
 from mslbook.models import (  # noqa: E402
     ACTIVATIONS,
     densenet121,
@@ -169,3 +170,20 @@ def test_convolutions_start_as_he_et_al_drew_them(make):
 def test_impossible_networks_are_refused(make, wrong, words):
     with pytest.raises(ValueError, match=words):
         make(**wrong)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [partial(vgg11, batchnorm=True), resnet18, densenet121],
+    ids=["vgg11", "resnet", "dense"],
+)
+def test_between_its_kinks_the_hessian_is_what_gradients_tell(make):
+    """However little of that a whole step meets: chapter 3.1 says so of ResNet18."""
+    pictures = torch.randn((8, 3, 32, 32), generator=torch.Generator().manual_seed(0))
+    model = make(10, width=1 / 8, seed=0).double()
+    loss = NetworkLoss(model, pictures.double(), torch.arange(8), half_squared_error)
+    direction = loss.grad(loss.point)
+    direction /= direction.norm()
+    curvature = direction @ loss.hvp(loss.point, direction)
+    ahead, behind = (loss.grad(loss.point + away * direction) for away in (1e-8, -1e-8))
+    torch.testing.assert_close(direction @ (ahead - behind) / 2e-8, curvature, rtol=1e-4, atol=0)
