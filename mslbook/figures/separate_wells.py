@@ -2,6 +2,7 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.colors import LogNorm
 from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from mslbook.figures import BLUE, GREY, PURPLE, THREE_LINES, VERMILLION
@@ -85,4 +86,23 @@ def decayed_paths(projections, decays, moves):
     space.grid(visible=False)
     figure.legend(loc="outside upper center", ncols=2, columnspacing=1, handletextpad=0.3)
     space.set_box_aspect((1, 1, 0.8), zoom=0.95)
+    return figure
+
+
+def trench_and_pit(away, trench, pit):
+    """Two planes through a point of training, losses (D, D) at the distances `away` (D,).
+
+    In both the first axis is drawn to the right: of the gradient in the one, of the sharpest
+    direction in the other.
+    """
+    figure, panels = plt.subplots(1, 2, figsize=(WIDTH, 2.9), sharex=True, sharey=True)
+    levels = np.geomspace(trench.min(), max(trench.max(), pit.max()), 11)
+    labels = (("along the gradient", "at random"), ("sharpest", "second sharpest"))
+    for axes, losses, (right, up) in zip(panels, (trench, pit), labels, strict=True):
+        shades = axes.contourf(away, away, losses.T, levels, cmap="Blues_r", norm=LogNorm())
+        axes.contour(away, away, losses.T, levels, colors=[GREY], linewidths=0.6)
+        axes.set(xlabel=right, ylabel=up, aspect="equal")
+    bar = figure.colorbar(shades, ax=panels, label="loss", shrink=0.8)
+    bar.set_ticks([0.1, 0.3, 1], labels=["0.1", "0.3", "1"])
+    bar.minorticks_off()
     return figure
