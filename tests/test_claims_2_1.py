@@ -40,20 +40,16 @@ def network(sharpness):
 
 
 @pytest.mark.parametrize(("factor", "verdict"), [(1.0, HOLDS), (1.3, RESERVED), (2.0, FAILS)])
-def test_where_the_other_networks_settle_decides_their_verdict(monkeypatch, factor, verdict):
-    run = network(np.full(6, factor))
-    monkeypatch.setattr(claims, "recordings", lambda: {"one": run, "another": run})
-    number, found = claims._other_networks_stay()
+def test_where_the_other_networks_settle_decides_their_verdict(factor, verdict):
+    number, found = claims._stays(network(np.full(6, factor)))
     assert found == verdict
-    assert f"one {factor:.2f}, felt 1.00" in number
+    assert f"{factor:.2f}, felt 1.00" in number
 
 
 @pytest.mark.parametrize(
     ("first", "most", "verdict"), [(0.5, 1.3, HOLDS), (1.1, 1.3, RESERVED), (0.5, 0.9, FAILS)]
 )
-def test_where_the_other_networks_begin_decides_their_verdict(monkeypatch, first, most, verdict):
-    run = network(np.array([first, most, first]))
-    monkeypatch.setattr(claims, "recordings", lambda: {"one": run})
-    number, found = claims._other_networks_rise()
+def test_where_the_other_networks_begin_decides_their_verdict(first, most, verdict):
+    number, found = claims._rises_too(network(np.array([first, most, first])))
     assert found == verdict
-    assert f"one from {first:.2f} to {max(first, most):.2f}" in number
+    assert f"from {first:.2f} to {max(first, most):.2f}" in number

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mslbook.claims import FAILS, HOLDS, RESERVED
+from mslbook.claims import FAILS, HOLDS, RESERVED, networks
 from mslbook.claims import section_3_1 as claims
 from mslbook.experiments.descent_lines import late, lines, oscillating, spectrum
 from mslbook.experiments.recording import Recording
@@ -143,12 +143,12 @@ def test_what_the_lines_are_decides_the_verdict(measure, bowl, changed, verdict)
 
 def test_a_row_has_the_weakest_verdict_of_its_networks(monkeypatch):
     runs = {"first": run_on(slower), "second": run_on(one_sided), "third": run_on(faster)}
-    monkeypatch.setattr(claims, "recordings", lambda: runs)
-    number, verdict = claims.of_each(claims._subquadratic)
+    monkeypatch.setattr(networks, "recordings", lambda: runs)
+    number, verdict = networks.of_each(claims._subquadratic)
     assert verdict == FAILS
     assert all(sign in number for sign in ("first ✓", "second ≈", "third ✗"))
     del runs["third"]
-    assert claims.of_each(claims._subquadratic)[1] == RESERVED
+    assert networks.of_each(claims._subquadratic)[1] == RESERVED
 
 
 def test_where_a_line_is_nowhere_sharper_than_its_bottom():

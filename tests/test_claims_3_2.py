@@ -50,7 +50,13 @@ def breaks(recording):
 
 
 @pytest.mark.parametrize(
-    "measure", [claims._along_the_gradient, claims._along_random_directions, claims._non_convex]
+    "measure",
+    [
+        claims._along_the_gradient,
+        claims._along_random_directions,
+        claims._along_filtered_directions,
+        claims._non_convex,
+    ],
 )
 def test_the_lines_decide_whether_there_is_a_well_in_a_well(monkeypatch, decides, measure):
     breaks(lines(WELL_IN_A_WELL))(monkeypatch)

@@ -15,6 +15,16 @@ def verdict(holds, otherwise=FAILS):
     return HOLDS if holds else otherwise
 
 
+def graded(whole, part):
+    """HOLDS if all of the claim is borne out, RESERVED if only a part of it is, FAILS if none."""
+    return HOLDS if whole else RESERVED if part else FAILS
+
+
+def weakest(verdicts):
+    """The weakest of some verdicts, for a claim of which each is a part."""
+    return max(verdicts, key=(HOLDS, RESERVED, FAILS).index)
+
+
 @dataclass(frozen=True)
 class Claim:
     """One claim of the paper and the function that puts it to the test.

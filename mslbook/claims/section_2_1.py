@@ -3,12 +3,15 @@
 The last quarter of a run is where it has settled.
 """
 
+from functools import partial
+
 import numpy as np
 
-from mslbook.claims.claim import FAILS, HOLDS, RESERVED, Claim, verdict
+from mslbook.claims.claim import FAILS, HOLDS, RESERVED, Claim, graded, verdict
+from mslbook.claims.networks import of_each
 from mslbook.descent import descend
 from mslbook.experiments import recorded
-from mslbook.experiments.descent_lines import late, lines, recordings
+from mslbook.experiments.descent_lines import late, lines
 from mslbook.losses import Quadratic
 
 
@@ -64,35 +67,20 @@ def _quadratic_blows_up():
     return number, verdict(min(growth) > 10)
 
 
-def _of_each(measure):
-    return "; ".join(f"{network} {measure(run)}" for network, run in recordings().items())
-
-
 def _in_edges(run):
     return run["sharpness"] * run["lr"] / 2
 
 
-def _other_networks_rise():
-    """Of each network, where its sharpness begins and the largest there was."""
-    ratios = [_in_edges(run) for run in recordings().values()]
-    number = _of_each(lambda run: f"from {_in_edges(run)[0]:.2f} to {_in_edges(run).max():.2f}")
-    past = all(ratio.max() > 1 for ratio in ratios)
-    begins_below = all(ratio[0] < 1 for ratio in ratios)
-    return number + " × 2/η", verdict(past and begins_below, RESERVED if past else FAILS)
+def _rises_too(run):
+    first, most = _in_edges(run)[0], _in_edges(run).max()
+    return f"from {first:.2f} to {most:.2f} × 2/η", graded(first < 1 < most, most > 1)
 
 
-def _settled(run):
-    return np.median(_in_edges(run)[late(run)])
-
-
-def _other_networks_stay():
-    """Of each network, the median over the second half of its run, and of what its steps feel."""
-    off = [abs(_settled(run) - 1) for run in recordings().values()]
-    number = _of_each(
-        lambda run: f"{_settled(run):.2f}, felt {np.median(lines(run, late(run)).felt):.2f}"
-    )
-    near = all(ratio < 0.1 for ratio in off)
-    return number + " × 2/η", verdict(near, RESERVED if all(r < 0.5 for r in off) else FAILS)
+def _stays(run):
+    """The median over the second half of the run, and of what its steps feel."""
+    settled, felt = np.median(_in_edges(run)[late(run)]), np.median(lines(run, late(run)).felt)
+    off = abs(settled - 1)
+    return f"{settled:.2f}, felt {felt:.2f} × 2/η", graded(off < 0.1, off < 0.5)
 
 
 CLAIMS = (
@@ -146,7 +134,7 @@ CLAIMS = (
         "journal 2.1 and fig. 3.1, preprint 2.1 and fig. 2",
         "networks of other kinds sharpen up to 2/η as well",
         "2/η",
-        _other_networks_rise,
+        partial(of_each, _rises_too),
         "none: each must begin below and pass it; with a reservation if it begins above",
         RESERVED,
     ),
@@ -155,7 +143,7 @@ CLAIMS = (
         "journal 2.1 and fig. 3.1, preprint 2.1 and fig. 2",
         "and the sharpness of these networks stays near 2/η",
         "1 × 2/η",
-        _other_networks_stay,
+        partial(of_each, _stays),
         "10 % at the median of the second half; with a reservation if within a half",
         FAILS,
     ),

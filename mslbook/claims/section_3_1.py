@@ -7,22 +7,11 @@ from functools import partial
 
 import numpy as np
 
-from mslbook.claims.claim import FAILS, HOLDS, RESERVED, SIGNS, Claim
-from mslbook.experiments.descent_lines import late, lines, recordings
+from mslbook.claims.claim import FAILS, HOLDS, RESERVED, Claim, graded
+from mslbook.claims.networks import of_each
+from mslbook.experiments.descent_lines import late, lines
 
 MOST = 0.9  # of the lines
-
-
-def of_each(measure):
-    """What `measure` says of every network, each with its sign, and the weakest verdict."""
-    told = {network: measure(run) for network, run in recordings().items()}
-    numbers = [f"{network} {SIGNS[sign]} {number}" for network, (number, sign) in told.items()]
-    signs = [sign for _, sign in told.values()]
-    return "; ".join(numbers), next((sign for sign in (FAILS, RESERVED) if sign in signs), HOLDS)
-
-
-def _graded(whole, part):
-    return HOLDS if whole else RESERVED if part else FAILS
 
 
 def _late_lines(run):
@@ -33,7 +22,7 @@ def _sees(run):
     there = abs(run["slice_steps"] - 1).argmin()
     nexts = run["losses"][run["probe_steps"][:-1] + 1]
     off = abs(run["slices"][:-1, there] / nexts - 1).max()
-    return f"off by {off:.0e} at most", _graded(off < 1e-4, False)
+    return f"off by {off:.0e} at most", graded(off < 1e-4, False)
 
 
 def _oscillates(run):
@@ -43,7 +32,7 @@ def _oscillates(run):
     number = f"minimum {ahead:.2f} steps ahead, {rises:.0%} of the steps raise the loss, "
     number += f"but it falls to {left:.0%}"
     around = 0.4 < ahead < 0.6 and rises > 0.25
-    return number, _graded(around and left > 0.95, around)
+    return number, graded(around and left > 0.95, around)
 
 
 def _convex(run):
@@ -52,7 +41,7 @@ def _convex(run):
     whole = (found.bends > 0).all(axis=1).mean()
     between = (found.bends[:, swing] > 0).all(axis=1).mean()
     number = f"{whole:.0%} of the lines from -2 to 3, {between:.0%} from 0 to 1"
-    return number, _graded(whole >= MOST, between >= MOST)
+    return number, graded(whole >= MOST, between >= MOST)
 
 
 def _subquadratic(run):
@@ -62,7 +51,7 @@ def _subquadratic(run):
     exponents = np.nanmedian(found["exponents"], axis=0)
     number = f"{uphill:.0%} of the lines uphill, {downhill:.0%} downhill, {both:.0%} on both sides,"
     number += f" exponents {exponents[0]:.1f} and {exponents[1]:.1f}"
-    return number, _graded(both >= MOST, max(uphill, downhill) > 0.5)
+    return number, graded(both >= MOST, max(uphill, downhill) > 0.5)
 
 
 def _explains(run):
@@ -73,7 +62,7 @@ def _explains(run):
     number = "at the minimum " + ", ".join(f"{bottom:.2f}" for bottom in bottoms)
     number += f" by quarter of the run, {walls[0]:.2f} and {walls[1]:.2f} 1.5 steps away"
     too_sharp = bottoms > 1
-    return number, _graded(too_sharp.all() and max(walls) < 1, too_sharp.any() and min(walls) < 1)
+    return number, graded(too_sharp.all() and max(walls) < 1, too_sharp.any() and min(walls) < 1)
 
 
 def _bounded(run):
@@ -81,12 +70,12 @@ def _bounded(run):
     ratio = run["losses"][half:].max() / run["losses"][0]
     share = (run["sharpness"][late(run)] * run["lr"] > 2).mean()
     number = f"sharper than 2/η at {share:.0%} of the probes, loss at most {ratio:.0%} of the first"
-    return number, _graded(share >= MOST and ratio < 1, False)
+    return number, graded(share >= MOST and ratio < 1, False)
 
 
 def _small_region(run):
     core = np.median(_late_lines(run).cores)
-    return f"{core:.1f} steps", _graded(core < 1, core < 2)
+    return f"{core:.1f} steps", graded(core < 1, core < 2)
 
 
 def _not_the_derivative(run):
@@ -94,7 +83,7 @@ def _not_the_derivative(run):
     second = found.bends[:, abs(found.steps[1:-1]).argmin()] * 2 / run["lr"]
     low, ratio, high = np.quantile(second / run["curvature"][late(run)], (0.25, 0.5, 0.75))
     number = f"{ratio:.2f} × v·Hv (middle half {low:.2f} to {high:.2f})"
-    return number, _graded(abs(ratio - 1) < 0.1, high < 1.5 * ratio < 2.25 * low)
+    return number, graded(abs(ratio - 1) < 0.1, high < 1.5 * ratio < 2.25 * low)
 
 
 def _goes_with(run):
@@ -102,7 +91,7 @@ def _goes_with(run):
     sharp = (run["sharpness"][late(run)] * run["lr"] > 2).mean()
     number = f"slower on both sides on {slower:.0%} of the lines, sharper than 2/η at "
     number += f"{sharp:.0%} of the probes"
-    return number, _graded(slower >= MOST and sharp >= MOST, sharp >= MOST)
+    return number, graded(slower >= MOST and sharp >= MOST, sharp >= MOST)
 
 
 CLAIMS = (

@@ -5,7 +5,7 @@ from itertools import islice
 
 import numpy as np
 
-from mslbook.claims.claim import FAILS, HOLDS, RESERVED, Claim, verdict
+from mslbook.claims.claim import FAILS, HOLDS, RESERVED, Claim, graded, verdict
 from mslbook.descent import descend, iterate
 from mslbook.losses import F2, Landing, Quadratic, Scaled, Staircase, Sum, f1, f2, f3
 from mslbook.probes import lyapunov
@@ -38,7 +38,7 @@ def _examples():
     number += f"; f2'' jumps from {jump[0]:.0f} to {jump[1]:.0f}"
     met = proved and all(s.holds and s.critical is None for s in found)
     smooth = abs(jump[0] - jump[1]) < 1e-6
-    return number, verdict(met and smooth, RESERVED if met else FAILS)
+    return number, graded(met and smooth, met)
 
 
 def _quadratic_grows():
@@ -67,7 +67,7 @@ def _weaker():
     of_4_1 = [subquadratic(f) for f in (f1, Sum((f1, Quadratic(2.0))))]
     number += "{:.0e} on f1, {:.3g} on f1 + x²".format(*(s.growth[-1] for s in of_4_1))
     covered = all(s.holds for s in of_4_1)
-    return number, verdict(allowed and covered, RESERVED if allowed else FAILS)
+    return number, graded(allowed and covered, allowed)
 
 
 def _smallest_cosine(f):

@@ -5,7 +5,7 @@ The average curvature of a loss L at w is L'(w)/w, the quantity of which section
 
 import numpy as np
 
-from mslbook.claims.claim import FAILS, HOLDS, RESERVED, Claim, verdict
+from mslbook.claims.claim import HOLDS, RESERVED, Claim, graded, verdict
 from mslbook.experiments import recorded
 from mslbook.losses import (
     F2,
@@ -108,7 +108,7 @@ def _sharper_continuum():
     number = "on uniform data L'(w)/w " + ("never rises" if falls else "rises somewhere")
     number += "; L'' is " + ", ".join(f"{value:.3g}" for value in second)
     number += " at w = " + ", ".join(f"{w:g}" for w in places)
-    return number, verdict(falls and np.all(np.diff(second) < 0), RESERVED if falls else FAILS)
+    return number, graded(falls and np.all(np.diff(second) < 0), falls)
 
 
 def _orders():
@@ -228,9 +228,7 @@ def _convex_sum():
     )
     number = "convex, by Huber's loss on 0.1, 1, 10: curvature "
     number += ", ".join(f"{value:.2g}" for value in curvatures) + " at w = 0.05, 0.5, 5"
-    return number, verdict(
-        _levels(curvatures, 6) == 1, RESERVED if np.all(curvatures > -1e-6) else FAILS
-    )
+    return number, graded(_levels(curvatures, 6) == 1, np.all(curvatures > -1e-6))
 
 
 def _standardised():
@@ -253,8 +251,7 @@ def _norms():
         for key, pair in ratios.items()
     )
     number += "; random data of log-normal length " + " and ".join(f"{r:.1e}" for r in heavy)
-    possible = RESERVED if max(heavy) >= SEVERAL else FAILS
-    return number, verdict(max(map(max, ratios.values())) >= SEVERAL, possible)
+    return number, graded(max(map(max, ratios.values())) >= SEVERAL, max(heavy) >= SEVERAL)
 
 
 def _heavy_tailed(spread):
@@ -316,7 +313,7 @@ def _tenths_by_length():
     number += _between(last_by_first["equal"])
     by_length = min(last_by_first["real"].min(), last_by_first["shuffled"].min()) > chance
     alone = last_by_first["equal"].max() < chance
-    return number, verdict(by_length and alone, RESERVED if by_length else FAILS)
+    return number, graded(by_length and alone, by_length)
 
 
 def _first_layer_power():
@@ -330,7 +327,7 @@ def _first_layer_power():
     )
     off = max(abs(p - 2) for p in powers.values())
     grows = min(powers.values()) > POWER
-    return number, verdict(off < POWER, RESERVED if grows else FAILS)
+    return number, graded(off < POWER, grows)
 
 
 def _wells_by_speed():
@@ -352,7 +349,7 @@ def _growth_by_arm():
     number += f"{exponents['hundredfold']:.2f}; but by speed, curvatures of equally long pictures "
     number += f"differ {shares[-1] / shares[0]:.0f}-fold"
     lengths = exponents["equal"] - exponents["real"] > DIFFERENCE
-    return number, verdict(lengths, RESERVED if shares[-1] / shares[0] > SEVERAL else FAILS)
+    return number, graded(lengths, shares[-1] / shares[0] > SEVERAL)
 
 
 # A deep network in NumPy, so that the ledger needs no torch; the chapter has the same in torch.
@@ -407,7 +404,7 @@ def _first_identity():
     negative = _worst_difference(_all_layers(-FACTOR), -FACTOR)
     number = f"L = 2 to 5: l2/l1 off 1 by {_at_most(positive, ROUNDING)} at k = {FACTOR}"
     number += f", by up to {negative:.1f} at k = {-FACTOR}"
-    return number, verdict(negative < ROUNDING, RESERVED if positive < ROUNDING else FAILS)
+    return number, graded(negative < ROUNDING, positive < ROUNDING)
 
 
 def _curvature(x, y, weights, biases, along, step=1e-4):
