@@ -33,14 +33,15 @@ def wide_lines(runs, near):
     """Journal fig. 3.2 left and middle, preprint fig. 3: lines over a wide range, on linear axes.
 
     `runs` maps the name of a network to its recording. Each is a row of two panels, both of the
-    last recorded point: along the gradient up to the distance `near`, and all of a random line.
+    last recorded point: along the gradient up to the distance `near`, and along a random line up
+    to the length of the parameters.
     """
     figure, rows = plt.subplots(len(runs), 2, figsize=(WIDTH, 4.8), squeeze=False)
     for row, (name, run) in zip(rows, runs.items(), strict=True):
         distances, descent, random = run["distances"], run["descent"][-1], run["random"][-1, 0]
-        shown = np.abs(distances) <= near
+        shown, wide = (abs(distances) <= far for far in (near, run["theta_norms"][-1]))
         row[0].plot(distances[shown], descent[shown], color=BLUE)
-        row[1].plot(distances, random, "-.", color=VERMILLION)
+        row[1].plot(distances[wide], random[wide], "-.", color=VERMILLION)
         row[0].set_ylabel(name)
         for axes in row:
             axes.ticklabel_format(axis="y", scilimits=(-2, 3), useMathText=True)
