@@ -374,19 +374,9 @@ def test_fractions_and_equations_stay_on_one_line(show):
     for width in range(260, 330, 5):
         page.set_viewport_size({"width": width, "height": 900})
         settled(page)
-        text = "|".join(page.evaluate(lines)).replace("\u2060", "")
+        text = "|".join(line.strip() for line in page.evaluate(lines)).replace("\u2060", "")
         assert "|" in text
-        for torn in (
-            "2/|η",
-            "2|/η",
-            "x|=",
-            "x\u00a0|=",
-            "=|3",
-            "=\u00a0|3",
-            "42|%",
-            "42\u00a0|%",
-            "1/|x",
-        ):
+        for torn in ("2/|η", "2|/η", "x|=", "=|3", "42|%", "1/|x", "1|/x"):
             assert torn not in text, (width, text)
 
 
