@@ -1,4 +1,5 @@
 import base64
+import io
 import json
 import re
 import subprocess
@@ -7,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 import traitlets
+from PIL import Image as Picture
 
 from mslbook.demos import Curve, Demo, Image, Panel, Points, Rule, Slider, Trail
 
@@ -124,6 +126,51 @@ def test_the_html_stands_alone():
     state = json.loads(re.search(r"application/json\">(.*?)</script>", html, re.DOTALL)[1])
     assert state["a"] == 1
     assert base64.b64decode(state["_data"]) == Demo(**parts())._data
+
+
+def stills(demo):
+    """The pictures of the first state, (height, width, 4) each, as the page carries them."""
+    texts = re.findall(r'src="data:image/png;base64,([^"]+)"', demo.html())
+    files = [Picture.open(io.BytesIO(base64.b64decode(text))) for text in texts]
+    return [np.asarray(file.convert("RGBA")).astype(int) for file in files]
+
+
+def shows(picture, colour):
+    """How many pixels of a picture have about this colour."""
+    near = np.abs(picture[..., :3] - colour).max(axis=-1) < 24
+    return (near & (picture[..., 3] > 200)).sum()
+
+
+def test_the_still_pictures_show_the_first_state():
+    left, right = stills(Demo(**parts()))
+    for picture in (left, right):
+        assert (picture[..., 3] == 0).mean() > 0.3  # the ground is the page's
+        assert shows(picture, (0x80, 0x80, 0x80)) > 500  # axes and text, on light and on dark
+    assert shows(left, (0x00, 0x72, 0xB2)) > 300  # curves
+    assert shows(right, (0xD5, 0x5E, 0x00)) > 50  # the trail
+    assert shows(right, (0x00, 0x9E, 0x73)) > 20  # the point
+
+    other = parts(sliders=[Slider("a", "a", [0.5, 1, 2], value=2), parts()["sliders"][1]])
+    moved = stills(Demo(**other))
+    assert not np.array_equal(left, moved[0])
+    assert not np.array_equal(right, moved[1])
+
+
+def test_the_still_pictures_are_small_and_the_same_twice():
+    walks = np.random.default_rng(2).normal(size=(2, 200)).cumsum(axis=1)
+
+    def frame(a):
+        return {"rough": (np.arange(200), walks[0]), "fine": (walks[1], walks[0]), "caption": "€$"}
+
+    panels = [
+        Panel("Rough_{x$}", "k", "λ_{max}", [Trail("rough", label="x_t $"), Rule("r", "x", 9)]),
+        Panel("Fine", None, "y", [Points("fine", colour="ink"), Rule("q", "y", [0, 1], "q_1")]),
+    ]
+    made = [
+        Demo(frame, [Slider("a", "a", [1], value=1)], panels, alt="a", play="a") for _ in range(2)
+    ]
+    assert made[0]._still == made[1]._still
+    assert len(made[0]._still) < 25_000
 
 
 def test_both_hosts_are_offered():

@@ -117,6 +117,22 @@ def captions(page):
     return page.locator(".caption [aria-live]").all_inner_texts()
 
 
+def slider(page, name):
+    return page.get_by_role("slider", name=name)
+
+
+def field(page, name):
+    """Where one types a slider's value."""
+    return page.get_by_role("textbox", name=f"{name}: type a value")
+
+
+def values(page):
+    """What stands beside the sliders: first what the fields hold, then the count of play."""
+    settled(page)
+    fields = page.eval_on_selector_all(".control input:not([type])", "all => all.map(f => f.value)")
+    return [*fields, *page.locator("output").all_inner_texts()]
+
+
 def pixels(page, canvas=0):
     """The pixels of a canvas, (height, width, 4)."""
     settled(page)
@@ -145,9 +161,8 @@ def test_the_first_state_is_drawn_and_described(show):
     assert canvases.nth(0).get_attribute("role") == "img"
     assert canvases.nth(0).get_attribute("aria-label") == "Descent on a parabola."
     assert canvases.nth(1).get_attribute("aria-label") == "Time: x against t"
-    assert page.locator("output").all_inner_texts() == ["0.5", "2\N{NO-BREAK SPACE}m", "5"]
-    start = page.get_by_label("start x0")
-    assert start.get_attribute("aria-valuetext") == "2\N{NO-BREAK SPACE}m"
+    assert values(page) == ["0.5", "2", "5"]
+    assert slider(page, "start x0").get_attribute("aria-valuetext") == "2\N{NO-BREAK SPACE}m"
     assert page.locator("li").all_inner_texts() == ["loss", "descent", "iterates"]
     assert has(pixels(page, 0), INK).sum() > 200  # the loss
     assert has(pixels(page, 1), BLUE).sum() > 30  # the iterates
@@ -180,30 +195,197 @@ def test_marks_stand_where_the_axes_say(show, scale, limits, level):
 def test_the_mouse_moves_a_slider(show):
     page = show(descent())
     before, words = drawings(page), captions(page)
-    box = page.get_by_label("rate η").bounding_box()
+    box = slider(page, "rate η").bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     page.mouse.down()
     page.mouse.move(box["x"] + box["width"] - 2, box["y"] + box["height"] / 2, steps=5)
     page.mouse.up()
     assert captions(page) == ["From 2, each step leaves -0.5 of xt."] != words
-    assert page.locator("output").first.inner_text() == "1.5"
+    assert values(page)[0] == "1.5"
     assert all(a != b for a, b in zip(before, drawings(page), strict=True))
 
 
 def test_the_keyboard_moves_a_slider(show):
     page = show(descent())
     before = drawings(page)
-    page.get_by_label("start x0").focus()
+    start = slider(page, "start x0")
+    start.focus()
     page.keyboard.press("ArrowLeft")
     assert captions(page) == ["From 1.5, each step leaves 0.5 of xt."]
     assert drawings(page) != before
+    assert start.get_attribute("aria-valuetext") == "1.5\N{NO-BREAK SPACE}m"
     page.keyboard.press("Home")
     assert captions(page) == ["From -2, each step leaves 0.5 of xt."]
+    page.keyboard.press("PageUp")
+    page.keyboard.press("ArrowUp")
+    assert -2 < float(values(page)[1].replace("\N{MINUS SIGN}", "-")) < 2
     page.keyboard.press("End")
     assert drawings(page) == before
+
+
+def test_tab_goes_through_the_controls_as_they_stand(show):
+    page = show(descent())
     page.keyboard.press("Tab")
+    seen = []
+    for _ in range(7):
+        seen.append(page.evaluate("document.activeElement.ariaLabel"
+                                  " || document.activeElement.labels[0]?.textContent"
+                                  " || document.activeElement.textContent"))  # fmt: skip
+        page.keyboard.press("Tab")
+    typed = "{}: type a value".format
+    names = ["rate η", "start x0"]
+    assert seen == [names[0], typed(names[0]), names[1], typed(names[1]), "Play", "Reset", "step"]
+
+
+def test_a_typed_number_goes_to_the_nearest_value_of_the_grid(show):
+    page = show(descent())
+    rate, start = field(page, "rate η"), field(page, "start x0")
+    rate.fill("0.9")
+    rate.press("Enter")
+    assert captions(page) == ["From 2, each step leaves 0.5 of xt."]
+    assert values(page)[0] == "0.5"  # what was taken, not what was typed
+    rate.fill(" 1,2 ")
     page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.textContent") == "Reset"
+    assert captions(page) == ["From 2, each step leaves -0.5 of xt."]
+    start.fill("\N{MINUS SIGN}1.6")
+    start.press("Enter")
+    assert captions(page) == ["From -1.5, each step leaves -0.5 of xt."]
+    assert values(page)[:2] == ["1.5", "\N{MINUS SIGN}1.5"]
+    start.fill("1e9")
+    start.press("Enter")
+    assert values(page)[1] == "2"
+
+
+@pytest.mark.parametrize("typed", ["", "  ", "much", "2/3", "Infinity", "NaN"])
+def test_what_is_no_number_changes_nothing(show, typed):
+    page = show(descent())
+    before = drawings(page)
+    rate = field(page, "rate η")
+    rate.fill(typed)
+    rate.press("Enter")
+    assert values(page) == ["0.5", "2", "5"]
+    assert drawings(page) == before
+
+
+def test_typing_stops_a_demo_that_plays_this_very_slider(show):
+    page = show(landscape())
+    page.clock.install(time=0)
+    page.clock.pause_at(1000)
+    page.get_by_role("button", name="Play").click()
+    page.clock.run_for(100)
+    slope = field(page, "slope a")
+    slope.fill("0")
+    slope.press("Enter")
+    page.clock.run_for(2000)
+    assert page.locator("output, .play").all_inner_texts() == ["Play"]
+    assert slope.input_value() == "0"
+
+
+PHONE = {"width": 390, "has_touch": True, "is_mobile": True}
+
+
+def swipe(page, element, right=0, down=0):
+    """One finger set on the middle of an element and drawn over the screen."""
+    box = element.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    finger = page.context.new_cdp_session(page)
+
+    def touch(kind, *places):
+        points = [{"x": px, "y": py} for px, py in places]
+        finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+        settled(page)
+
+    touch("touchStart", (x, y))
+    for k in range(1, 11):
+        touch("touchMove", (x + right * k / 10, y + down * k / 10))
+    touch("touchEnd")
+
+
+@pytest.mark.parametrize("name", ["start x0", "step"])
+def test_a_finger_moves_a_slider_and_a_swipe_scrolls_the_page(show, name):
+    page = show(descent(), landscape(), landscape(), **PHONE)
+    moved = slider(page, name)
+    moved.fill("2")
+    before = drawings(page)[:2]
+    swipe(page, moved, right=60, down=4)
+    assert int(moved.input_value()) > 2
+    assert drawings(page)[:2] != before
+    assert page.evaluate("scrollY") == 0
+    assert moved.evaluate("e => getComputedStyle(e).touchAction") == "pan-y"
+    moved.fill("1")
+    before = drawings(page)[:2]
+    swipe(page, moved, down=-200)
+    page.wait_for_function("scrollY > 100")
+    assert moved.input_value() == "1"  # though the finger began in the middle
+    assert drawings(page)[:2] == before
+
+
+def test_on_a_phone_the_controls_have_room_for_a_finger(show):
+    page = show(descent(), landscape(), **PHONE)
+    for control in page.locator(".msl-demo :is(input, button)").all():
+        box = control.bounding_box()
+        assert box["height"] >= 44
+        assert box["width"] >= 44
+    for typed in page.locator(".control input:not([type])").all():
+        size = typed.evaluate("e => parseFloat(getComputedStyle(e).fontSize)")
+        assert size >= 16  # else iOS zooms in on a field that is tapped, and stays there
+    assert field(page, "rate η").get_attribute("inputmode") == "decimal"
+    assert field(page, "start x0").get_attribute("inputmode") == "text"  # there are negative ones
+
+
+def test_on_a_phone_every_slider_is_in_sight_of_both_panels(show):
+    page = show(descent(), **PHONE | {"viewport": {"width": 390, "height": 844}})
+    settled(page)
+    top = page.locator(".panels").bounding_box()["y"]
+    boxes = [moved.bounding_box() for moved in page.locator("input[type=range]").all()]
+    assert max(box["y"] + box["height"] for box in boxes) - top <= 0.85 * 844  # with room to scroll
+    assert all(
+        box["height"] >= 150 for box in (c.bounding_box() for c in page.locator("canvas").all())
+    )
+
+
+def test_fractions_and_equations_stay_on_one_line(show):
+    def frame(a):
+        return {"caption": "The curvature is 2/η and x = 3 holds for 42 % of and/or 1/x_t. " * 3}
+
+    demo = Demo(
+        frame,
+        [Slider("a", "a", [1], value=1)],
+        [Panel("p", "x", "y", [Curve("c", X, X)])],
+        alt="A line.",
+        play="a",
+    )
+    page = show(demo)
+    lines = """() => {
+      const text = document.querySelector(".caption [aria-live]");
+      const range = document.createRange();
+      const walk = document.createTreeWalker(text, NodeFilter.SHOW_TEXT);
+      const lines = {};
+      while (walk.nextNode())
+        for (let k = 0; k < walk.currentNode.length; k++) {
+          range.setStart(walk.currentNode, k);
+          range.setEnd(walk.currentNode, k + 1);
+          const box = range.getBoundingClientRect();
+          const line = Math.floor(box.bottom / 12);
+          lines[line] = (lines[line] ?? "") + walk.currentNode.data[k];
+        }
+      return Object.values(lines);
+    }"""
+    for width in range(260, 330, 5):
+        page.set_viewport_size({"width": width, "height": 900})
+        settled(page)
+        text = "|".join(line.strip() for line in page.evaluate(lines)).replace("\u2060", "")
+        assert "|" in text
+        for torn in ("2/|η", "2|/η", "x|=", "=|3", "42|%", "1/|x", "1|/x"):
+            assert torn not in text, (width, text)
+
+
+def test_print_shows_the_drawing_and_its_caption_alone(show):
+    page = show(descent())
+    page.emulate_media(media="print")
+    assert page.locator("canvas").first.is_visible()
+    assert page.locator(".caption [aria-live]").is_visible()
+    assert not page.locator(".controls").is_visible()
 
 
 def test_play_reveals_the_trail_step_by_step_and_stops_at_its_end(show):
@@ -211,7 +393,7 @@ def test_play_reveals_the_trail_step_by_step_and_stops_at_its_end(show):
     whole = drawings(page)
     page.clock.install(time=0)
     page.clock.pause_at(1000)  # the page's clock goes on only where run_for says so
-    button, step = page.locator(".play"), page.locator("output").nth(2)
+    button, step = page.locator(".play"), page.locator("output")
     seen, shown = [], []
     button.click()
     for _ in range(6):
@@ -240,16 +422,16 @@ def test_scrub_and_reset(show):
     page = show(descent())
     whole = drawings(page)
     page.get_by_role("button", name="Play").click()
-    page.get_by_label("step").fill("2")
+    slider(page, "step").fill("2")
     page.get_by_role("button", name="Play").wait_for()  # moved by hand, it plays no more
     part = drawings(page)
     assert part != whole
-    page.get_by_label("rate η").fill("0")
+    slider(page, "rate η").fill("0")
     assert captions(page) == ["From 2, each step leaves 0.75 of xt."]
     page.get_by_role("button", name="Reset").click()
     assert captions(page) == ["From 2, each step leaves 0.5 of xt."]
     assert drawings(page) == whole
-    page.get_by_label("step").fill("2")
+    slider(page, "step").fill("2")
     assert drawings(page) == part
 
 
@@ -258,7 +440,7 @@ def test_play_can_sweep_a_slider(show):
     page.get_by_role("button", name="Play").click()
     page.wait_for_function("document.querySelector('.caption [aria-live]').innerText === 'slope 1'")
     page.get_by_role("button", name="Play").wait_for()
-    assert page.locator("output").all_inner_texts() == ["1"]
+    assert values(page) == ["1"]
     page.get_by_role("button", name="Reset").click()
     assert captions(page) == ["slope 0.5"]
 
@@ -271,7 +453,7 @@ def test_where_motion_is_reduced_play_takes_one_step(show):
     step.click()  # from the end to the beginning
     step.click()
     page.clock.run_for(1000)
-    assert page.locator("output").nth(2).inner_text() == "1"
+    assert page.locator("output").inner_text() == "1"
 
 
 def test_two_demos_on_a_page_leave_each_other_alone(show):
@@ -279,14 +461,14 @@ def test_two_demos_on_a_page_leave_each_other_alone(show):
     before = drawings(page)
     assert len(before) == 5
     assert before[3:] == before[:2]
-    page.get_by_label("slope a").fill("0")
+    slider(page, "slope a").fill("0")
     after = drawings(page)
     assert [a == b for a, b in zip(before, after, strict=True)] == [True, True, False, True, True]
-    page.get_by_label("rate η").nth(1).fill("0")
+    slider(page, "rate η").nth(1).fill("0")
     last = drawings(page)
     assert [a == b for a, b in zip(after, last, strict=True)] == [True, True, True, False, False]
     assert (
-        page.evaluate("new Set([...document.querySelectorAll('[id]')].map((e) => e.id)).size") == 7
+        page.evaluate("new Set([...document.querySelectorAll('[id]')].map((e) => e.id)).size") == 14
     )
 
 
@@ -319,9 +501,31 @@ def test_the_ink_follows_the_theme(show):
     assert not has(dark, INK).any()
 
 
-def test_where_no_script_runs_the_page_says_what_one_would_see(show):
+def test_where_no_script_runs_there_is_a_picture_of_the_first_state(show):
     page = show(descent(), java_script_enabled=False)
-    assert page.locator("body").inner_text().strip() == "Descent on a parabola."
+    assert page.locator("body").inner_text().strip() == "From 2, each step leaves 0.5 of x_t."
+    pictures = page.get_by_role("img").all()
+    alts = [picture.get_attribute("alt") for picture in pictures]
+    assert alts == ["Descent on a parabola.", "Time: x against t"]
+    for picture in pictures:
+        picture.scroll_into_view_if_needed()
+        size = [int(picture.get_attribute(side)) for side in ("width", "height")]
+        assert (
+            picture.bounding_box().items()
+            >= dict(zip(("width", "height"), size, strict=True)).items()
+        )
+
+
+def test_the_demo_stands_before_the_page_goes_on(show):
+    """So the picture for readers without scripts never flashes, and nothing below moves."""
+    demo = descent()
+    seen = """<script>window.seen = [...document.querySelectorAll(".msl-demo, .still")].map(
+      (e) => [e.className, e.getBoundingClientRect().height])</script>"""
+    demo.html = lambda: Demo.html(demo) + seen
+    page = show(demo)
+    settled(page)
+    height = page.locator(".msl-demo").evaluate("e => e.getBoundingClientRect().height")
+    assert page.evaluate("window.seen") == [["msl-demo", height]]
 
 
 def test_a_live_kernel_draws_any_value(show):
@@ -373,7 +577,7 @@ def test_a_live_kernel_draws_any_value(show):
         [str(demo._esm), state],
     )
     stored = drawings(page)
-    box = page.get_by_label("rate η, any value")
+    box = field(page, "rate η")
     box.fill("0.9")
     box.press("Enter")
     page.wait_for_function(
@@ -381,11 +585,12 @@ def test_a_live_kernel_draws_any_value(show):
     )
     assert heard[-1] == {"rate": 0.9}
     assert demo.rate == 0.9
+    assert slider(page, "rate η").get_attribute("aria-valuetext") == "0.9"
     assert drawings(page) != stored
     page.evaluate("window.model.set('rate', 0.5)")  # as a linked widget would
     assert captions(page) == ["From 2, each step leaves 0.5 of xt."]
-    assert page.get_by_label("rate η, any value").input_value() == "0.5"
-    page.get_by_label("rate η", exact=True).press("ArrowRight")
+    assert box.input_value() == "0.5"
+    slider(page, "rate η").press("ArrowRight")
     assert captions(page) == ["From 2, each step leaves -0.5 of xt."]
     page.evaluate("window.leave()")
     page.evaluate("window.model.set('rate', 0.25)")

@@ -7,7 +7,6 @@ where the frames that Python computed on a grid of values answer the sliders.
 import base64
 import json
 from collections.abc import Callable, Sequence
-from html import escape
 from pathlib import Path
 
 try:
@@ -18,6 +17,7 @@ import traitlets
 
 from mslbook.demos.frames import MAX_BYTES, Frames
 from mslbook.demos.parts import Curve, Image, Panel, Points, Rule, Slider, Trail
+from mslbook.demos.still import still
 
 __all__ = ["Curve", "Demo", "Image", "Panel", "Points", "Rule", "Slider", "Trail"]
 
@@ -101,6 +101,7 @@ class Demo(anywidget.AnyWidget):
             _data=frames.data,
             **self._start,
         )
+        self._still = still(self._spec, self._data)
         if (size := len(self.html()) - len(str(self._esm)) - len(str(self._css))) > MAX_BYTES:
             raise ValueError(
                 f"this demo takes {size / 1000:.0f} kB, but {MAX_BYTES / 1000:.0f} is the most a "
@@ -122,7 +123,8 @@ class Demo(anywidget.AnyWidget):
     def html(self) -> str:
         """The demo as it starts, as HTML that stands alone: no kernel, and nothing from a network.
 
-        Made twice, it is the same text twice.
+        It carries a picture of the first state for where no script runs. Made twice, it is the same
+        text twice.
         """
         state = self._start | {
             "_spec": self._spec,
@@ -130,13 +132,18 @@ class Demo(anywidget.AnyWidget):
             "_frame": {},
         }
         text = json.dumps(state, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        # A plain script runs while the page is read, before the picture is painted, and a module
+        # would after: so nothing flashes, and nothing below moves. It must not export anything.
+        script, _, _ = str(self._esm).partition("export default")
         return f"""<div class="msl-demo-host">
 <style>{self._css}</style>
-<p class="still">{escape(self._spec["alt"])}</p>
+{self._still}
 <script type="application/json">{text.replace("<", chr(92) + "u003c")}</script>
-<script type="module">{self._esm}
+<script>(() => {{
+"use strict";
+{script}
 for (const host of document.querySelectorAll(".msl-demo-host:not(.mounted)")) mount(host);
-</script>
+}})();</script>
 </div>"""
 
     def _repr_mimebundle_(self, **kwargs):

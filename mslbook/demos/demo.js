@@ -1,6 +1,6 @@
 // Draws one demo: panels of marks, a caption, sliders, play and reset. Python computed the frames
-// (frames.py); nothing here knows what they mean. The module has two hosts: anywidget calls
-// `render` in a live kernel, and on a built page `mount` does, with a stand-in for the kernel.
+// (frames.py); nothing here knows what they mean. There are two hosts: anywidget calls `render` in a
+// live kernel, and on a built page `mount` does, with a stand-in for the kernel.
 
 const PALETTE = {
   blue: "#0072B2",
@@ -35,8 +35,19 @@ function node(tag, attributes = {}, ...children) {
   return element;
 }
 
+function plain(text) { // for the names that are read out
+  return pieces(text).join("");
+}
+
 function rich(text) {
-  return pieces(text).map((piece, i) => (i % 2 ? node("sub", {}, piece) : piece));
+  return pieces(unbroken(text)).map((piece, i) => (i % 2 ? node("sub", {}, piece) : piece));
+}
+
+function unbroken(text) { // "x = 3", "40 %" and "2/η" stay on one line
+  return text
+    .replace(/ ([=≈<>≤≥±×]) /g, "\u00a0$1\u00a0")
+    .replace(/(?<=\d) (?=[%°×])/g, "\u00a0")
+    .replace(/(?<=(?<![\p{L}\d])(?:\p{L}|\d+))\/(?=\S)/gu, "\u2060/\u2060");
 }
 
 function write(ctx, text, x, y, align = "left", size = LABEL_FONT) {
@@ -63,10 +74,12 @@ function write(ctx, text, x, y, align = "left", size = LABEL_FONT) {
 function drawPanel(canvas, panel, read, step, ink, images) {
   const { clientWidth: width, clientHeight: height } = canvas;
   const dpr = window.devicePixelRatio || 1;
-  canvas.width = Math.round(width * dpr);
-  canvas.height = Math.round(height * dpr);
+  const columns = Math.round(width * dpr), lines = Math.round(height * dpr);
+  if (canvas.width !== columns) canvas.width = columns; // setting a size makes a new picture: slow
+  if (canvas.height !== lines) canvas.height = lines;
   const ctx = canvas.getContext("2d");
-  ctx.scale(dpr, dpr);
+  ctx.setTransform(dpr, 0, 0, dpr, 0, 0);
+  ctx.clearRect(0, 0, width, height);
   ctx.lineJoin = "round";
   ctx.lineCap = "butt";
 
@@ -347,7 +360,7 @@ function render({ model, el }) {
   // What there is to see.
   const panels = spec.panels.map((panel, i) => {
     const alt = i ? `${panel.title}: ${panel.y.label} against ${panel.x.label}` : spec.alt;
-    const canvas = node("canvas", { role: "img", "aria-label": alt });
+    const canvas = node("canvas", { role: "img", "aria-label": plain(alt) });
     return { panel, canvas, box: node("div", { class: "panel" }, node("h4", {}, ...rich(panel.title)), legend(panel), canvas) };
   });
   const caption = node("p", { "aria-live": "polite" });
@@ -355,35 +368,40 @@ function render({ model, el }) {
   const longest = spec.captions.reduce((a, b) => (b.length > a.length ? b : a));
   const room = node("p", { "aria-hidden": "true" }, ...rich(longest));
 
-  // What there is to move.
-  function control(label, count, typed) {
-    const id = `msl-${Math.random().toString(36).slice(2)}`;
-    const input = node("input", { type: "range", min: 0, max: count - 1, step: 1, id });
-    const output = typed
-      ? node("input", { type: "number", step: "any", "aria-label": `${label}, any value` })
-      : node("output", { for: id, "aria-live": "off" });
-    const box = node("div", { class: "control" }, node("label", { for: id }, ...rich(label)), output, input);
-    return { input, output, box };
+  // What there is to move: a slider and its value, which may be a field to type in.
+  function control(label, count, value, move, unit = "") {
+    const input = node("input", { type: "range", min: 0, max: count - 1, step: 1, id: `${value.id}-slider` });
+    let before; // a swipe that turns out to scroll the page leaves the slider where it was
+    listen(input, "pointerdown", () => { before = input.valueAsNumber; });
+    listen(input, "pointercancel", () => move(before));
+    listen(input, "input", () => move(input.valueAsNumber));
+    const name = node("label", { for: input.id }, ...rich(label));
+    return { input, value, box: node("div", { class: "control" }, name, input, node("span", {}, value, unit)) };
   }
+  const newId = () => `msl-${Math.random().toString(36).slice(2)}`;
   const sliders = spec.sliders.map((slider) => {
-    const parts = control(slider.label, slider.values.length, live);
-    listen(parts.input, "input", () => {
-      if (spec.play === slider.name) pause();
-      choose(slider, slider.values[parts.input.valueAsNumber]);
+    const field = node("input", {
+      id: newId(), autocomplete: "off", "aria-label": `${plain(slider.label)}: type a value`,
+      inputmode: slider.values[0] < 0 ? "text" : "decimal", // the decimal keys of some phones have no minus
     });
-    if (live) {
-      parts.output.after(slider.unit);
-      // JupyterLab keeps Enter from entering the number; leaving the field enters it everywhere.
-      listen(parts.output, "keydown", (event) => { if (event.key === "Enter") parts.output.blur(); });
-      listen(parts.output, "change", () => {
-        if (Number.isFinite(parts.output.valueAsNumber)) choose(slider, parts.output.valueAsNumber);
-      });
+    function take(value) {
+      if (spec.play === slider.name) pause();
+      choose(slider, value);
     }
-    return { slider, ...parts };
+    // JupyterLab keeps Enter from entering the number; leaving the field enters it everywhere.
+    listen(field, "keydown", (event) => { if (event.key === "Enter") field.blur(); });
+    listen(field, "change", () => {
+      const typed = Number(field.value.trim().replace("−", "-").replace(",", ".") || NaN);
+      if (Number.isFinite(typed)) take(live ? typed : slider.values[nearest(slider.values, typed)]);
+      refresh(); // of what cannot be taken nothing stays
+    });
+    const unit = slider.unit && `\u00a0${slider.unit}`;
+    return { slider, unit, ...control(slider.label, slider.values.length, field, (k) => take(slider.values[k]), unit) };
   });
   const play = node("button", { type: "button", class: "play" });
   const reset = node("button", { type: "button" }, "Reset");
-  const time = spec.play === "time" ? control(spec.count, spec.steps + 1, false) : null;
+  const count = node("output", { id: newId(), "aria-live": "off" });
+  const time = spec.play === "time" ? control(spec.count, spec.steps + 1, count, (k) => { clock = null; go(k); }) : null;
 
   // Play walks through positions 0 to `last`: the steps of the trails, or one slider's grid.
   const played = sliders.find(({ slider }) => slider.name === spec.play);
@@ -420,10 +438,9 @@ function render({ model, el }) {
     for (const { slider } of sliders) choose(slider, slider.values[slider.start]);
     pause();
   });
-  if (time) listen(time.input, "input", () => { clock = null; go(time.input.valueAsNumber); });
 
   el.append(node("div", { class: "msl-demo" },
-    node("div", { class: "panels" }, ...panels.map(({ box }) => box)),
+    node("div", { class: "panels", style: `--panels: ${panels.length}` }, ...panels.map(({ box }) => box)),
     node("div", { class: "caption" }, room, caption),
     node("div", { class: "controls" },
       ...sliders.map(({ box }) => box),
@@ -449,14 +466,15 @@ function render({ model, el }) {
     caption.setAttribute("aria-live", clock === null ? "polite" : "off");
     if (caption.dataset.words !== words) caption.replaceChildren(...rich(words));
     caption.dataset.words = words;
-    for (const { slider, input, output } of sliders) {
+    for (const { slider, input, value: field, unit } of sliders) {
       const value = model.get(slider.name);
       const index = nearest(slider.values, value);
+      const text = value === slider.values[index] ? slider.texts[index] : String(value);
       input.value = index;
-      input.setAttribute("aria-valuetext", slider.texts[index]);
-      if (document.activeElement !== output) output.value = live ? value : slider.texts[index];
+      input.setAttribute("aria-valuetext", text + unit);
+      if (document.activeElement !== field) field.value = text;
     }
-    if (time) time.input.value = time.output.value = step;
+    if (time) time.input.value = time.value.value = step;
     for (const { input } of [...sliders, ...(time ? [time] : [])]) {
       input.style.setProperty("--part", input.max > 0 ? input.value / input.max : 0);
     }

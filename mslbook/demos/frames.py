@@ -204,13 +204,12 @@ def moving_marks(panels):
 
 def describe_slider(slider):
     """What the page needs to know of a slider."""
-    unit = f"\N{NO-BREAK SPACE}{slider.unit}" if slider.unit else ""
     return {
         "name": slider.name,
         "label": slider.label,
         "unit": slider.unit,
         "values": slider.values,
-        "texts": [written(float(f"{value:.4g}")) + unit for value in slider.values],
+        "texts": [written(float(f"{value:.4g}")) for value in slider.values],
         "start": slider.values.index(slider.value),
     }
 
