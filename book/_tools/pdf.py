@@ -21,7 +21,7 @@ WIDTH = 740  # of the text, in CSS pixels: for this width demos are drawn, and i
 SCALE = 0.87
 
 SHELL = """<!doctype html><html lang="en" data-theme="light">
-<head><meta charset="utf-8"></head><body>
+<head><meta charset="utf-8"><title></title></head><body>
 <main class="bd-main"><div class="bd-content"><div class="bd-article-container">
 <section id="front"><h1></h1><p class="by"></p><p class="where"><a></a></p><nav></nav></section>
 </div></div></main></body></html>"""
@@ -91,7 +91,7 @@ def joined():
     book.head.append(style)
 
     front = book.find(id="front")
-    front.h1.string = CONFIG["title"]
+    book.title.string = front.h1.string = CONFIG["title"]
     front.select_one(".by").string = CONFIG["author"]
     front.a["href"] = front.a.string = CONFIG["html"]["baseurl"]
     for caption, chapters in listed:
