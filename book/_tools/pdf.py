@@ -17,8 +17,8 @@ from pypdf import PdfReader
 ROOT = Path(__file__).resolve().parents[2]
 HTML = ROOT / "_build" / "html"
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text())
-WIDTH = 740  # of the text, in CSS pixels: for this width demos are drawn, and it fits A4 below
 SCALE = 0.87
+WIDTH = 730  # of the text, in CSS pixels: 168 mm, at this scale; demos are drawn for it
 
 SHELL = """<!doctype html><html lang="en" data-theme="light">
 <head><meta charset="utf-8"><title></title></head><body>
@@ -111,6 +111,9 @@ def joined():
     return str(book)
 
 
+CUT = """() => [...document.querySelectorAll("article :not(mjx-container *)")]
+  .filter(one => one.getBoundingClientRect().right > innerWidth + 1)
+  .map(one => one.outerHTML.slice(0, 200))"""
 FILL = """pages => document.querySelectorAll("nav a").forEach(
   link => link.lastChild.textContent = pages[link.getAttribute("href").slice(1)])"""
 
@@ -129,6 +132,8 @@ def printed(source):
         page.set_default_timeout(300_000)
         page.goto(source.as_uri(), wait_until="load")
         page.evaluate("MathJax.startup.promise")
+        if cut := page.evaluate(CUT):
+            sys.exit("too wide for a page of the PDF:\n" + "\n".join(cut))
 
         def pdf():
             return page.pdf(prefer_css_page_size=True, scale=SCALE, outline=True, tagged=True)
