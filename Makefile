@@ -3,12 +3,14 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: help book test notebooks serve browser constraints clean
+.PHONY: help book pdf test nbval notebooks serve browser constraints clean
 
 PYTHON ?= python3
 PORT ?= 8000
 UV := uv==0.13.9
 BIN := .venv/bin
+NBVAL := -n auto --dist loadscope --nbval --nbval-current-env \
+  --nbval-sanitize-with tests/nbval_sanitize.cfg
 
 # Kernels are the environment's own, whatever the user has installed or configured elsewhere, and
 # sums are added up in one order, so that stored outputs come out the same on any number of cores.
@@ -24,11 +26,16 @@ book: .venv/.html  ## build the HTML into _build/html from the stored outputs
 	@exec 9>.make.lock; flock 9
 	$(BIN)/jupyter-book build --all --warningiserror --nitpick --keep-going --quiet .
 
+pdf: .venv/.dev browser book  ## print the built book into _build/mslbook.pdf
+	$(BIN)/python book/_tools/pdf.py
+
 test: .venv/.dev browser book  ## run everything that guards the book
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/pytest -n auto --dist loadscope --nbval --nbval-current-env \
-	  --nbval-sanitize-with tests/nbval_sanitize.cfg tests mslbook notebooks
+	$(BIN)/pytest $(NBVAL) tests mslbook notebooks
+
+nbval: .venv/.dev  ## compare what the notebooks store with what they give when executed
+	$(BIN)/pytest $(NBVAL) notebooks
 
 notebooks: .venv/.dev  ## re-execute every notebook and refresh both twins (or CHAPTERS=book/X.md)
 	$(BIN)/python book/_tools/execute.py $(CHAPTERS)

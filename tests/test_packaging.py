@@ -1,5 +1,6 @@
 """What is installed, promised and published: the environments, the commands, the versions."""
 
+import ast
 import importlib.metadata
 import re
 import subprocess
@@ -7,9 +8,12 @@ import sys
 import tomllib
 from pathlib import Path
 
+import jupytext
 import pytest
 import yaml
+from IPython.core.inputtransformer2 import TransformerManager
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 
 import mslbook
 
@@ -58,11 +62,33 @@ def test_conda_and_pip_ask_for_the_same():
     (pip,) = [line["pip"] for line in environment["dependencies"] if isinstance(line, dict)]
     ranges = dict(re.fullmatch(r"([\w-]+)(.*)", line).groups() for line in conda)
     assert pip == ["-e ."]
-    assert ranges.pop("python") == PROJECT["requires-python"]
+    version = re.fullmatch(r"=(\d+\.\d+)", ranges.pop("python"))[1]
+    assert version in SpecifierSet(PROJECT["requires-python"])
     for name in ("pip", "jupyterlab", "jupytext"):  # what a reader needs to run the notebooks
         del ranges[name]
     wanted = requirements("network", "book")
     assert ranges == {CONDA_NAMES.get(name, name): span for name, span in wanted.items()}
+
+
+def imported(code):
+    """The top-level packages that a piece of Python imports, apart from its own library."""
+    nodes = list(ast.walk(ast.parse(code)))
+    names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    names += [node.module for node in nodes if isinstance(node, ast.ImportFrom) and not node.level]
+    return {name.split(".")[0] for name in names} - sys.stdlib_module_names
+
+
+def test_conda_and_pip_bring_whatever_the_book_imports():
+    to_python = TransformerManager().transform_cell
+    cells = [cell for text in (ROOT / "book").glob("*.md") for cell in jupytext.read(text).cells]
+    codes = [to_python(cell.source) for cell in cells if cell.cell_type == "code"]
+    codes += [file.read_text() for file in (ROOT / "mslbook").rglob("*.py")]
+    names = set().union(*map(imported, codes))
+    assert {"numpy", "torch", "sklearn"} <= names
+    homes = importlib.metadata.packages_distributions()
+    packages = {homes[name][0].lower() for name in names - {"mslbook"}}
+    with_others = {"matplotlib-inline", "traitlets"}  # every kernel and every widget bring them
+    assert packages <= requirements("network", "book").keys() | with_others
 
 
 def test_constraints_pin_every_requirement_and_hold_no_address():

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from bs4 import BeautifulSoup
 
 pytestmark = pytest.mark.browser
 
@@ -30,6 +31,15 @@ def test_every_page_has_a_card_of_its_own(page, site):
     image = HTML / card["image"].removeprefix(PUBLISHED)
     assert image.read_bytes()[:4] == b"\x89PNG"
     assert image.stat().st_size < 300_000
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_no_formula_is_left_as_text(page, site):
+    """As where a line within a formula begins with a minus, which makes it an item of a list."""
+    (article,) = BeautifulSoup((HTML / f"{page}.html").read_text(), "html.parser").select("article")
+    for other in article.select("pre, code, .math, script, style"):
+        other.decompose()
+    assert not re.search(r"\$|\\[(\[a-z]", article.get_text())
 
 
 def test_the_map_lists_the_pages_and_nothing_else(site):
