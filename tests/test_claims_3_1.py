@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from mslbook.claims import FAILS, HOLDS, RESERVED, networks
+from mslbook.claims import FAILS, HOLDS, RESERVED
 from mslbook.claims import section_3_1 as claims
+from mslbook.claims.claim import of_each
 from mslbook.experiments.descent_lines import late, lines, oscillating, spectrum
 from mslbook.experiments.recording import Recording
 
@@ -141,14 +142,13 @@ def test_what_the_lines_are_decides_the_verdict(measure, bowl, changed, verdict)
     assert other != number
 
 
-def test_a_row_has_the_weakest_verdict_of_its_networks(monkeypatch):
+def test_a_row_has_the_weakest_verdict_of_its_networks():
     runs = {"first": run_on(slower), "second": run_on(one_sided), "third": run_on(faster)}
-    monkeypatch.setattr(networks, "recordings", lambda: runs)
-    number, verdict = networks.of_each(claims._subquadratic)
+    number, verdict = of_each(lambda: runs, claims._subquadratic)
     assert verdict == FAILS
     assert all(sign in number for sign in ("first ✓", "second ≈", "third ✗"))
     del runs["third"]
-    assert networks.of_each(claims._subquadratic)[1] == RESERVED
+    assert of_each(lambda: runs, claims._subquadratic)[1] == RESERVED
 
 
 def test_where_a_line_is_nowhere_sharper_than_its_bottom():

@@ -25,6 +25,19 @@ def weakest(verdicts):
     return max(verdicts, key=(HOLDS, RESERVED, FAILS).index)
 
 
+def of_each(runs, measure):
+    """What `measure` says of each run, with the sign of its verdict; and the weakest verdict.
+
+    ``runs()`` returns recordings by their names, ``measure(run)`` a number as text and a verdict.
+    """
+    numbers, verdicts = [], []
+    for name, run in runs().items():
+        number, verdict = measure(run)
+        numbers.append(f"{name} {SIGNS[verdict]} {number}")
+        verdicts.append(verdict)
+    return "; ".join(numbers), weakest(verdicts)
+
+
 @dataclass(frozen=True)
 class Claim:
     """One claim of the paper and the function that puts it to the test.

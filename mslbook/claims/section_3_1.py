@@ -7,9 +7,8 @@ from functools import partial
 
 import numpy as np
 
-from mslbook.claims.claim import FAILS, HOLDS, RESERVED, Claim, graded
-from mslbook.claims.networks import of_each
-from mslbook.experiments.descent_lines import late, lines
+from mslbook.claims.claim import FAILS, HOLDS, RESERVED, Claim, graded, of_each
+from mslbook.experiments.descent_lines import late, lines, recordings
 
 MOST = 0.9  # of the lines
 
@@ -100,7 +99,7 @@ CLAIMS = (
         "journal 3.1, preprint 3.1",
         "the line along the gradient is the landscape that descent sees",
         "—",
-        partial(of_each, _sees),
+        partial(of_each, recordings, _sees),
         "the line at one step and the next loss agree to the rounding of a sum, 1e-4",
         HOLDS,
     ),
@@ -109,7 +108,7 @@ CLAIMS = (
         "journal fig. 3.1, preprint fig. 2",
         "when the loss hardly falls any more, descent oscillates around a minimum",
         "—",
-        partial(of_each, _oscillates),
+        partial(of_each, recordings, _oscillates),
         "the minimum half-way to the next iterate, within 0.1; a loss that falls by 5 % at most",
         RESERVED,
     ),
@@ -118,7 +117,7 @@ CLAIMS = (
         "journal fig. 3.1, preprint fig. 2",
         "around the minimum the line along the gradient is convex",
         "—",
-        partial(of_each, _convex),
+        partial(of_each, recordings, _convex),
         "on 90 % of the lines; with a reservation if only as far as one step goes",
         RESERVED,
     ),
@@ -127,7 +126,7 @@ CLAIMS = (
         "journal fig. 3.1, preprint fig. 2",
         "it grows more slowly than a quadratic, as its second differences show",
         "exponents below 2",
-        partial(of_each, _subquadratic),
+        partial(of_each, recordings, _subquadratic),
         "exponent below 2 and a curvature that falls by a tenth, on both sides of 90 % of the "
         "lines; with a reservation if on one side of most",
         RESERVED,
@@ -137,7 +136,7 @@ CLAIMS = (
         "journal 3.1, preprint 3.1",
         "the learning rate is too large close to the minimum and not farther out",
         "2/η between",
-        partial(of_each, _explains),
+        partial(of_each, recordings, _explains),
         "curvature above 2/η at the minimum, below it on both walls; with a reservation if only in "
         "some quarters of the run, or on one wall",
         FAILS,
@@ -147,7 +146,7 @@ CLAIMS = (
         "journal 3.1, preprint 3.1",
         "so descent can only oscillate at a certain level, and need not blow up",
         "—",
-        partial(of_each, _bounded),
+        partial(of_each, recordings, _bounded),
         "sharper than 2/η at 90 % of the probes, and never above the first loss",
         HOLDS,
     ),
@@ -156,7 +155,7 @@ CLAIMS = (
         "journal 3.1, preprint 3.1",
         "the quadratic approximation holds in a very small region only",
         "—",
-        partial(of_each, _small_region),
+        partial(of_each, recordings, _small_region),
         "the curvature is off by a tenth within one step of the minimum",
         HOLDS,
     ),
@@ -165,7 +164,7 @@ CLAIMS = (
         "journal fig. 3.1, preprint fig. 2",
         "second differences are proportional, not equal, to the second derivative",
         "—",
-        partial(of_each, _not_the_derivative),
+        partial(of_each, recordings, _not_the_derivative),
         "divided by the spacing squared, a quarter of a step, equal to 10 %; with a reservation if "
         "the middle half lies within a factor of 1.5 of another ratio",
         RESERVED,
@@ -175,7 +174,7 @@ CLAIMS = (
         "journal 2.1 and 3.1, preprint 2.1 and 3.1",
         "it is growth slower than a quadratic that causes the edge of stability",
         "—",
-        partial(of_each, _goes_with),
+        partial(of_each, recordings, _goes_with),
         "at the edge, and slower than a parabola on both sides of 90 % of the lines; with a "
         "reservation if at the edge without; it tests what goes together, not which is the cause",
         RESERVED,
