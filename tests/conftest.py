@@ -65,7 +65,7 @@ class Host(http.server.SimpleHTTPRequestHandler):
         return super().translate_path("/" + path.removeprefix(FOLDER) if inside else "/none")
 
     def send_head(self):
-        """The file compressed, or its folder's index, or the book's own page for what is missing."""
+        """The file compressed, or its folder's index, or the book's page for what is missing."""
         path = self.translate_path(self.path)
         path = os.path.join(path, "index.html") if os.path.isdir(path) else path
         found = os.path.isfile(path)
