@@ -110,7 +110,7 @@ RAW_FORMULAS = r"""[...document.querySelectorAll("article :is(p, li, td, th, h1,
 
 
 def test_it_is_accessible(visit):
-    """No serious finding of axe-core; contrasts in both themes, the order of things at both widths."""
+    """No serious finding of axe-core: contrasts in both themes, everything else at both widths."""
     if visit.view not in AUDITS:
         return
     found = AXE.run(visit.page, options=AUDITS[visit.view]).response["violations"]
