@@ -1,7 +1,9 @@
 """What the tests share: a browser, the built book on a local port, how a claim is broken."""
 
 import functools
+import gzip
 import http.server
+import io
 import os
 import shutil
 import threading
@@ -35,29 +37,60 @@ def browser():
                 "--disable-background-networking",
                 "--disable-component-update",
                 "--disable-sync",
+                # The network ends at this machine, as it does for a reader who is offline.
+                "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
             ],
         )
         yield chromium
         chromium.close()
 
 
-class QuietHandler(http.server.SimpleHTTPRequestHandler):
-    """Serves files without writing a line to stderr for each."""
+HTML = ROOT / "_build" / "html"
+FOLDER = "/a/folder/"
+
+
+@functools.cache
+def compressed(path):
+    """A file as hosts send it: text is compressed, pictures and fonts are so already."""
+    content = Path(path).read_bytes()
+    return gzip.compress(content) if path.endswith((".html", ".js", ".css", ".svg")) else content
+
+
+class Host(http.server.SimpleHTTPRequestHandler):
+    """Serves the book beneath a folder, as a static host does that is shared with others."""
+
+    def translate_path(self, path):
+        """The file behind an address; none for an address outside of the folder."""
+        inside = path.startswith(FOLDER)
+        return super().translate_path("/" + path.removeprefix(FOLDER) if inside else "/none")
+
+    def send_head(self):
+        """The file compressed, or its folder's index, or the book's page for what is missing."""
+        path = self.translate_path(self.path)
+        path = os.path.join(path, "index.html") if os.path.isdir(path) else path
+        found = os.path.isfile(path)
+        content = compressed(path if found else str(HTML / "404.html"))
+        self.send_response(200 if found else 404)
+        self.send_header("Content-Type", self.guess_type(path) if found else "text/html")
+        self.send_header("Content-Length", str(len(content)))
+        if content[:2] == b"\x1f\x8b":
+            self.send_header("Content-Encoding", "gzip")
+        self.end_headers()
+        return io.BytesIO(content)
 
     def log_message(self, *args):
-        pass
+        """Write no line to stderr for each file."""
 
 
 @pytest.fixture(scope="session")
 def site():
-    """The address of the built book, served on a free local port."""
-    html = ROOT / "_build" / "html"
-    if not (html / "index.html").exists():
+    """The address of the built book, served from a folder on a free local port."""
+    if not (HTML / "index.html").exists():
         unavailable("the book is not built: run `make book` first")
-    handler = functools.partial(QuietHandler, directory=html)
+    handler = functools.partial(Host, directory=HTML)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield f"http://127.0.0.1:{server.server_port}{FOLDER}".rstrip("/")
         server.shutdown()
 
 

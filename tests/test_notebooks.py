@@ -71,7 +71,7 @@ def notebook(path):
 
 def test_every_chapter_of_the_book_has_both_twins():
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
-    pages = [chapter["file"] for part in toc["parts"] for chapter in part["chapters"]]
+    pages = [toc["root"], *(page["file"] for part in toc["parts"] for page in part["chapters"])]
     chapters = {Path(page).name for page in pages if page.startswith("notebooks/")}
     paired = {
         text.stem

@@ -13,7 +13,7 @@ SHOWN = {
     "theorem, without formulas around": ("book/reference/theory", "#lemma-4-1", ".proof mjx-mi"),
     "equation": ("notebooks/4_3_general_setting", "#eq-4-5", ".math mjx-container"),
     "section": ("notebooks/4_2_many_dimensions", "#one-dimension", "h1 + p"),
-    "page": ("book/intro", "7_summary.html", "h1 + p"),
+    "page": ("notebooks/intro", "7_summary.html", "h1 + p"),
     "citation": ("notebooks/2_1_edge_of_stability", "references.html#", ".citation a"),
     "function": ("book/reference/probes", "#mslbook.probes.growth", "dt + p"),
 }

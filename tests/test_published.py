@@ -1,10 +1,7 @@
 """What the world sees of the built book: cards, the map of the site, and wrong addresses."""
 
-import functools
 import re
-import threading
 import xml.etree.ElementTree as xml
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -47,60 +44,29 @@ def test_the_map_lists_the_pages_and_nothing_else(site):
     assert sorted(place.text for place in places) == sorted(f"{PUBLISHED}{p}.html" for p in PAGES)
 
 
-class Host(SimpleHTTPRequestHandler):
-    """Serves the book beneath a folder, and its own page for whatever is not there."""
-
-    folder = "/a/folder/"
-
-    def translate_path(self, path):
-        """The file behind an address; none for an address outside of the folder."""
-        inside = path.startswith(self.folder)
-        return super().translate_path("/" + path.removeprefix(self.folder) if inside else "/none")
-
-    def send_error(self, code, *args):
-        """As static hosts do: the page 404.html, with the status."""
-        page = (HTML / "404.html").read_bytes()
-        self.send_response(code)
-        self.send_header("Content-Type", "text/html")
-        self.end_headers()
-        self.wfile.write(page)
-
-    def log_message(self, *args):
-        """Nothing."""
-
-
-@pytest.fixture
-def host(site):
-    handler = functools.partial(Host, directory=HTML)
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}{Host.folder}"
-        server.shutdown()
-
-
 @pytest.mark.parametrize("address", ["nothing.html", "notebooks/nothing", "book/deep/nothing/"])
-def test_a_wrong_address_leads_home_from_any_folder(browser, host, address):
+def test_a_wrong_address_leads_home_from_any_folder(browser, site, address):
     page = browser.new_page()
     wrong = []
     page.on("response", lambda reply: reply.ok or wrong.append(reply.url))
-    page.on("request", lambda asked: asked.url.startswith(host) or wrong.append(asked.url))
+    page.on("request", lambda asked: asked.url.startswith(site) or wrong.append(asked.url))
     page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.goto(host + address, wait_until="networkidle")
-    assert wrong == [host + address]
+    page.goto(f"{site}/{address}", wait_until="networkidle")
+    assert wrong == [f"{site}/{address}"]
 
     wrong.clear()
     page.get_by_role("link", name="home page").click()
-    page.wait_for_url(f"{host}{TOC['root']}.html", wait_until="networkidle")
+    page.wait_for_url(f"{site}/{TOC['root']}.html", wait_until="networkidle")
     assert wrong == []
     page.close()
 
 
-def test_a_link_shows_its_target_in_any_folder(browser, host):
+def test_a_link_shows_its_target_in_any_folder(browser, site):
     page = browser.new_page()
     wrong = []
     page.on("response", lambda reply: reply.ok or wrong.append(reply.url))
-    page.on("request", lambda asked: asked.url.startswith(host) or wrong.append(asked.url))
-    page.goto(f"{host}book/reference/theory.html", wait_until="networkidle")
+    page.on("request", lambda asked: asked.url.startswith(site) or wrong.append(asked.url))
+    page.goto(f"{site}/book/reference/theory.html", wait_until="networkidle")
     page.locator("article a.internal[href$='#lemma-4-1']").first.hover()
     page.locator("#preview mjx-container").first.wait_for()
     assert wrong == []

@@ -1,0 +1,240 @@
+"""Every page of the built book in a browser: wide and narrow, light and dark, mouse and touch."""
+
+import functools
+import itertools
+from pathlib import Path
+from urllib.parse import unquote, urljoin, urlsplit
+
+import nbformat
+import pytest
+import yaml
+from axe_playwright_python.sync_playwright import Axe
+from bs4 import BeautifulSoup
+
+pytestmark = pytest.mark.browser
+
+ROOT = Path(__file__).resolve().parent.parent
+HTML = ROOT / "_build" / "html"
+TOC = yaml.safe_load((ROOT / "_toc.yml").read_text())
+PAGES = [TOC["root"], *(page["file"] for part in TOC["parts"] for page in part["chapters"])]
+WIDTHS = {"desktop": 1280, "phone": 390}
+MAX_WEIGHT = 1_500_000  # bytes of all a page loads, compressed as hosts do, with nothing cached
+
+VIEWS = [f"{width}-{theme}" for width, theme in itertools.product(WIDTHS, ["light", "dark"])]
+ONCE = VIEWS[0]
+AXE = Axe()
+
+
+class Visit:
+    """A page that is open in a browser of its own, and what went wrong on its way there."""
+
+    def __init__(self, browser, site, address, view=ONCE):
+        device, theme = view.split("-")
+        self.view, self.address, self.wrong, self.answers = view, address, [], []
+        self.context = browser.new_context(
+            viewport={"width": WIDTHS[device], "height": 900},
+            color_scheme=theme,
+            has_touch=device == "phone",
+        )
+        self.page = page = self.context.new_page()
+        page.on("console", self.hear)
+        page.on("pageerror", lambda error: self.wrong.append(f"uncaught: {error}"))
+        page.on("requestfailed", lambda asked: self.wrong.append(f"failed: {asked.url}"))
+        page.on("response", self.receive)
+        ours = (site, "data:", "blob:")
+        page.on("request", lambda asked: asked.url.startswith(ours) or self.wrong.append(asked.url))
+        page.goto(f"{site}/{address}")
+        page.evaluate("window.MathJax?.startup.promise.then(() => document.fonts.ready)")
+
+    def hear(self, message):
+        """A page of ours has nothing to say to the console."""
+        if message.type in ("error", "warning"):
+            self.wrong.append(f"{message.type}: {message.text}")
+
+    def receive(self, answer):
+        self.answers.append(answer)
+        if not answer.ok:
+            self.wrong.append(f"{answer.status}: {answer.url}")
+
+    def weight(self):
+        """Bytes of all answers together, as they were sent."""
+        sizes = [answer.request.sizes() for answer in self.answers]
+        return sum(size["responseBodySize"] + size["responseHeadersSize"] for size in sizes)
+
+
+@pytest.fixture(scope="module", params=itertools.product(PAGES, VIEWS), ids="-".join)
+def visit(request, browser, site):
+    """Every page at every width and in both themes: loaded once, for all that is asked of it."""
+    address, view = request.param
+    visit = Visit(browser, site, f"{address}.html", view)
+    yield visit
+    visit.context.close()
+
+
+@pytest.fixture
+def page(visit):
+    return visit.page
+
+
+def test_nothing_goes_wrong_and_no_other_host_is_asked(visit):
+    assert visit.wrong == []
+
+
+def test_the_page_does_not_scroll_sideways(page):
+    width = page.evaluate("document.documentElement.scrollWidth")
+    assert width <= page.viewport_size["width"], f"{width} pixels wide: the page scrolls sideways"
+
+
+def test_it_has_one_title_and_says_what_its_pictures_show(page):
+    assert page.locator("article h1").count() == 1
+    nameless = "images => images.filter(i => !i.alt.trim()).map(i => i.outerHTML.slice(0, 120))"
+    assert page.eval_on_selector_all("article img", nameless) == []
+    assert page.eval_on_selector_all("img:not([alt])", "images => images.map(i => i.src)") == []
+
+
+def test_every_formula_is_typeset(page):
+    formulas = page.locator("article .math")
+    assert page.locator("article .math:has(mjx-container)").count() == formulas.count()
+    # MathJax frames what it cannot read, and writes a macro that it does not know in red.
+    assert page.locator('mjx-merror, mjx-mtext[style*="color: red"]').count() == 0
+    assert page.evaluate(RAW_FORMULAS) == []
+
+
+# Paragraphs that still hold TeX; code may hold a dollar.
+RAW_FORMULAS = r"""[...document.querySelectorAll("article :is(p, li, td, th, h1, h2, h3)")]
+  .map(one => {
+    const copy = one.cloneNode(true);
+    for (const code of copy.querySelectorAll("code, pre, script, mjx-container")) code.remove();
+    return copy.textContent;
+  }).filter(text => /\$|\\[([a-z]/.test(text))"""
+
+
+def test_it_is_accessible(visit):
+    """No serious finding of axe-core: contrasts in both themes, everything else at both widths."""
+    if visit.view not in AUDITS:
+        return
+    found = AXE.run(visit.page, options=AUDITS[visit.view]).response["violations"]
+    grave = [one for one in found if one["impact"] in ("serious", "critical")]
+    assert [(one["id"], node["html"][:150]) for one in grave for node in one["nodes"]] == []
+
+
+AUDITS = {
+    "desktop-light": {"resultTypes": ["violations"]},
+    "desktop-dark": {"runOnly": ["color-contrast"]},
+    "phone-light": {"rules": {"color-contrast": {"enabled": False}}},
+}
+
+
+def test_demos_follow_their_sliders(visit):
+    """By keyboard, and by mouse or touch, every slider changes what its demo draws at first."""
+    demos = visit.page.locator(".msl-demo")
+    assert demos.count() == demos_stored(visit.address)
+    if visit.view not in WAYS:
+        return  # the theme changes colours alone
+    for demo in demos.all():
+        sliders = demo.locator("input[type=range]")
+        assert sliders.count() > 0
+        for slider, move in itertools.product(sliders.all(), WAYS[visit.view]):
+            demo.get_by_role("button", name="Reset").click()
+            before = demo.evaluate(DRAWING)
+            move(slider, slider.evaluate(UPPER_HALF))
+            visit.page.wait_for_function(CHANGED, arg=[demo.element_handle(), before], timeout=5000)
+
+
+def by_keyboard(slider, upper):
+    slider.press("ArrowLeft" if upper else "ArrowRight")
+
+
+def other_end(slider, upper):
+    """A point on a slider far from where it stands."""
+    box = slider.bounding_box()
+    return {"x": 4 if upper else box["width"] - 4, "y": box["height"] / 2}
+
+
+def by_mouse(slider, upper):
+    slider.click(position=other_end(slider, upper))
+
+
+def by_touch(slider, upper):
+    slider.tap(position=other_end(slider, upper))
+
+
+WAYS = {"desktop-light": [by_keyboard, by_mouse], "phone-light": [by_touch]}
+DRAWING = "demo => [...demo.querySelectorAll('canvas')].map(c => c.toDataURL()).join()"
+CHANGED = f"([demo, before]) => ({DRAWING})(demo) !== before"
+UPPER_HALF = "slider => slider.valueAsNumber > (+slider.min + +slider.max) / 2"
+
+
+def demos_stored(address):
+    """How many demos the notebook behind a page holds."""
+    notebook = ROOT / address.replace(".html", ".ipynb")
+    if not notebook.exists():
+        return 0
+    cells = nbformat.read(notebook, as_version=4).cells
+    data = [output.get("data", {}) for cell in cells for output in cell.get("outputs", [])]
+    return sum(one.get("text/plain", "").startswith("Demo(") for one in data)
+
+
+def test_it_is_light(visit):
+    assert 0 < visit.weight() < MAX_WEIGHT
+
+
+def test_the_root_leads_to_the_home_page(browser, site):
+    page = browser.new_page()
+    page.goto(f"{site}/")
+    page.wait_for_url(f"**/{TOC['root']}.html")
+    page.close()
+
+
+def test_search_finds_a_word_in_the_book_itself(browser, site):
+    visit = Visit(browser, site, "search.html?q=sharpness")
+    visit.page.locator("#search-results li a", has_text="4.1").first.wait_for()
+    assert visit.wrong == []
+    visit.context.close()
+
+
+def test_a_page_opened_as_a_file_typesets_and_draws(browser, site):
+    visit = Visit(browser, HTML.as_uri(), "notebooks/4_1_one_dimension.html")
+    test_every_formula_is_typeset(visit.page)
+    test_demos_follow_their_sliders(visit)
+    assert visit.wrong == []
+    visit.context.close()
+
+
+@functools.cache
+def parsed(file):
+    """The text of a built page as a tree."""
+    return BeautifulSoup(file.read_text(encoding="utf-8"), "html.parser")
+
+
+@functools.cache
+def anchors(file):
+    """What on a page a link can lead to."""
+    return {one["id"] for one in parsed(file).find_all(id=True)} | {""}
+
+
+def leads_nowhere(file, address):
+    """Why a link on a page is broken, or None."""
+    parts = urlsplit(urljoin(file.as_uri(), address))
+    if parts.scheme in ("http", "https"):
+        return None if "." in parts.netloc and " " not in address else "malformed"
+    if parts.scheme in ("data", "mailto"):
+        return None
+    target = Path(unquote(parts.path))
+    if target.is_dir():
+        target /= "index.html"
+    if not target.is_file() or not target.is_relative_to(HTML):
+        return "no such file"
+    if target.suffix == ".html" and unquote(parts.fragment) not in anchors(target):
+        return "no such place on the page"
+    return None
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_leads_somewhere(page, site):
+    file = HTML / f"{page}.html"
+    tree = parsed(file)
+    found = [one["href"] for one in tree.find_all(href=True)]
+    found += [one["src"] for one in tree.find_all(src=True)]
+    assert len(found) > 30
+    assert {one: why for one in found if (why := leads_nowhere(file, one))} == {}
