@@ -150,6 +150,8 @@ def test_pictures_are_our_own(notebook):
         shown = [cell.source] if cell.cell_type == "markdown" else []
         shown += [out.get("data", {}).get("text/html", "") for out in cell.get("outputs", [])]
         for text in shown:
+            drawn = r'<img [^>]*\bsrc="data:image/png;base64,[^>]*>'  # a demo's still picture
+            text = re.sub(drawn, "", text)
             assert not re.search(r"!\[|<img\b|\bsrc=[\"']?(https?:)?//", text), text
 
 
