@@ -1,6 +1,6 @@
 """Sphinx extension: the bibliography claims no role that its entries do not bear out.
 
-Docutils calls it a list, but its entries are no list items, and screen readers announce it as empty.
+Docutils calls it a list, but its entries are no list items: screen readers announce an empty list.
 """
 
 
