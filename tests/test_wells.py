@@ -67,10 +67,38 @@ def test_to_pass_by_an_exponent_of_two_on_the_way_up_is_no_plateau():
         (DISTANCES, np.exp(DISTANCES / 100), "at an end"),
         (DISTANCES[::-1], DISTANCES**2, "must increase"),
         (DISTANCES, np.where(DISTANCES > 50, np.inf, DISTANCES**2), "finite"),
-        (DISTANCES, np.ones((2, 3)), "not one line"),
+        (DISTANCES, np.ones((2, 9)), "not one line"),
         ([1, 2, 3], [2, 1, 2], "at least 9"),
     ],
 )
 def test_what_is_no_line_with_a_minimum_is_refused(distances, values, message):
     with pytest.raises(ValueError, match=message):
         scales(distances, values)
+
+
+GROWS = 3 + np.sqrt(1 + DISTANCES**2) - 1
+
+
+@pytest.mark.parametrize(
+    "values",
+    [GROWS.astype(np.float32), np.where(np.abs(DISTANCES) < 1e-2, 3.0, GROWS)],
+    ids=["single precision", "a bottom that is flat"],
+)
+def test_what_rounding_hides_near_the_bottom_makes_no_well(values):
+    found, exact = scales(DISTANCES, values), scales(DISTANCES, GROWS)
+    np.testing.assert_allclose(found.separations, exact.separations, rtol=0.02)
+    np.testing.assert_allclose(found.dips, exact.dips, atol=0.02)
+    assert found.value == pytest.approx(3, abs=1e-4)
+
+
+def test_of_equally_low_values_the_middle_one_is_the_minimum():
+    assert scales(DISTANCES, np.maximum(np.abs(DISTANCES - 1) - 1, 0)).minimum == pytest.approx(
+        1, abs=0.1
+    )
+
+
+def test_losses_of_half_precision_are_refused():
+    with pytest.raises(ValueError, match="drown in rounding: measure in double"):
+        scales(DISTANCES, GROWS.astype(np.float16))
+    with pytest.raises(TypeError, match="must be real numbers"):
+        scales(DISTANCES, GROWS + 0j)

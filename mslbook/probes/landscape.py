@@ -16,7 +16,7 @@ import numpy as np
 from array_api_compat import array_namespace, device, is_array_api_obj
 
 from mslbook.losses.protocol import as_point
-from mslbook.probes.points import one_point, precision, real_numbers
+from mslbook.probes.points import finite_row, one_point, precision, real_numbers, values_along
 
 PARALLEL = 1e-3  # the sine of the angle below which two directions span no plane
 ORDER = 6  # of the differences that leave of a smooth line its rounding alone
@@ -54,7 +54,7 @@ def line(loss, theta, direction, distances):
     """
     xp, theta = one_point(loss, theta)
     unit = _unit(xp, theta, direction)
-    return _values(loss, theta, unit, _row("distances", distances))
+    return _values(loss, theta, unit, finite_row("distances", distances))
 
 
 def plane(loss, theta, directions, first, second, progress=False):
@@ -74,7 +74,7 @@ def plane(loss, theta, directions, first, second, progress=False):
     if len(directions) != 2:
         raise ValueError(f"a plane has two directions, not {len(directions)}")
     u, w = (_unit(xp, theta, direction) for direction in directions)
-    first, second = _row("first", first), _row("second", second)
+    first, second = finite_row("first", first), finite_row("second", second)
     if float(xp.linalg.vector_norm(w - xp.sum(u * w) * u)) < PARALLEL:
         raise ValueError("the two directions are parallel and span no plane: choose another one")
     if progress:
@@ -169,7 +169,7 @@ def second_difference(values, spacing):
     >>> second_difference([9.0, 4.0, 1.0, 0.0, 1.0], spacing=0.5)
     array([8., 8., 8.])
     """
-    values, spacing = _lines(values, least=3), _spacing(spacing)
+    values, spacing = values_along(values, least=3), _spacing(spacing)
     bends = np.diff(values.astype(float), 2, axis=-1)
     scatter = _scatter(values)
     # What scatters by much more than the last digits is rugged at this spacing, not rounded.
@@ -201,7 +201,7 @@ def rounding(values, spacing):
     >>> 1e-4 < rounding(values.astype(np.float32), spacing) < 1e-2
     True
     """
-    values, spacing = _lines(values, least=ORDER + 3), _spacing(spacing)
+    values, spacing = values_along(values, least=ORDER + 3), _spacing(spacing)
     return _amplified(_scatter(values), 2) / spacing**2
 
 
@@ -274,7 +274,7 @@ def growth(distances, values):
     >>> growth(distances, line(PseudoHuber(), 0.0, 1.0, distances))
     Growth(minimum 0 at 0, curvature 0.996, exponents 1.3 | 1.21, drops 0.27 | 0.27)
     """
-    distances, values = _row("distances", distances), _lines(values, least=ORDER + 3)
+    distances, values = finite_row("distances", distances), values_along(values, least=ORDER + 3)
     if values.shape != distances.shape:
         raise ValueError(
             f"{len(distances)} distances do not go with values of shape {values.shape}: "
@@ -400,32 +400,6 @@ def _unit(xp, theta, direction):
         raise ValueError("the direction is 0 everywhere: it points nowhere")
     direction = direction / largest  # or its square could leave the range
     return direction / xp.linalg.vector_norm(direction)
-
-
-def _row(name, numbers):
-    """A row of finite numbers as NumPy floats."""
-    row = np.asarray(real_numbers(name, numbers).tolist(), dtype=float)
-    if row.ndim != 1 or not row.size:
-        raise ValueError(f"{name} must be a row of at least one number, not of shape {row.shape}")
-    if not np.isfinite(row).all():
-        raise ValueError(f"{name} must be finite, without inf or nan")
-    return row
-
-
-def _lines(values, least):
-    """Values along lines as a NumPy array of their own precision."""
-    values = real_numbers("the values", values)
-    xp = array_namespace(values)
-    floating = xp.isdtype(values.dtype, "real floating")
-    dtype = precision(values) if floating else float
-    values = np.asarray(values.tolist() if hasattr(values, "detach") else values, dtype=dtype)
-    if values.ndim < 1 or values.shape[-1] < least:
-        raise ValueError(
-            f"give at least {least} values along the last axis, not the shape {values.shape}"
-        )
-    if not (values.size and np.isfinite(values).all()):
-        raise ValueError("some values are not finite: take a shorter range of distances")
-    return values
 
 
 def _spacing(spacing):

@@ -73,6 +73,32 @@ def precision(array):
     return np.dtype(f"float{facts.bits}")
 
 
+def finite_row(name, numbers):
+    """A row of finite numbers as NumPy floats."""
+    row = np.asarray(real_numbers(name, numbers).tolist(), dtype=float)
+    if row.ndim != 1 or not row.size:
+        raise ValueError(f"{name} must be a row of at least one number, not of shape {row.shape}")
+    if not np.isfinite(row).all():
+        raise ValueError(f"{name} must be finite, without inf or nan")
+    return row
+
+
+def values_along(values, least):
+    """Values along lines as a NumPy array of their own precision."""
+    values = real_numbers("the values", values)
+    xp = array_namespace(values)
+    floating = xp.isdtype(values.dtype, "real floating")
+    dtype = precision(values) if floating else float
+    values = np.asarray(values.tolist() if hasattr(values, "detach") else values, dtype=dtype)
+    if values.ndim < 1 or values.shape[-1] < least:
+        raise ValueError(
+            f"give at least {least} values along the last axis, not the shape {values.shape}"
+        )
+    if not (values.size and np.isfinite(values).all()):
+        raise ValueError("some values are not finite: take a shorter range of distances")
+    return values
+
+
 def hessian_at(loss, point):
     """The Hessian at `point` as a function of a flat vector, its graph reused if it has one.
 

@@ -4,7 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mslbook.probes.points import finite_row, values_along
+
 CLEAR = 3  # spacings from the minimum, nearer than which its own error would count
+ROUNDING = 100  # times the precision of the losses that a rise must be, to be told to a hundredth
 LEVEL = 0.2  # from the exponent 2, within which the curvature stands on a plateau
 
 
@@ -76,11 +79,14 @@ def scales(distances, values):
     section 3.2). Linear axes show nothing of this: on them every line is flat up to a tenth of the
     range.
 
-    The minimum is the vertex of the parabola through the lowest value and its neighbours; distances
-    so small that its own error would count are left out.
+    The minimum is the vertex of the parabola through the lowest value, the middle one if there are
+    several, and the nearest on either side that are clearly above it. Distances so small that the
+    error of its place, or the rounding of the losses, would count are left out: the fewer digits
+    the losses have, the farther out the answer begins, so give `line` a point and a loss of double
+    precision.
 
-    Raises ``ValueError`` for what is not such a line, and if its lowest value is at an end or next
-    to one.
+    Raises ``ValueError`` for what is not such a line, for half precision, and if its lowest value
+    is at an end or next to one.
 
     >>> from mslbook.losses import Quadratic, two_valleys
     >>> from mslbook.probes import line
@@ -94,18 +100,23 @@ def scales(distances, values):
     >>> np.round(found.dips, 1), found.plateaus  # a clear dip, and no second plateau up to here
     (array([0.7, 0.7]), (1.0, 1.0))
     """
-    distances, values = np.asarray(distances, dtype=float), np.asarray(values, dtype=float)
-    if distances.ndim != 1 or distances.shape != values.shape or len(distances) < 2 * CLEAR + 3:
+    distances, values = finite_row("distances", distances), values_along(values, least=1)
+    if distances.shape != values.shape or len(distances) < 2 * CLEAR + 3:
         raise ValueError(
             f"distances of shape {distances.shape} and losses of shape {values.shape} are not "
             f"one line: give two rows of the same length, at least {2 * CLEAR + 3}"
         )
-    if not (np.all(np.diff(distances) > 0) and np.isfinite([distances, values]).all()):
-        raise ValueError("distances must increase, and all numbers be finite: take a shorter range")
-    lowest = int(values.argmin())
-    if not CLEAR < lowest < len(values) - 1 - CLEAR:
+    if not np.all(np.diff(distances) > 0):
+        raise ValueError("distances must increase")
+    values, precision = values.astype(float), float(np.finfo(values.dtype).eps)
+    (ties,) = np.nonzero(values == values.min())
+    middle = (distances[ties[0]] + distances[ties[-1]]) / 2
+    lowest = int(ties[abs(distances[ties] - middle).argmin()])
+    clear = values > values[lowest] + ROUNDING * precision * abs(values[lowest])
+    before, beyond = np.flatnonzero(clear[:lowest]), lowest + np.flatnonzero(clear[lowest:])
+    if not (len(before) > CLEAR and len(beyond) > CLEAR):
         raise ValueError("the lowest value is at an end: take a wider range, or another line")
-    near = slice(lowest - 1, lowest + 2)
+    near = [before[-1], lowest, beyond[0]]
     constant, slope, square = np.polynomial.polynomial.polyfit(
         distances[near] - distances[lowest], values[near], 2
     )
@@ -115,8 +126,8 @@ def scales(distances, values):
     for way in (-1, 1):
         away, rise = way * (distances - minimum)[::way], (values - value)[::way]
         first = np.searchsorted(away, max(np.sort(abs(away))[CLEAR], abs(minimum)))
-        away, rise = away[first:], rise[first:]
-        sides.append((away, 2 * rise / away**2))
+        first += np.argmax(clear[::way][first:])
+        sides.append((away[first:], 2 * rise[first:] / away[first:] ** 2))
     away, bends = zip(*sides, strict=True)
     return Scales(float(minimum), float(value), away, bends)
 
