@@ -79,8 +79,8 @@ def scales(distances, values):
     section 3.2). Linear axes show nothing of this: on them every line is flat up to a tenth of the
     range.
 
-    The minimum is the vertex of the parabola through the lowest value, the middle one if there are
-    several, and the nearest on either side that are clearly above it. Distances so small that the
+    The minimum is the vertex of the parabola through the lowest value and its neighbours; where
+    several values are equally low, it is in their middle. Distances so small that the
     error of its place, or the rounding of the losses, would count are left out: the fewer digits
     the losses have, the farther out the answer begins, so give `line` a point and a loss of double
     precision.
@@ -110,18 +110,11 @@ def scales(distances, values):
         raise ValueError("distances must increase")
     values, precision = values.astype(float), float(np.finfo(values.dtype).eps)
     (ties,) = np.nonzero(values == values.min())
-    middle = (distances[ties[0]] + distances[ties[-1]]) / 2
-    lowest = int(ties[abs(distances[ties] - middle).argmin()])
-    clear = values > values[lowest] + ROUNDING * precision * abs(values[lowest])
-    before, beyond = np.flatnonzero(clear[:lowest]), lowest + np.flatnonzero(clear[lowest:])
+    clear = values > values.min() + ROUNDING * precision * abs(values.min())
+    before, beyond = np.flatnonzero(clear[: ties[0]]), np.flatnonzero(clear[ties[-1] :])
     if not (len(before) > CLEAR and len(beyond) > CLEAR):
         raise ValueError("the lowest value is at an end: take a wider range, or another line")
-    near = [before[-1], lowest, beyond[0]]
-    constant, slope, square = np.polynomial.polynomial.polyfit(
-        distances[near] - distances[lowest], values[near], 2
-    )
-    minimum = distances[lowest] - slope / (2 * square)
-    value = constant - slope**2 / (4 * square)
+    minimum, value = _bottom(distances, values, ties)
     sides = []
     for way in (-1, 1):
         away, rise = way * (distances - minimum)[::way], (values - value)[::way]
@@ -130,6 +123,17 @@ def scales(distances, values):
         sides.append((away[first:], 2 * rise[first:] / away[first:] ** 2))
     away, bends = zip(*sides, strict=True)
     return Scales(float(minimum), float(value), away, bends)
+
+
+def _bottom(distances, values, ties):
+    """Where the minimum is, and the loss there, for the indices of the lowest values."""
+    if len(ties) > 2:
+        return (distances[ties[0]] + distances[ties[-1]]) / 2, values[ties[0]]
+    near, lowest = slice(ties[0] - 1, ties[0] + 2), distances[ties[0]]
+    constant, slope, square = np.polynomial.polynomial.polyfit(
+        distances[near] - lowest, values[near], 2
+    )
+    return lowest - slope / (2 * square), constant - slope**2 / (4 * square)
 
 
 def _plateau(away, exponents):
