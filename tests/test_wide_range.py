@@ -96,6 +96,36 @@ def test_stopped_it_goes_on_to_the_same_numbers(tmp_path, monkeypatch, found):
     assert_identical(recording.load(path), found)
 
 
+def test_a_run_killed_between_two_lines_draws_none_of_them_twice(tmp_path, monkeypatch, found):
+    shrink(monkeypatch)
+    drawn, line = [], wide_range.line
+
+    def counted(*of):
+        drawn.append(of)
+        if len(drawn) == 8:  # the third line of the second point
+            raise KeyboardInterrupt
+        return line(*of)
+
+    monkeypatch.setattr(wide_range, "line", counted)
+    with pytest.raises(KeyboardInterrupt):
+        experiments.run("fig3_2_landscape", folder=tmp_path, progress=False)
+    path = experiments.run("fig3_2_landscape", folder=tmp_path, progress=False)
+    assert_identical(recording.load(path), found)
+    assert len(drawn) == 8 + 15 - 7
+
+
+def test_a_line_of_another_run_is_drawn_anew(tmp_path):
+    drawn, points = [], (torch.zeros(2), torch.ones(2))
+
+    def line(*_):
+        drawn.append(len(drawn))
+        return np.array(drawn[-1])
+
+    identities = {"lr": 0.1}, {"lr": 0.1}, {"lr": (0.2,)}, {"lr": (0.2,)}
+    kept = [wide_range.kept(tmp_path, identity, line, *points) for identity in identities]
+    assert kept == [0, 0, 1, 1]
+
+
 @pytest.mark.parametrize("size", experiments.SIZES)
 @pytest.mark.parametrize("name", ["fig3_2_landscape", "fig3_2_normalised"])
 def test_settings_fit_together(name, size):

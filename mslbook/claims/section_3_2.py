@@ -37,14 +37,14 @@ def _lines(recipe, *names):
 def convex(distances, losses):
     """Whether the slope rises outwards from the minimum of a line, the scatter of kinks aside.
 
-    Nearer than a thousandth of the range, a hundredth of the length of the parameters, lies the
-    smaller domain, that of figure 3.1.
+    It is judged beyond a thousandth of the range, a hundredth of the length of the parameters:
+    nearer lies the smaller domain, that of figure 3.1.
     """
     found = scales(distances, losses)
     for away, bends in zip(found.distances, found.curvatures, strict=True):
-        far = away > distances[-1] / 1000
-        slopes = np.diff((bends * away**2)[far]) / np.diff(away[far])
-        if np.any(slopes < (1 - KINKS) * np.maximum.accumulate(slopes)):
+        slopes = np.diff(bends * away**2) / np.diff(away)
+        falls = slopes < (1 - KINKS) * np.maximum.accumulate(slopes)
+        if np.any(falls & (away[1:] > distances[-1] / 1000)):
             return False
     return True
 
@@ -189,7 +189,7 @@ WELL = (
     "a line at whose end C still falls does not show it"
 )
 
-ANGLE = f"{APART}° holds, half of it with a reservation; in all three settings"
+ANGLE = f"{APART}° holds, half of it with a reservation; the least of all three settings"
 
 CLAIMS = (
     Claim(
@@ -198,7 +198,8 @@ CLAIMS = (
         "in a larger domain the loss inevitably behaves in a non-convex way",
         "—",
         _non_convex,
-        "ten per cent of a slope, for the kinks of ReLU; all lines",
+        "ten per cent of a slope, for the kinks of ReLU; beyond a hundredth of the length of the "
+        "parameters; all lines",
         RESERVED,
     ),
     Claim(
@@ -231,7 +232,8 @@ CLAIMS = (
     Claim(
         "3.2-filtered-well",
         "journal fig. 3.2 middle, preprint fig. 3 middle",
-        "so it does along a random direction brought to the scale of the network's filters",
+        "so it does if its random direction was brought to the scale of the network's filters, which "
+        "it does not say",
         "—",
         _along_filtered_directions,
         WELL,

@@ -30,11 +30,11 @@ RECIPES = {
     ),
     "fig2_1_right_cross_entropy": (
         "mslbook.experiments.learning_rate_decay:CROSS_ENTROPY",
-        "fig2_1_right with cross-entropy, and nothing else changed",
+        "fig2_1_right with the cross-entropy instead, one seed",
     ),
     "fig2_1_right_minibatches": (
         "mslbook.experiments.learning_rate_decay:MINIBATCHES",
-        "fig2_1_right with minibatches, and nothing else changed",
+        "fig2_1_right with minibatches instead, so with more steps in an epoch, one seed",
     ),
     "fig3_1_vgg11": (
         "mslbook.experiments.gradient_direction:VGG11",
@@ -71,11 +71,11 @@ RECIPES = {
     ),
     "fig3_2_paths_cross_entropy": (
         "mslbook.experiments.decay_paths:PATHS_CROSS_ENTROPY",
-        "fig3_2_paths with cross-entropy, and nothing else changed",
+        "fig3_2_paths with the cross-entropy instead",
     ),
     "fig3_2_paths_minibatches": (
         "mslbook.experiments.decay_paths:PATHS_MINIBATCHES",
-        "fig3_2_paths with minibatches, and nothing else changed",
+        "fig3_2_paths with minibatches instead, so with more steps in an epoch",
     ),
     "sec6_norms": (
         "mslbook.experiments.picture_norms:NORMS",

@@ -64,10 +64,10 @@ def record(name, chosen, pictures, size, device, folder, progress):
 
     At the last iterate, the losses at ``fine_steps`` (201,) along the line of descent,
     ``fine``, and along the top eigenvector pointing downhill, ``fine_top``, each (201,), both
-    in units of the step, whose length is ``step_length`` (); what rounding adds to their second
-    differences per unit of the parameters squared (a standard deviation), ``fine_rounding`` and
-    ``fine_top_rounding`` (); the spectral density's ``density_nodes`` and ``density_weights``
-    (4, products). For a network with BatchNorm, what its other mode would have reported, with
+    in units of the step, whose length is ``step_length`` (); the scatter of their second
+    differences per unit of the parameters squared (a standard deviation), of rounding and of kinks
+    together, ``fine_rounding`` and ``fine_top_rounding`` (); the spectral density's
+    ``density_nodes`` and ``density_weights`` (4, products). For a network with BatchNorm, what its other mode would have reported, with
     the statistics frozen: ``frozen_fine`` (201,) along the same line of descent with
     ``frozen_fine_rounding`` (), and ``frozen_sharpness`` ().
     """

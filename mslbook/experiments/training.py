@@ -156,7 +156,7 @@ def resume(loss, path, identity, start=None):
 
     Raises ``ValueError`` for a checkpoint that is damaged or of another run.
     """
-    path, identity = Path(path), _plain(identity)
+    path, identity = Path(path), plain(identity)
     if not path.is_file():
         return _branch(start) if start else Training(step=0, theta=loss.point)
     try:
@@ -184,7 +184,7 @@ def resume(loss, path, identity, start=None):
     )
 
 
-def _plain(identity):
+def plain(identity):
     """An identity as JSON gives it back."""
     try:
         return json.loads(json.dumps(dict(identity)))

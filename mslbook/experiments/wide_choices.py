@@ -11,7 +11,7 @@ import numpy as np
 
 from mslbook.experiments.gradient_choices import CHOICES, Trainings
 from mslbook.experiments.recipes import Recipe
-from mslbook.experiments.wide_range import measure, wide
+from mslbook.experiments.wide_range import kept, measure, wide
 
 VERSION = 1
 
@@ -29,9 +29,9 @@ def record(name, chosen, pictures, size, device, folder, progress):
     for choice in chosen.choices:
         loss = trainings.loss(choice)
         distances, end = wide(float(loss.point.norm())), (choice.steps,)
-        training = trainings.run(
-            choice, loss, end, partial(measure, loss, distances, progress), progress
-        )
+        keep = partial(kept, folder, trainings.identity | {"choice": choice.name})
+        lines = partial(measure, loss, distances, keep, progress)
+        training = trainings.run(choice, loss, end, lines, progress)
         found = {"lr": choice.lr, "losses": np.array(training.losses, dtype=np.float32)}
         found |= {"distances": distances} | {row: at[-1] for row, at in training.rows.items()}
         arrays |= {f"{choice.name}.{row}": np.asarray(its) for row, its in found.items()}

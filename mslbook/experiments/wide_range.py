@@ -13,8 +13,9 @@ import torch
 from mslbook.descent import iterate
 from mslbook.experiments.pictures import convolutional_loss, identify
 from mslbook.experiments.recipes import Recipe, by_size
-from mslbook.experiments.recording import environment
-from mslbook.experiments.training import accuracy, progress_bar, train
+from mslbook.experiments.recording import environment, fingerprint, load, save
+from mslbook.experiments.training import accuracy, plain, progress_bar, train
+from mslbook.losses import distributed
 from mslbook.models import vgg11
 from mslbook.probes import filter_normalised, line, random_direction, sharpness
 
@@ -72,7 +73,7 @@ def record(name, chosen, pictures, size, device, folder, progress):
         partial(iterate, lr=chosen.lr),
         chosen.points[-1],
         probes=chosen.points,
-        measure=partial(measure, loss, distances, progress),
+        measure=partial(measure, loss, distances, partial(kept, folder, identity), progress),
         checkpoint=folder / "checkpoint.npz",
         identity=identity | {"seed": SEED},
         label=f"VGG11, η = {chosen.lr:g}",
@@ -102,14 +103,31 @@ def record(name, chosen, pictures, size, device, folder, progress):
     return arrays, provenance
 
 
+def kept(folder, identity, losses, theta, direction):
+    """``losses(theta, direction)``, an array, from the file of a run that was killed behind it.
+
+    The lines through one point take long, so that a run that goes on draws none of them twice.
+    """
+    points = (tensor.cpu().numpy() for tensor in (theta, direction))
+    path, identity = folder / f"line-{fingerprint(*points)}.npz", plain(identity)
+    distributed.wait_for_all()  # so that all processes find the file, or none
+    if path.is_file() and (found := load(path)).provenance == identity:
+        return found["losses"]
+    found = losses(theta, direction)
+    if distributed.rank() == 0:
+        save(path, {"losses": found}, identity)
+    distributed.wait_for_all()
+    return found
+
+
 def wide(length):
     """Distances on either side of 0, (D,), in decades up to `REACH` times a length."""
     away = REACH * length * np.geomspace(10.0**-DECADES, 1, DECADES * PER_DECADE + 1)
     return np.concatenate([-away[::-1], [0.0], away])
 
 
-def measure(loss, distances, progress, step, theta, carry):
-    """All lines through one point."""
+def measure(loss, distances, keep, progress, step, theta, carry):
+    """All lines through one point, each of them kept by ``keep(losses, theta, direction)``."""
     grad, double = loss.grad(theta), loss.to(dtype=torch.float64)
     random = [random_direction(theta, seed) for seed in range(RANDOM)]
     filtered = [filter_normalised(loss, theta, direction) for direction in random]
@@ -117,7 +135,9 @@ def measure(loss, distances, progress, step, theta, carry):
 
         def losses(direction):
             bar.update()
-            return line(double, theta.double(), direction.double(), distances)
+            return keep(
+                lambda *of: line(double, *of, distances), theta.double(), direction.double()
+            )
 
         row = {
             "descent": losses(-grad),
