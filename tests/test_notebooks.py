@@ -32,9 +32,7 @@ DIGEST = re.compile(r"^digest \| .+ \| .*\d", re.MULTILINE)
 RAW = {
     "an anchor of MyST": re.compile(r"^\([\w-]+\)=", re.MULTILINE),
     "a directive in a colon fence": re.compile(r"^\s*:::+", re.MULTILINE),
-    "a link to no file": re.compile(
-        r"\]\((?!https?:|#|\w+\.ipynb\b|\.\./book/\w+\.md\b)(?!\w+\d{4}\w*\))"
-    ),
+    "a link to no file": re.compile(r"\]\((?!https?:|#|\w+\.ipynb\b|\.\./book/\w+\.md\b)"),
     "a directive in a backtick fence": re.compile(r"^\s*(```+|~~~+)\s*\{", re.MULTILINE),
     "a role": re.compile(r"(?<!`)\{[a-z][a-z:-]*\}`"),
     "a labelled equation": re.compile(r"\$\$\s*\([\w-]+\)\s*$|\\label\{", re.MULTILINE),

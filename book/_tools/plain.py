@@ -4,8 +4,8 @@ What MyST has a syntax of its own for is written in a way that Jupyter, Colab an
 
 - an anchor, as `<a id="eq-4-1"></a>` on a line of its own;
 - a theorem, as a quotation that begins with `**Theorem** (its title).`, and so a note in a box;
-- a link to an anchor of another chapter, as `[text](4_1_one_dimension.ipynb#eq-4-1)`, and of the
-  same chapter, as `[text](#eq-4-1)`.
+- a link to an anchor of another chapter, as `[text](4_1_one_dimension.ipynb#eq-4-1)`, of the same
+  chapter, as `[text](#eq-4-1)`, and to a cited work, as `[text](../book/references.md#cohen2021)`.
 """
 
 import json
@@ -14,7 +14,7 @@ import re
 ANCHOR = re.compile(r'^<a id="([\w-]+)"></a>\n\n?', re.MULTILINE)
 KINDS = "Theorem|Lemma|Definition|Proposition|Corollary|Remark|Note"
 QUOTE = re.compile(rf"^> \*\*({KINDS})\*\* \((.*)\)\.\n((?:>.*\n?)+)", re.MULTILINE)
-LINK = re.compile(r"\]\((?:\w+\.ipynb)?#([\w-]+)\)")
+LINK = re.compile(r"\]\((?:\w+\.ipynb|\.\./book/references\.md)?#([\w-]+)\)")
 
 
 def as_directive(quote):

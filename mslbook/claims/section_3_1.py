@@ -152,8 +152,8 @@ CLAIMS = (
         "so descent can only oscillate at a certain level, and need not blow up",
         "—",
         partial(of_each, recordings, _bounded),
-        "sharper than 2/η at 90 % of the probes, and never above the first loss; a level, if the loss "
-        "falls by 5 % at most",
+        "sharper than 2/η at 90 % of the probes, and never above the first loss; at a level, if "
+        "the loss falls by 5 % at most",
         RESERVED,
     ),
     Claim(

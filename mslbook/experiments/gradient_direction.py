@@ -67,9 +67,9 @@ def record(name, chosen, pictures, size, device, folder, progress):
     in units of the step, whose length is ``step_length`` (); the scatter of their second
     differences per unit of the parameters squared (a standard deviation), of rounding and of kinks
     together, ``fine_rounding`` and ``fine_top_rounding`` (); the spectral density's
-    ``density_nodes`` and ``density_weights`` (4, products). For a network with BatchNorm, what its other mode would have reported, with
-    the statistics frozen: ``frozen_fine`` (201,) along the same line of descent with
-    ``frozen_fine_rounding`` (), and ``frozen_sharpness`` ().
+    ``density_nodes`` and ``density_weights`` (4, products). For a network with BatchNorm, what its
+    other mode would have reported, with the statistics frozen: ``frozen_fine`` (201,) along the
+    same line of descent with ``frozen_fine_rounding`` (), and ``frozen_sharpness`` ().
     """
     count = chosen.pictures
     identity = identify(name, VERSION, pictures, count, size, chosen, device)

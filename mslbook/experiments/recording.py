@@ -29,6 +29,28 @@ class Recording:
     def __getitem__(self, name):
         return self.arrays[name]
 
+    def about(self):
+        """Where the numbers come from, in three lines of text for a page to state.
+
+        >>> from mslbook.experiments import recorded
+        >>> print(recorded("fig3_1_vgg11", "cifar10", "reduced").about())
+        cifar10, training rows 0-999, size reduced; VGG11 of width 0.125, 145210 parameters, ...
+        half squared error, channels standardised; full-batch gradient descent, η = 0.05
+        seed 0; 2000 steps; float32 on cpu (x86_64), torch 2.15.0, 48 minutes in all
+        """
+        its = self.provenance
+        seeds, steps = its.get("seeds", its.get("seed")), its["steps"]
+        seeds = (
+            f"seeds {seeds[0]} to {seeds[-1]}" if np.size(seeds) > 1 else f"seed {np.max(seeds)}"
+        )
+        steps = " + ".join(map(str, np.atleast_1d(steps)))
+        where = f"{its.get('precision', 'float32')} on {its['device']}, torch {its['torch']}"
+        return (
+            f"{its['data']}, size {its['size']}; {its['network']}\n"
+            f"{its['loss']}; {its['optimiser']}\n"
+            f"{seeds}; {steps} steps; {where}, {its['wall_seconds'] / 60:.0f} minutes in all"
+        )
+
     def __repr__(self):
         about = self.provenance
         return f"Recording({about['recipe']} on {about['data']}, {about['size']})"
