@@ -370,6 +370,22 @@ def test_steps_that_do_not_fit(tmp_path, no_work, changes, words):
     assert everything_in(tmp_path) == []
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_is_refused(tmp_path, no_work, dtype):
+    half = network_loss().to(dtype=dtype)
+    with pytest.raises(ValueError, match="small steps drown in rounding: train in single or"):
+        train(
+            half,
+            partial(minibatch_sgd, lr=0.1),
+            3,
+            probes=(),
+            measure=None,
+            checkpoint=tmp_path / "run.npz",
+            identity={},
+        )
+    assert everything_in(tmp_path) == []
+
+
 @pytest.mark.parametrize(
     ("change", "names"),
     [

@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 from scipy.stats import t
 
-from mslbook.claims.claim import HOLDS, RESERVED, Claim, verdict
+from mslbook.claims.claim import HOLDS, RESERVED, Claim, graded, verdict
 from mslbook.descent import decays, descend
 from mslbook.experiments import recorded
 from mslbook.losses import Quadratic, Ridge, Sum
@@ -64,9 +64,8 @@ def _lower_loss():
         f"in the {BEFORE} epochs after it at most {np.max(following):.2f} × that without decay; in "
         f"the end {_listed(ratio.mean(axis=0), '{:.2f}')} × after the early and the late one"
     )
-    if np.max(following) < 1:
-        return number, verdict(np.max(ratio) < 1, RESERVED)
-    return number, verdict(False)
+    at_first, in_the_end = np.max(following) < 1, np.max(ratio) < 1
+    return number, graded(at_first and in_the_end, at_first)
 
 
 def _later_is_better():
@@ -94,7 +93,7 @@ def _too_early():
     in_epochs, in_time = (gain.mean() > _spread(gain) for gain in gains)
     means = [f"{gain.mean():+.1f} ± {_spread(gain):.1f}" for gain in gains]
     number = f"late minus early {means[0]} points after 700 epochs, {means[1]} after equal time Σ η"
-    return number, verdict(in_time, RESERVED) if in_epochs else verdict(False)
+    return number, graded(in_epochs and in_time, in_epochs)
 
 
 def _more_epochs():
@@ -120,7 +119,7 @@ def _elsewhere():
         f"the seeds differ by up to {np.max(late) / np.min(late) - 1:.1%}"
     )
     worse, clearly = np.all(early > late), np.all(early - late > np.ptp(late))
-    return number, verdict(clearly, RESERVED) if worse else verdict(False)
+    return number, graded(worse and clearly, worse)
 
 
 def _nearly_stable():
@@ -138,7 +137,7 @@ def _nearly_stable():
         f"{SETTLED} epochs of it, {_listed(jumps, '{:+.1f}')}"
     )
     slow = np.array(growth) < np.array(jumps) / 2
-    return number, verdict(slow.all(), RESERVED) if slow.any() else verdict(False)
+    return number, graded(slow.all(), slow.any())
 
 
 def _slow_after():
@@ -167,7 +166,8 @@ def _beyond_quadratics():
         f"{quadratic[0] / quadratic[1]:.0e}"
     )
     ahead = quadratic[1] < quadratic[0]
-    return number, verdict(not ahead, RESERVED) if rises.mean() > 0.1 else verdict(False)
+    bounces = rises.mean() > 0.1
+    return number, graded(bounces and not ahead, bounces)
 
 
 def _bowl(rates, steps):
@@ -198,7 +198,7 @@ def _slower():
         f"at η = 1.999: {held if held < STEPS else f'over {STEPS}'}, decayed at 100 {decayed}"
     )
     slower = counts == sorted(set(counts))
-    return number, verdict(held <= decayed, RESERVED) if slower else verdict(False)
+    return number, graded(slower and held <= decayed, slower)
 
 
 def _same_end():

@@ -79,6 +79,11 @@ def train(
     ``OSError`` where a file cannot be written. The last good checkpoint stays.
     """
     steps, probes = whole("steps", steps), {whole("a probe", probe) for probe in probes}
+    if torch.finfo(loss.point.dtype).bits < 32:
+        raise ValueError(
+            f"{label} is in {loss.point.dtype}, in which small steps drown in rounding: train in "
+            "single or double precision, by loss.to(dtype=torch.float32)"
+        )
     run = resume(loss, checkpoint, identity, start)
     distributed.check_same("checkpoint", run.theta, torch.tensor(run.step))
     if run.step > steps:
