@@ -446,7 +446,8 @@ def _check_fit(loss):
         single = [loss.criterion(outputs[i, None], targets[i, None]) for i in range(len(few))]
     if not isinstance(whole, torch.Tensor) or whole.ndim != 0:
         raise ValueError("the criterion must return one number, the mean over the pictures")
-    if not torch.allclose(whole, torch.stack(single).mean(), rtol=1e-3, equal_nan=True):
+    rtol = max(1e-3, 8 * torch.finfo(whole.dtype).eps)
+    if not torch.allclose(whole, torch.stack(single).mean(), rtol=rtol, equal_nan=True):
         raise ValueError(
             "the criterion is not a plain mean over the pictures (a sum, or classes that weigh "
             "differently): pass one that is, such as half_squared_error or CrossEntropyLoss()"
