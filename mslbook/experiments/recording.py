@@ -30,26 +30,30 @@ class Recording:
         return self.arrays[name]
 
     def about(self):
-        """Where the numbers come from, in three lines of text for a page to state.
+        """Where the numbers come from, in lines of text for a page to state.
 
         >>> from mslbook.experiments import recorded
         >>> print(recorded("fig3_1_vgg11", "cifar10", "reduced").about())
-        cifar10, training rows 0-999, size reduced; VGG11 of width 0.125, 145210 parameters, ...
-        half squared error, channels standardised; full-batch gradient descent, η = 0.05
-        seed 0; 2000 steps; float32 on cpu (x86_64), torch 2.15.0, 48 minutes in all
+        cifar10, training rows 0-999, size reduced
+           VGG11 of width 0.125, 145210 parameters, torchvision's initialisation
+           half squared error, channels standardised
+           full-batch gradient descent, η = 0.05
+           seed 0; 2000 steps; 48 minutes in all
+           float32 on cpu (x86_64), torch 2.15.0
         """
         its = self.provenance
-        seeds, steps = its.get("seeds", its.get("seed")), its["steps"]
-        seeds = (
-            f"seeds {seeds[0]} to {seeds[-1]}" if np.size(seeds) > 1 else f"seed {np.max(seeds)}"
+        seeds, steps = np.atleast_1d(its.get("seeds", its.get("seed"))), np.atleast_1d(its["steps"])
+        seeds = f"seeds {seeds[0]} to {seeds[-1]}" if len(seeds) > 1 else f"seed {seeds[0]}"
+        lines = (
+            f"{its['data']}, size {its['size']}",
+            its["network"],
+            its["loss"],
+            its["optimiser"],
+            f"{seeds}; {' + '.join(map(str, steps))} steps; "
+            f"{its['wall_seconds'] / 60:.0f} minutes in all",
+            f"{its.get('precision', 'float32')} on {its['device']}, torch {its['torch']}",
         )
-        steps = " + ".join(map(str, np.atleast_1d(steps)))
-        where = f"{its.get('precision', 'float32')} on {its['device']}, torch {its['torch']}"
-        return (
-            f"{its['data']}, size {its['size']}; {its['network']}\n"
-            f"{its['loss']}; {its['optimiser']}\n"
-            f"{seeds}; {steps} steps; {where}, {its['wall_seconds'] / 60:.0f} minutes in all"
-        )
+        return "\n   ".join(lines)
 
     def __repr__(self):
         about = self.provenance
