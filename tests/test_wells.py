@@ -65,6 +65,8 @@ def test_to_pass_by_an_exponent_of_two_on_the_way_up_is_no_plateau():
     ("distances", "values", "message"),
     [
         (DISTANCES, np.exp(DISTANCES / 100), "at an end"),
+        (DISTANCES, np.abs(np.abs(DISTANCES) - DISTANCES[-50]) + 1, "as low in two places"),
+        (DISTANCES, np.where(np.abs(np.abs(DISTANCES) - 5) < 1, 0, 1), "as low in two places"),
         (DISTANCES[::-1], DISTANCES**2, "must increase"),
         (DISTANCES, np.where(DISTANCES > 50, np.inf, DISTANCES**2), "finite"),
         (DISTANCES, np.ones((2, 9)), "not one line"),

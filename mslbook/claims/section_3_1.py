@@ -70,8 +70,10 @@ def _bounded(run):
     ratio = run["losses"][half:].max() / run["losses"][0]
     share = (run["sharpness"][late(run)] * run["lr"] > 2).mean()
     stays = run["losses"][-20:].mean() / run["losses"][half : half + 20].mean()
-    number = f"sharper than 2/η at {share:.0%} of the probes, loss at most {ratio:.0%} of the first"
-    number += f", in the second half it falls to {stays:.0%}"
+    number = (
+        f"sharper than 2/η at {share:.0%} of the probes; in the second half the loss is at most "
+    )
+    number += f"{ratio:.0%} of the first, and falls to {stays:.0%}"
     bounded = share >= MOST and ratio < 1
     return number, graded(bounded and stays > 0.95, bounded)
 
@@ -152,8 +154,8 @@ CLAIMS = (
         "so descent can only oscillate at a certain level, and need not blow up",
         "—",
         partial(of_each, recordings, _bounded),
-        "sharper than 2/η at 90 % of the probes, and never above the first loss; at a level, if "
-        "the loss falls by 5 % at most",
+        "in the second half sharper than 2/η at 90 % of the probes, and never above the first "
+        "loss; at a level, if the loss falls by 5 % at most",
         RESERVED,
     ),
     Claim(

@@ -79,14 +79,14 @@ def scales(distances, values):
     section 3.2). Linear axes show nothing of this: on them every line is flat up to a tenth of the
     range.
 
-    The minimum is the vertex of the parabola through the lowest value and its neighbours; where
-    several values are equally low, it is in their middle. Distances so small that the
+    The minimum is the vertex of the parabola through the lowest value and its neighbours; on a
+    flat floor of equally low values, it is in their middle. Distances so small that the
     error of its place, or the rounding of the losses, would count are left out: the fewer digits
     the losses have, the farther out the answer begins, so give `line` a point and a loss of double
     precision.
 
-    Raises ``ValueError`` for what is not such a line, for half precision, and if its lowest value
-    is at an end or next to one.
+    Raises ``ValueError`` for what is not such a line, for half precision, if its lowest value is at
+    an end or next to one, and if it is as low in two places with a barrier between.
 
     >>> from mslbook.losses import Quadratic, two_valleys
     >>> from mslbook.probes import line
@@ -110,7 +110,11 @@ def scales(distances, values):
         raise ValueError("distances must increase")
     values, precision = values.astype(float), float(np.finfo(values.dtype).eps)
     (ties,) = np.nonzero(values == values.min())
-    clear = values > values.min() + ROUNDING * precision * abs(values.min())
+    hidden = ROUNDING * precision * abs(values.min())  # a rise that rounding may hide
+    clear = values > values.min() + hidden
+    low = np.flatnonzero(~clear)
+    if values[low[0] : low[-1]].max(initial=values.min()) > values.min() + 2 * hidden:
+        raise ValueError("the line is as low in two places: take a shorter range, or another line")
     before, beyond = np.flatnonzero(clear[: ties[0]]), np.flatnonzero(clear[ties[-1] :])
     if not (len(before) > CLEAR and len(beyond) > CLEAR):
         raise ValueError("the lowest value is at an end: take a wider range, or another line")
