@@ -55,7 +55,7 @@ browser:  ## get the Chromium that the browser tests drive
 
 constraints: .venv/.dev  ## pin exact versions of everything pyproject.toml asks for
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --no-annotate \
-	  --no-emit-index-url --custom-compile-command "make constraints" pyproject.toml \
+	  --custom-compile-command "make constraints" pyproject.toml \
 	  --output-file constraints.txt
 
 clean:  ## remove what was built, the environment included

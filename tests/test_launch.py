@@ -3,22 +3,19 @@
 import re
 import subprocess
 import sys
-from pathlib import Path
 from types import ModuleType
 from urllib.parse import parse_qs, urlsplit
 
 import jupytext
 import pytest
 import yaml
+from conftest import PAGES, ROOT
 from IPython.core.interactiveshell import InteractiveShell
 from packaging.requirements import Requirement
 
-ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text())
 REPOSITORY, BRANCH = CONFIG["repository"]["url"], CONFIG["repository"]["branch"]
-TOC = yaml.safe_load((ROOT / "_toc.yml").read_text())
-PAGES = [TOC["root"], *(page["file"] for part in TOC["parts"] for page in part["chapters"])]
 
 
 def first_code_cell(path):

@@ -7,16 +7,12 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 import nbformat
 import pytest
-import yaml
 from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
+from conftest import HTML, PAGES, ROOT, TOC
 
 pytestmark = pytest.mark.browser
 
-ROOT = Path(__file__).resolve().parent.parent
-HTML = ROOT / "_build" / "html"
-TOC = yaml.safe_load((ROOT / "_toc.yml").read_text())
-PAGES = [TOC["root"], *(page["file"] for part in TOC["parts"] for page in part["chapters"])]
 WIDTHS = {"desktop": 1280, "phone": 390}
 MAX_WEIGHT = 1_500_000  # bytes of all a page loads, compressed as hosts do, with nothing cached
 

@@ -103,16 +103,18 @@ def recordings(size="reduced"):
 
 
 def choices(run):
-    """The trainings that `fig3_1_choices` recorded, by name: each a recording like the others.
+    """The trainings that a recipe recorded one thing changed at a time, by name of the choice.
 
-    Its ``lr`` is the learning rate of gradient descent with the same edge, η / (1 + β) with
-    momentum β, so that an iterate that jumps to and fro has the bottom half a step ahead.
+    Each is a recording like the others. Of `fig3_1_choices` its ``lr`` is the learning rate of
+    gradient descent with the same edge, η / (1 + β) with momentum β, so that an iterate that jumps
+    to and fro has the bottom half a step ahead.
     """
     found = {}
     for choice in run.provenance["settings"]["choices"]:
         first = choice["name"] + "."
         its = {key.removeprefix(first): run[key] for key in run.arrays if key.startswith(first)}
-        found[choice["name"]] = Recording(its | {"lr": its["unit"]}, run.provenance)
+        its["lr"] = its.get("unit", its["lr"])
+        found[choice["name"]] = Recording(its, run.provenance)
     return found
 
 
