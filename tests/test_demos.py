@@ -265,6 +265,7 @@ def test_an_axis_without_a_label_has_no_numbers():
         (lambda: Slider("lr", "η", [1, 2], value=1.6), "not one of its values; the nearest is 2"),
         (lambda: Slider("lr", "η", [], value=1), "no values"),
         (lambda: Slider("lr", "η", [1, 1], value=1), "must increase"),
+        (lambda: Slider("net", "network", [1, 2], value=1, names=["one"]), "each value its name"),
         (lambda: Slider("lr", "η", [1, np.nan], value=1), "must increase"),
         (lambda: Slider("lr", "η", [1, np.inf], value=1), "infinite"),
         (lambda: Slider("l r", "η", [1], value=1), "Python name"),
@@ -280,6 +281,7 @@ def test_an_axis_without_a_label_has_no_numbers():
         (lambda: Panel("p", "x", "y", [], xlim=(1, 0)), "low < high"),
         (lambda: Panel("p", "x", "y", [], ylim=(0, 1), yscale="log"), "above 0"),
         (lambda: Panel("p", "x", "y", [Image("i", X, X)], yscale="log"), "linear axes"),
+        (lambda: Panel("p", "x", "y", [], xscale="log", equal=True), "linear axes"),
     ],
 )
 def test_bad_parts(make, says):

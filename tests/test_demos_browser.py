@@ -192,6 +192,18 @@ def test_marks_stand_where_the_axes_say(show, scale, limits, level):
     np.testing.assert_allclose(places, [0.4, 0.6], atol=0.01)
 
 
+@pytest.mark.parametrize("width", [360, 1280])
+def test_with_equal_units_a_circle_is_round(show, width):
+    turn = np.linspace(0, 2 * np.pi, 101)
+    circle = Curve("circle", 3 * np.cos(turn), 3 * np.sin(turn))
+    panel = Panel("p", "x", "y", [circle], xlim=(-6, 6), ylim=(-4, 4), equal=True)
+    demo = Demo(lambda a: {"caption": ""}, [Slider("a", "a", [1], value=1)], [panel],
+                alt="A circle.", play="a")  # fmt: skip
+    rows, columns = np.nonzero(has(pixels(show(demo, width=width)), BLUE))
+    assert np.ptp(rows) > 50
+    assert abs(np.ptp(rows) - np.ptp(columns)) <= 2
+
+
 def test_the_mouse_moves_a_slider(show):
     page = show(descent())
     before, words = drawings(page), captions(page)
@@ -264,6 +276,22 @@ def test_what_is_no_number_changes_nothing(show, typed):
     rate.fill(typed)
     rate.press("Enter")
     assert values(page) == ["0.5", "2", "5"]
+    assert drawings(page) == before
+
+
+def test_a_slider_of_names_shows_them_and_takes_a_choice(show):
+    network = Slider("rate", "network", [0.25, 0.5], value=0.5, names=["VGG11", "ResNet18"])
+    start = Slider("start", "start", [2], value=2)
+    page = show(descent(sliders=[network, start]))
+    choice = page.get_by_role("combobox", name="network: choose")
+    assert choice.input_value() == "ResNet18"
+    before = drawings(page)
+    choice.select_option("VGG11")
+    assert drawings(page) != before
+    assert slider(page, "network").get_attribute("aria-valuetext") == "VGG11"
+    slider(page, "network").press("ArrowRight")
+    settled(page)
+    assert choice.input_value() == "ResNet18"
     assert drawings(page) == before
 
 
@@ -386,6 +414,15 @@ def test_print_shows_the_drawing_and_its_caption_alone(show):
     assert page.locator("canvas").first.is_visible()
     assert page.locator(".caption [aria-live]").is_visible()
     assert not page.locator(".controls").is_visible()
+
+
+def test_a_dark_page_is_printed_in_dark_ink(show):
+    page = show(descent())
+    page.evaluate("document.documentElement.dataset.theme = 'dark'")
+    assert has(pixels(page), LIGHT).any()
+    page.emulate_media(media="print")
+    assert not has(pixels(page), LIGHT).any()
+    assert has(pixels(page), (0x22, 0x22, 0x22)).sum() > 200
 
 
 def test_play_reveals_the_trail_step_by_step_and_stops_at_its_end(show):

@@ -21,6 +21,7 @@ const TICK_FONT = 12;
 const LABEL_FONT = 13;
 const REDUCED = matchMedia("(prefers-reduced-motion: reduce)");
 const DARK = matchMedia("(prefers-color-scheme: dark)");
+const PRINT = matchMedia("print");
 
 // ---- text: "x_η" and "λ_{max}" have subscripts, in the page and on the canvas
 
@@ -50,23 +51,32 @@ function unbroken(text) { // "x = 3", "40 %" and "2/η" stay on one line
     .replace(/(?<=(?<![\p{L}\d])(?:\p{L}|\d+))\/(?=\S)/gu, "\u2060/\u2060");
 }
 
-function write(ctx, text, x, y, align = "left", size = LABEL_FONT) {
+const measured = new Map(); // measuring text is slow, and frames share most of theirs
+
+function runs(ctx, text, size) {
   const family = ctx.canvas.dataset.font;
-  const fonts = [`${size}px ${family}`, `${0.75 * size}px ${family}`];
-  const runs = pieces(text).map((piece, i) => {
-    ctx.font = fonts[i % 2];
-    return { piece, i, width: ctx.measureText(piece).width };
-  });
-  const width = runs.reduce((sum, run) => sum + run.width, 0);
-  if (x !== undefined) {
-    let at = x - width * { left: 0, center: 0.5, right: 1 }[align];
-    for (const run of runs) {
-      ctx.font = fonts[run.i % 2];
-      ctx.fillText(run.piece, at, y + (run.i % 2) * 0.25 * size);
-      at += run.width;
-    }
+  const key = [text, size, family].join("\n");
+  if (!measured.has(key)) {
+    measured.set(key, pieces(text).map((piece, i) => {
+      const font = `${i % 2 ? 0.75 * size : size}px ${family}`;
+      ctx.font = font;
+      return { piece, font, drop: (i % 2) * 0.25 * size, width: ctx.measureText(piece).width };
+    }));
   }
-  return width; // without a place, only measures
+  return measured.get(key);
+}
+
+function widthOf(ctx, text, size = LABEL_FONT) {
+  return runs(ctx, text, size).reduce((sum, { width }) => sum + width, 0);
+}
+
+function write(ctx, text, x, y, align = "left", size = LABEL_FONT) {
+  let at = x - widthOf(ctx, text, size) * { left: 0, center: 0.5, right: 1 }[align];
+  for (const { piece, font, drop, width } of runs(ctx, text, size)) {
+    ctx.font = font;
+    ctx.fillText(piece, at, y + drop);
+    at += width;
+  }
 }
 
 // ---- the drawing of one panel
@@ -85,13 +95,14 @@ function drawPanel(canvas, panel, read, step, ink, images) {
 
   const colour = (mark) => PALETTE[mark.colour] ?? ink;
   const rules = panel.marks.filter((mark) => mark.kind === "Rule");
-  const widest = (texts, size) => Math.max(0, ...texts.map((t) => write(ctx, t, undefined, 0, "left", size)));
+  const widest = (texts, size) => Math.max(0, ...texts.map((t) => widthOf(ctx, t, size)));
   const box = {
     left: Math.ceil(widest(panel.y.ticks.map(([, text]) => text), TICK_FONT)) + 10,
     right: width - Math.ceil(Math.max(10, widest(rules.filter((r) => r.axis === "y").map((r) => r.label)) + 6)),
     top: 26,
     bottom: height - 42,
   };
+  if (panel.equal) equalise(box, panel);
   const along = ({ log, limits }, from, to) => {
     const f = log ? Math.log : (v) => v;
     const [low, high] = limits.map(f);
@@ -120,7 +131,7 @@ function drawPanel(canvas, panel, read, step, ink, images) {
   ctx.strokeStyle = ctx.fillStyle = ink;
   ctx.textBaseline = "alphabetic";
   drawAxes(ctx, panel, X, Y, box, width);
-  const taken = [[0, write(ctx, panel.y.label)]]; // labels above the panel, the axis' own first
+  const taken = [[0, widthOf(ctx, panel.y.label)]]; // labels above the panel, the axis' own first
   const beside = [];
   for (const mark of rules) {
     const value = read(mark.value).find((v) => !Number.isNaN(v));
@@ -128,6 +139,13 @@ function drawPanel(canvas, panel, read, step, ink, images) {
     if (mark.axis === "x") placeAbove(ctx, mark.label, X(value), box, width, taken);
     else placeBeside(ctx, mark.label, Y(value), box, beside);
   }
+}
+
+function equalise(box, { x, y }) { // one unit is as long along x as along y
+  const span = ({ limits: [low, high] }) => high - low;
+  const unit = Math.min((box.right - box.left) / span(x), (box.bottom - box.top) / span(y));
+  box.right = box.left + unit * span(x);
+  box.bottom = box.top + unit * span(y);
 }
 
 function drawAxes(ctx, panel, X, Y, box, width) {
@@ -156,7 +174,7 @@ function drawAxes(ctx, panel, X, Y, box, width) {
 }
 
 function placeAbove(ctx, text, x, box, width, taken) {
-  const w = write(ctx, text);
+  const w = widthOf(ctx, text);
   const left = Math.min(Math.max(x - w / 2, box.left), width - w);
   const inside = x > box.left - 1 && x < box.right + 1;
   if (!inside || taken.some(([from, to]) => left < to + 6 && left + w > from - 6)) return;
@@ -222,10 +240,10 @@ function drawTrail(ctx, mark, at, colour, step) {
   const path = new Path2D(MARKERS[mark.marker]);
   const last = Math.min(step, at.length - 1);
   ctx.strokeStyle = ctx.fillStyle = colour;
-  ctx.lineWidth = 1;
-  ctx.globalAlpha = 0.6;
-  trace(ctx, at, last + 1);
+  ctx.lineWidth = 1.25;
   ctx.globalAlpha = 0.75;
+  trace(ctx, at, last + 1);
+  ctx.globalAlpha = 0.9;
   const radius = Math.max(1.6, 3 - at.length / 200);
   for (let i = 1; i < last; i++) stamp(ctx, path, at[i], radius);
   ctx.globalAlpha = 1;
@@ -361,7 +379,7 @@ function render({ model, el }) {
   const panels = spec.panels.map((panel, i) => {
     const alt = i ? `${panel.title}: ${panel.y.label} against ${panel.x.label}` : spec.alt;
     const canvas = node("canvas", { role: "img", "aria-label": plain(alt) });
-    return { panel, canvas, box: node("div", { class: "panel" }, node("h4", {}, ...rich(panel.title)), legend(panel), canvas) };
+    return { panel, canvas, box: node("div", { class: "panel" }, node("p", { class: "title" }, ...rich(panel.title)), legend(panel), canvas) };
   });
   const caption = node("p", { "aria-live": "polite" });
   // All captions' longest, unseen, keeps the room, so that nothing below jumps while a slider moves.
@@ -379,11 +397,14 @@ function render({ model, el }) {
     return { input, value, box: node("div", { class: "control" }, name, input, node("span", {}, value, unit)) };
   }
   const newId = () => `msl-${Math.random().toString(36).slice(2)}`;
+  function fieldOf(slider) { // to type a number in, or to choose a name from
+    const about = (what) => ({ id: newId(), "aria-label": `${plain(slider.label)}: ${what}` });
+    if (slider.named) return node("select", about("choose"), ...slider.texts.map((text) => node("option", {}, text)));
+    const inputmode = slider.values[0] < 0 ? "text" : "decimal"; // some phones' decimal keys have no minus
+    return node("input", { ...about("type a value"), inputmode, autocomplete: "off" });
+  }
   const sliders = spec.sliders.map((slider) => {
-    const field = node("input", {
-      id: newId(), autocomplete: "off", "aria-label": `${plain(slider.label)}: type a value`,
-      inputmode: slider.values[0] < 0 ? "text" : "decimal", // the decimal keys of some phones have no minus
-    });
+    const field = fieldOf(slider);
     function take(value) {
       if (spec.play === slider.name) pause();
       choose(slider, value);
@@ -391,6 +412,7 @@ function render({ model, el }) {
     // JupyterLab keeps Enter from entering the number; leaving the field enters it everywhere.
     listen(field, "keydown", (event) => { if (event.key === "Enter") field.blur(); });
     listen(field, "change", () => {
+      if (slider.named) return take(slider.values[field.selectedIndex]);
       const typed = Number(field.value.trim().replace("−", "-").replace(",", ".") || NaN);
       if (Number.isFinite(typed)) take(live ? typed : slider.values[nearest(slider.values, typed)]);
       refresh(); // of what cannot be taken nothing stays
@@ -457,7 +479,7 @@ function render({ model, el }) {
   }
   function draw() {
     due = 0;
-    const style = getComputedStyle(el);
+    const style = getComputedStyle(caption);
     const { read, caption: words } = frame();
     for (const { panel, canvas } of panels) {
       canvas.dataset.font = style.fontFamily;
@@ -472,7 +494,8 @@ function render({ model, el }) {
       const text = value === slider.values[index] ? slider.texts[index] : String(value);
       input.value = index;
       input.setAttribute("aria-valuetext", text + unit);
-      if (document.activeElement !== field) field.value = text;
+      if (slider.named) field.selectedIndex = index;
+      else if (document.activeElement !== field) field.value = text;
     }
     if (time) time.input.value = time.value.value = step;
     for (const { input } of [...sliders, ...(time ? [time] : [])]) {
@@ -488,6 +511,7 @@ function render({ model, el }) {
   const theme = new MutationObserver(refresh);
   for (const page of [document.documentElement, document.body]) theme.observe(page, { attributes: true });
   for (const query of [REDUCED, DARK]) listen(query, "change", refresh);
+  listen(PRINT, "change", draw); // at once: a printer does not wait for the next frame of a screen
   listen(document, "transitionend", refresh); // a theme may fade its colours in
   draw();
 

@@ -130,7 +130,7 @@ class Frames:
                 "ticks": [[tick, written(tick)] for tick in numbered],
             }
         marks = [self.describe_mark(*shown) for shown in self.shown if shown[0] is panel]
-        return {"title": panel.title, "marks": marks} | axes
+        return {"title": panel.title, "marks": marks, "equal": panel.equal} | axes
 
     def describe_mark(self, panel, mark, arrays):
         """What the page needs to know of a mark: its look, and where its arrays lie."""
@@ -209,7 +209,8 @@ def describe_slider(slider):
         "label": slider.label,
         "unit": slider.unit,
         "values": slider.values,
-        "texts": [written(float(f"{value:.4g}")) for value in slider.values],
+        "named": bool(slider.names),
+        "texts": slider.names or [written(float(f"{value:.4g}")) for value in slider.values],
         "start": slider.values.index(slider.value),
     }
 

@@ -57,6 +57,7 @@ class Slider:
 
     ``values`` are strictly increasing; ``value`` is the one the demo starts from, and is among
     them. They are kept to 12 significant digits, so that 0.1 + 0.2 is 0.3 to the frame function.
+    ``names``, one for each value, are shown in place of numbers that only count.
 
     >>> Slider("lr", "learning rate η", np.linspace(0, 1, 11), value=0.3).values[3]
     0.3
@@ -67,6 +68,7 @@ class Slider:
     values: Sequence[float]
     value: float
     unit: str = ""
+    names: Sequence[str] = ()
 
     def __post_init__(self):
         if not str(self.name).isidentifier() or keyword.iskeyword(self.name):
@@ -88,7 +90,13 @@ class Slider:
                 f"slider {self.name!r} cannot start at {start:g}, which is not one of its values; "
                 f"the nearest is {nearest:g}"
             )
+        if len(self.names) not in (0, len(grid)):
+            raise ValueError(
+                f"slider {self.name!r} has {len(grid)} values but {len(self.names)} names: give "
+                "each value its name"
+            )
         object.__setattr__(self, "values", tuple(grid))
+        object.__setattr__(self, "names", tuple(map(str, self.names)))
         object.__setattr__(self, "value", start)
 
 
@@ -269,7 +277,8 @@ class Panel:
     """One pair of axes: its title, the labels of x and y, and the marks drawn in it, in order.
 
     Limits that are not given hold everything that any position of the sliders shows. A label None
-    leaves the numbers of its axis out, for places that only tell things apart.
+    leaves the numbers of its axis out, for places that only tell things apart. ``equal`` gives x and
+    y the same unit on every screen, for what has right angles or circles.
 
     >>> Panel("Over time", x="step", y="x", marks=[Trail("iterates")], yscale="log").yscale
     'log'
@@ -283,6 +292,7 @@ class Panel:
     ylim: tuple[float, float] | None = None
     xscale: str = "linear"
     yscale: str = "linear"
+    equal: bool = False
 
     def __post_init__(self):
         for axis in "xy":
@@ -300,3 +310,5 @@ class Panel:
         log = "log" in (self.xscale, self.yscale)
         if log and any(isinstance(mark, Image) for mark in self.marks):
             raise ValueError(f"panel {self.title!r} holds an image, which needs linear axes")
+        if log and self.equal:
+            raise ValueError(f"panel {self.title!r} has equal units, which need linear axes")

@@ -60,6 +60,8 @@ def png(panel, read):
         lined = getattr(axes, f"{axis}axis")
         lined.set_ticks(*([list(row) for row in zip(*about["ticks"], strict=True)] or [[]]))
         lined.set_ticks([], minor=True)
+    if panel["equal"]:
+        axes.set_aspect("equal")
     for mark in panel["marks"]:
         {"Image": image, "Rule": rules}.get(mark["kind"], plot)(axes, mark, read)
     entries, _ = axes.get_legend_handles_labels()
