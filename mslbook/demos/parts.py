@@ -277,8 +277,8 @@ class Panel:
     """One pair of axes: its title, the labels of x and y, and the marks drawn in it, in order.
 
     Limits that are not given hold everything that any position of the sliders shows. A label None
-    leaves the numbers of its axis out, for places that only tell things apart. ``equal`` gives x and
-    y the same unit on every screen, for what has right angles or circles.
+    leaves the numbers of its axis out, for places that only tell things apart. ``equal`` gives x
+    and y the same unit on every screen, for what has right angles or circles.
 
     >>> Panel("Over time", x="step", y="x", marks=[Trail("iterates")], yscale="log").yscale
     'log'
