@@ -4,6 +4,7 @@ import copy
 import re
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import jupytext
@@ -27,6 +28,8 @@ HEADER = {
 }
 
 DIGEST = re.compile(r"^digest \| .+ \| .*\d", re.MULTILINE)
+
+CAPTION = re.compile(r'<a id="fig-[\w-]+"></a>\n\n> \*\*Figure\.\*\* \S')
 
 # What plain Jupyter and Colab would show as raw text; book/_tools/plain.py says what stands for it.
 RAW = {
@@ -139,6 +142,13 @@ def test_every_figure_prints_its_digest(notebook):
     for cell in code_cells(notebook):
         if shows_picture(cell):
             assert DIGEST.search(printed(cell)), f"call digest(...) in the cell:\n{cell.source}"
+
+
+def test_every_figure_has_its_caption_beneath(notebook):
+    """In the text, where every reader of the notebook sees it; the book makes a figure of both."""
+    for cell, after in pairwise([*notebook.cells, nbformat.v4.new_code_cell()]):
+        if shows_picture(cell):
+            assert CAPTION.match(after.source), f"no caption beneath the cell:\n{cell.source}"
 
 
 def test_code_cells_are_short(notebook):

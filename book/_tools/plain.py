@@ -4,16 +4,20 @@ What MyST has a syntax of its own for is written in a way that Jupyter, Colab an
 
 - an anchor, as `<a id="eq-4-1"></a>` on a line of its own;
 - a theorem, as a quotation that begins with `**Theorem** (its title).`, and so a note in a box;
+- the caption of a figure, as a quotation that begins with `**Figure.**` right after the cell that
+  draws it, with an anchor before it;
 - a link to an anchor of another chapter, as `[text](4_1_one_dimension.ipynb#eq-4-1)`, of the same
   chapter, as `[text](#eq-4-1)`, and to a cited work, as `[text](../book/references.md#cohen2021)`.
 """
 
 import json
 import re
+from itertools import pairwise
 
 ANCHOR = re.compile(r'^<a id="([\w-]+)"></a>\n\n?', re.MULTILINE)
 KINDS = "Theorem|Lemma|Definition|Proposition|Corollary|Remark|Note"
 QUOTE = re.compile(rf"^> \*\*({KINDS})\*\* \((.*)\)\.\n((?:>.*\n?)+)", re.MULTILINE)
+CAPTION = re.compile(r'<a id="([\w-]+)"></a>\n\n> \*\*Figure\.\*\* ((?:.+\n?)+)\n*')
 LINK = re.compile(r"\]\((?:\w+\.ipynb|\.\./book/references\.md)?#([\w-]+)\)")
 
 
@@ -31,13 +35,26 @@ def as_myst(text):
     return LINK.sub(r"](\1)", text).rstrip("\n")
 
 
+def take_caption(cell, text):
+    """Give a cell the caption at the beginning of the text after it, and return what is left."""
+    caption = CAPTION.match(text)
+    if not caption:
+        return text
+    words = as_myst(caption[2].replace("\n> ", "\n"))
+    cell["metadata"].setdefault("mystnb", {})["figure"] = {"caption": words, "name": caption[1]}
+    return text[caption.end() :]
+
+
 def rewrite(app, docname, source):
     """Rewrite the Markdown cells of a notebook as it is read."""
     if app.env.doc2path(docname).endswith(".ipynb"):
         notebook = json.loads(source[0])
-        for cell in notebook["cells"]:
+        for before, cell in pairwise([None, *notebook["cells"]]):
             if cell["cell_type"] == "markdown":
-                cell["source"] = as_myst("".join(cell["source"]))
+                text = "".join(cell["source"])
+                if before and before["cell_type"] == "code":
+                    text = take_caption(before, text)
+                cell["source"] = as_myst(text)
         source[0] = json.dumps(notebook)
 
 
