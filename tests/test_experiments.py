@@ -467,3 +467,14 @@ def test_a_checkpoint_folder_that_is_a_file_is_refused(tmp_path, no_work):
     (tmp_path / "fig2_1_left-digits-small").touch()
     with pytest.raises(ValueError, match="digits-small cannot be written to"):
         run(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "file", sorted(recording.RESULTS.glob("*.npz")), ids=lambda file: file.stem
+)
+def test_a_recording_says_where_it_comes_from(file):
+    kept = recording.load(file)
+    about = kept.about()
+    for part in ("data", "network", "loss", "optimiser", "device", "torch", "size"):
+        assert str(kept.provenance.get(part, "")) in about
+    assert re.search(r"\d (minutes|seconds) in all", about)

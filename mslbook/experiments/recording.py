@@ -41,16 +41,13 @@ class Recording:
            seed 0; 2000 steps; 48 minutes in all
            float32 on cpu (x86_64), torch 2.15.0
         """
-        its = self.provenance
-        seeds, steps = np.atleast_1d(its.get("seeds", its.get("seed"))), np.atleast_1d(its["steps"])
-        seeds = f"seeds {seeds[0]} to {seeds[-1]}" if len(seeds) > 1 else f"seed {seeds[0]}"
+        its = self.provenance["settings"] | self.provenance
+        spent = its["wall_seconds"]
+        spent = f"{spent / 60:.0f} minutes" if spent > 90 else f"{spent:.0f} seconds"
         lines = (
             f"{its['data']}, size {its['size']}",
-            its["network"],
-            its["loss"],
-            its["optimiser"],
-            f"{seeds}; {' + '.join(map(str, steps))} steps; "
-            f"{its['wall_seconds'] / 60:.0f} minutes in all",
+            *(its[part] for part in ("network", "loss", "optimiser") if part in its),
+            f"{trained(its)}{spent} in all",
             f"{its.get('precision', 'float32')} on {its['device']}, torch {its['torch']}",
         )
         return "\n   ".join(lines)
@@ -58,6 +55,16 @@ class Recording:
     def __repr__(self):
         about = self.provenance
         return f"Recording({about['recipe']} on {about['data']}, {about['size']})"
+
+
+def trained(its):
+    """Seeds and steps of a training; nothing for a recording of pictures alone."""
+    if "steps" not in its:
+        return ""
+    seeds = its.get("seeds", [its.get("seed")])
+    seeds = range(seeds) if isinstance(seeds, int) else seeds  # settings may say how many
+    seeds = f"seeds {seeds[0]} to {seeds[-1]}" if len(seeds) > 1 else f"seed {seeds[0]}"
+    return f"{seeds}; {' + '.join(map(str, np.atleast_1d(its['steps'])))} steps; "
 
 
 def save(path, arrays, provenance):

@@ -77,22 +77,6 @@ def two_lines(steps, bends, labels):
     return figure
 
 
-def two_spacings(steps, fine, coarse, every, hessian, noise):
-    """Second differences of one line at the finest and at a wider spacing, and the Hessian's.
-
-    `fine` are those between neighbours of `steps`, `coarse` those of every `every`-th; `hessian` is
-    the curvature v·Hv at the iterate and `noise` the measured scatter of `fine`.
-    """
-    figure, axes = plt.subplots(figsize=ONE_PANEL)
-    axes.plot(steps[1:-1], fine, ".", color=GREY, markersize=3, label="a fortieth of a step")
-    axes.plot(steps[::every][1:-1], coarse, "-", color=BLUE, label="a fifth of a step")
-    axes.plot(0, hessian, "D", color=VERMILLION, label="the Hessian's, v·Hv")
-    axes.errorbar(2.7, np.interp(2.7, steps[1:-1], fine), noise, color=GREY, capsize=4)
-    axes.set(xlabel=DOWNHILL, ylabel="second difference", ylim=(0, None))
-    axes.legend(loc="best")
-    return figure
-
-
 def spectra(grid, shares):
     """The share of the Hessian's eigenvalues above each value, for every network."""
     figure, axes = plt.subplots(figsize=ONE_PANEL)
