@@ -1,6 +1,7 @@
 """The ledger: its verdicts stand, and it notices when one does not."""
 
 import dataclasses
+import re
 
 import pytest
 
@@ -80,6 +81,12 @@ def test_the_table_has_a_cell_for_every_column(whole):
     assert len(rows) == len(whole.entries)
     for line in (header, rule, *rows):
         assert line.replace(r"\|", "").count("|") == len(claims.Ledger.HEADER) + 1
+
+
+def test_the_table_reads_like_a_page(whole):
+    """Neither 1e-09 nor f1, x_0 or w^2, but for code in backticks."""
+    text = re.sub("`.*?`", "", whole._repr_markdown_())
+    assert re.findall(r"\de[+-]?\d|\w[_^]\S*|(?<![\w-])[A-Za-z]\d\b", text) == []
 
 
 def test_the_command_line_says_which_verdict_changed(unmeasured, monkeypatch, capsys):

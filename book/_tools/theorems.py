@@ -1,8 +1,9 @@
-"""Sphinx extension: theorems carry the paper's numbers, in their titles, and none of ours.
+"""Sphinx extension: theorems carry the numbers that the text gives them.
 
-sphinx-proof counts for itself, and its "Theorem 3" would stand beside the preprint's. It also names
-a theorem without a label by its place on the page, and complains when two pages have the same name;
-counting from a different number on each page keeps them apart.
+Those are the paper's, and for what is ours a chapter and a letter. sphinx-proof would count for
+itself, and its "Theorem 3" would stand beside the preprint's. It also names a theorem without a
+label by its place on the page, and complains when two pages have the same name; counting from a
+different number on each page keeps them apart.
 """
 
 from zlib import crc32

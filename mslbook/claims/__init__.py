@@ -15,9 +15,20 @@ from mslbook.claims import (
     section_5,
     section_6,
 )
-from mslbook.claims.claim import FAILS, HOLDS, RESERVED, SIGNS, Claim, Ledger, measured
+from mslbook.claims.claim import FAILS, HOLDS, RESERVED, SIGNS, Claim, Ledger, measured, typeset
 
-__all__ = ["FAILS", "HOLDS", "RESERVED", "SIGNS", "Claim", "Ledger", "ledger", "measured", "report"]
+__all__ = [
+    "FAILS",
+    "HOLDS",
+    "RESERVED",
+    "SIGNS",
+    "Claim",
+    "Ledger",
+    "ledger",
+    "measured",
+    "report",
+    "typeset",
+]
 
 SECTIONS = (
     section_2_1,

@@ -1,5 +1,6 @@
 """What a claim is, and the table of claims with their measurements."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -36,6 +37,27 @@ def of_each(runs, measure):
         numbers.append(f"{name} {SIGNS[verdict]} {number}")
         verdicts.append(verdict)
     return "; ".join(numbers), weakest(verdicts)
+
+
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+LOWERED = str.maketrans("0123456789in", "₀₁₂₃₄₅₆₇₈₉ᵢₙ")
+
+
+def typeset(text):
+    """Write powers of ten and indices as a page does; code in backticks stays as it is.
+
+    >>> typeset("f1 is off by 2e-09, L_n by 1e-12 or 4e-01, and `f1` is code")
+    'f₁ is off by 2·10⁻⁹, Lₙ by 10⁻¹² or 0.4, and `f1` is code'
+    """
+
+    def power(found):
+        if abs(int(found[2])) <= 2:
+            return f"{float(found[0]):g}"
+        return (found[1] + "·").removeprefix("1·") + "10" + str(int(found[2])).translate(RAISED)
+
+    text = re.sub(r"\b(\d[\d.]*)e([+-]?\d+)", power, text)
+    indexed = r"(?<![\w`-])([A-Za-z])(?:_?(\d)|_([in]))(?![\w`])"
+    return re.sub(indexed, lambda found: found[1] + found[found.lastindex].translate(LOWERED), text)
 
 
 @dataclass(frozen=True)
@@ -102,7 +124,7 @@ class Ledger:
         return sum(entry.verdict == verdict for entry in self.entries)
 
     def __repr__(self):
-        return "\n".join(
+        lines = (
             f"{claim.id}  ({claim.place})\n"
             f"  the paper says  {claim.says}\n"
             f"  its number      {claim.paper}\n"
@@ -111,6 +133,7 @@ class Ledger:
             f"  verdict         {verdict}"
             for claim, number, verdict in self.entries
         )
+        return typeset("\n".join(lines))
 
     def _repr_markdown_(self):
         rows = [
@@ -124,4 +147,4 @@ class Ledger:
         ]
         lines = [self.HEADER, ("---",) * len(self.HEADER), *rows]
         escaped = ([cell.replace("|", r"\|") for cell in cells] for cells in lines)
-        return "\n".join(f"| {' | '.join(cells)} |" for cells in escaped)
+        return typeset("\n".join(f"| {' | '.join(cells)} |" for cells in escaped))

@@ -180,7 +180,7 @@ CLAIMS = (
         "from almost every start each component rests or cycles, as in one dimension",
         "—",
         _components_converge,
-        "1e-9 from 0 or ±x_η in every component, after 300 steps at η = 2.5",
+        "1e-9 from 0 or the two-cycle in every component, after 300 steps at η = 2.5",
         HOLDS,
     ),
     Claim(
@@ -198,7 +198,7 @@ CLAIMS = (
         "there are exponentially many two-cycles, by the combinations of signs",
         "—",
         _exponentially_many,
-        "none: the two-cycles reached from 1500 starts (to 1e-6) must be 2^(k-1)",
+        "none: the two-cycles reached from 1500 starts (to 1e-6) must be 2ᵏ⁻¹",
         HOLDS,
     ),
     Claim(

@@ -164,7 +164,7 @@ def _continuous():
     growth = w * f2.grad(w) / f2.value(w)  # the a of |w|^a, 2 on a parabola
     slower = gap < 0 and growth.max() < 2
     far = np.interp(1.0, w, growth)
-    number = f"L grows like w^2 up to 1/C, beyond more slowly, at w = 1 like w^{far:.2f}"
+    number = f"L grows like w² up to 1/C, beyond more slowly, at w = 1 to the power {far:.2f}"
     return number, verdict(slower)
 
 
@@ -177,7 +177,7 @@ def _large_data():
     ]
     slope = np.polyfit(np.log(sizes), np.log(gaps), 1)[0]
     number = f"sup |L_n - L| = {gaps[0]:.0e} for n = 10² to {gaps[-1]:.0e} for 10⁵"
-    return number + f", like n^{slope:.2f}", verdict(abs(slope + 0.5) < 0.1)
+    return number + f", like n to the power {slope:.2f}", verdict(abs(slope + 0.5) < 0.1)
 
 
 def _gap(loss, w):
@@ -424,7 +424,7 @@ def _same_shape():
         one = _curvature(x, y, weights, no_biases, along)
         two = _curvature(FACTOR * x, y, scaled, no_biases, along)
         off.append(abs(two / one / FACTOR ** (2 / layers) - 1))
-    number = "along random directions, L = 2 to 5, k = 7.3: k^(2/L) times as large, "
+    number = "along random directions, L = 2 to 5, k = 7.3: so many times as large, "
     return number + f"off by {_at_most(max(off), SECOND)}", verdict(max(off) < SECOND)
 
 
@@ -627,7 +627,7 @@ CLAIMS = (
     Claim(
         "6-homogeneous",
         "journal 6, preprint 6",
-        "a ReLU network without bias: l1(W) = l2(k^(-1/L) W), every layer scaled, if x2 = k x1",
+        "a ReLU network without bias: l1(W) = l2(sW) with s = k to the power -1/L, if x2 = k x1",
         "—",
         _first_identity,
         "1e-12, rounding; it needs k > 0, which the paper does not say",
@@ -636,7 +636,7 @@ CLAIMS = (
     Claim(
         "6-shape",
         "journal 6, preprint 6",
-        "so the two losses have one shape on two scales: the curvature is k^(2/L) times as large",
+        "so both losses have one shape, on two scales: the curvature goes with k to the power 2/L",
         "—",
         _same_shape,
         "1e-3, that of second differences",

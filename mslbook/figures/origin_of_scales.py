@@ -74,7 +74,7 @@ def lengths_and_curvature(lengths, w, of_lengths, of_components):
         left.plot(np.linspace(0, 1, len(sizes)), sizes, dash, color=colour, label=label)
     left.set(xlabel="share of shorter pictures", ylabel="relative length", yscale="log")
     left.set(ylim=(1e-2, 1e2))
-    left.legend(loc="lower right", fontsize=10)
+    left.legend(loc="lower right", fontsize=11)
     for y, colour, dash, label in (
         (of_lengths, GREEN, "-", "lengths"),
         (of_components, BLUE, "--", "components"),
@@ -82,7 +82,7 @@ def lengths_and_curvature(lengths, w, of_lengths, of_components):
         right.plot(w, np.where(y > 0, y, np.nan), dash, color=colour, label=label)
     right.set(xlabel="$w$ × median size", ylabel="relative $L'(w)/w$")
     right.set(xscale="log", yscale="log", ylim=(1e-6, 2))
-    right.legend(loc="lower left", fontsize=10)
+    right.legend(loc="lower left", fontsize=11)
     return figure
 
 
@@ -103,7 +103,7 @@ def tenths(sharpness, band, speed, width):
     left.set(xticks=(1, 4, 7, 10), yticks=(0.25, 0.5, 1, 2, 4), yticklabels=(0.25, 0.5, 1, 2, 4))
     left.set(ylim=(0.2, 8))
     left.minorticks_off()
-    left.legend(loc="upper left", fontsize=9, ncols=2)
+    left.legend(loc="upper left", fontsize=11, ncols=2)
     for (label, y), (colour, look) in zip(width.items(), looks, strict=False):
         right.plot(speed[label], y, look[-1], color=colour, markersize=5, label=label)
     ends = np.array([8.0, 60.0])
@@ -112,7 +112,7 @@ def tenths(sharpness, band, speed, width):
     right.set(xticks=(10, 20, 50), xticklabels=(10, 20, 50))
     right.set(yticks=(0.02, 0.05, 0.1, 0.2), yticklabels=(0.02, 0.05, 0.1, 0.2))
     right.minorticks_off()
-    right.legend(loc="lower left", fontsize=9)
+    right.legend(loc="lower left", fontsize=11)
     return figure
 
 
@@ -123,9 +123,9 @@ def growth_by_arm(losses, exponents):
     for (label, y), (colour, marker) in zip(exponents.items(), looks, strict=True):
         axes.plot(losses[label].ravel(), y.ravel(), marker, color=colour, markersize=4, label=label)
     axes.axhline(2, color=GREY, linewidth=1)
-    axes.text(0.055, 1.98, "a parabola", color=GREY, fontsize=9, ha="right", va="top")
+    axes.text(0.055, 1.98, "a parabola", color=GREY, fontsize=11, ha="right", va="top")
     axes.set(xlabel="training loss", ylabel="growth exponent", xscale="log", ylim=(1.4, 2.1))
     axes.set(xlim=(0.7, 0.05), xticks=(0.5, 0.2, 0.1), xticklabels=(0.5, 0.2, 0.1))
     axes.minorticks_off()
-    axes.legend(loc="upper left", bbox_to_anchor=(0.0, 0.84), fontsize=9, ncols=2)
+    axes.legend(loc="upper left", bbox_to_anchor=(0.0, 0.84), fontsize=11, ncols=2)
     return figure

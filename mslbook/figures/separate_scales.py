@@ -60,7 +60,7 @@ def _draw_surface(axes, grid, heights):
     )
     axes.view_init(elev=40, azim=-64)
     axes.set_box_aspect((1.3, 1, 0.7), zoom=1.05)
-    axes.tick_params(labelsize=9, pad=-3)
+    axes.tick_params(labelsize=11, pad=-3)
     axes.set(xlabel="$x_1$", ylabel="$x_2$")
     axes.set_title("loss", y=0.95)
     for axis in (axes.xaxis, axes.yaxis, axes.zaxis):
@@ -100,7 +100,7 @@ def never_and_late(runs):
             axes.plot(steps, distance, dash, color=colour, linewidth=width)
             axes.lines[-1].set_label(label if decay == next(iter(runs)) else None)
         at = (0.7, curves[0][1][1])
-        below = {"xytext": (0, -1.5), "textcoords": "offset points", "va": "top", "fontsize": 9}
+        below = {"xytext": (0, -1.5), "textcoords": "offset points", "va": "top", "fontsize": 11}
         axes.annotate(f"decay at {decay}", at, color=colour, **below)
     axes.set(xlabel="steps after the decay", ylabel="distance $|x_1|$", xscale="log", yscale="log")
     axes.legend(loc="lower left", labelcolor=GREY)
