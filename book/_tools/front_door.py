@@ -1,4 +1,4 @@
-"""Sphinx extension: the root address is what people share, so it has the home page's card and title.
+"""Sphinx extension: the root address, which people share, has the card and title of the home page.
 
 A browser goes on from there to the home page; what shows cards of links does not.
 """
@@ -15,7 +15,8 @@ def write(app, exception):
         home = app.builder.get_target_uri(app.config.root_doc)
         card = "\n".join(CARD.findall(Path(app.outdir, home).read_text(encoding="utf-8")))
         text = (
-            f'<!DOCTYPE html>\n<html lang="{app.config.language}">\n<meta charset="utf-8">\n{card}\n'
+            f'<!DOCTYPE html>\n<html lang="{app.config.language}">\n<meta charset="utf-8">\n'
+            f"{card}\n"
             f'<link rel="canonical" href="{app.config.html_baseurl}{home}">\n'
             f'<meta http-equiv="refresh" content="0; url={home}">\n'
             f'<p><a href="{home}">{app.config.ogp_site_name}</a></p>\n</html>\n'
