@@ -336,6 +336,7 @@ def returning(**entries):
           "panels": [*parts()["panels"][:1],
                      Panel("Right", "step", "loss", [Trail("trail")], yscale="log")]},
          ValueError, "shows nothing along y"),
+        ({"times": [0, 1]}, ValueError, "times has 2 numbers, but the trails have 7 points"),
     ],
 )  # fmt: skip
 def test_bad_demos(changes, error, says):

@@ -438,7 +438,7 @@ def test_play_reveals_the_trail_step_by_step_and_stops_at_its_end(show):
         assert button.inner_text() == "Pause" or len(seen) == 5
         seen.append(step.inner_text())
         shown.append(page.evaluate("document.querySelector('canvas').toDataURL()"))
-        page.clock.run_for(75)
+        page.clock.run_for(550)
     assert seen == ["0", "1", "2", "3", "4", "5"]
     assert button.inner_text() == "Play"
     assert len(set(shown)) == 6
@@ -446,12 +446,12 @@ def test_play_reveals_the_trail_step_by_step_and_stops_at_its_end(show):
     page.clock.run_for(1000)
     assert step.inner_text() == "5"
     button.click()
-    page.clock.run_for(300)
+    page.clock.run_for(1300)
     button.click()
     page.clock.run_for(1000)  # paused, and then taken up where it was
     assert step.inner_text() == "2"
     button.click()
-    page.clock.run_for(150)
+    page.clock.run_for(650)
     assert step.inner_text() == "3"
 
 
@@ -470,6 +470,15 @@ def test_scrub_and_reset(show):
     assert drawings(page) == whole
     slider(page, "step").fill("2")
     assert drawings(page) == part
+
+
+def test_the_count_says_where_the_points_stand_in_time(show):
+    page = show(descent(count="time", times=[0, 2.5, 5, 10, 20, 100]))
+    assert values(page)[-1] == "100"
+    scrub = slider(page, "time")
+    scrub.press("ArrowLeft")
+    assert values(page)[-1] == "20"
+    assert scrub.get_attribute("aria-valuetext") == "20"
 
 
 def test_play_can_sweep_a_slider(show):

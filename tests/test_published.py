@@ -26,6 +26,13 @@ def test_every_page_has_a_card_of_its_own(page, site):
     assert image.stat().st_size < 300_000
 
 
+def test_the_root_address_has_the_card_of_the_home_page(site):
+    root, home = ((HTML / file).read_text() for file in ("index.html", f"{TOC['root']}.html"))
+    tags = re.findall(r'<meta property="og:[^>]+>|<title>[^<]+</title>', home)
+    assert len(tags) > 5
+    assert [tag for tag in tags if tag not in root] == []
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_no_formula_is_left_as_text(page, site):
     """As where a line within a formula begins with a minus, which makes it an item of a list."""

@@ -1,23 +1,35 @@
 """Sphinx extension: the book serves MathJax itself, and only what its pages ask for.
 
 The package sphinx-mathjax-offline holds every bundle of MathJax, 24 MB. The pages use one of them
-with its fonts and its TeX extensions, 2 MB.
+with its fonts and its TeX extensions, 2 MB. Where it is not installed, the build says so, and the
+pages ask the public network for MathJax, where Sphinx finds it.
 """
 
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 from shutil import copyfile
 
 from sphinx.errors import ExtensionError
+from sphinx.ext.mathjax import MATHJAX_URL
 
+PACKAGE = find_spec("sphinx-mathjax-offline")
 FILES = ["tex-chtml.js", "output/chtml/fonts/woff-v2/*.woff", "input/tex/extensions/*.js"]
+
+
+def link_the_network(app, config):
+    """Without the package, let pages link MathJax on the network, and tell whoever builds them."""
+    if PACKAGE is None:
+        config.mathjax_path = MATHJAX_URL
+        print("sphinx-mathjax-offline is not installed: the pages will typeset their formulas with "
+              "MathJax from the network, and not offline.", file=sys.stderr)  # fmt: skip
 
 
 def copy_files(app, exception):
     """Copy MathJax into the built book once its pages are written."""
-    if exception is not None:
+    if exception is not None or PACKAGE is None:
         return
-    package = Path(find_spec("sphinx-mathjax-offline").origin).parent / "static" / "mathjax"
+    package = Path(PACKAGE.origin).parent / "static" / "mathjax"
     for pattern in FILES:
         files = list(package.glob(pattern))
         if not files:
@@ -30,5 +42,6 @@ def copy_files(app, exception):
 
 def setup(app):
     """Register with Sphinx."""
+    app.connect("config-inited", link_the_network)
     app.connect("build-finished", copy_files)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -15,7 +15,7 @@ except ModuleNotFoundError as error:
     raise ModuleNotFoundError("demos need anywidget: run pip install 'mslbook[book]'") from error
 import traitlets
 
-from mslbook.demos.frames import MAX_BYTES, Frames
+from mslbook.demos.frames import MAX_BYTES, Frames, written
 from mslbook.demos.parts import Curve, Image, Panel, Points, Rule, Slider, Trail
 from mslbook.demos.still import still
 
@@ -46,6 +46,8 @@ class Demo(anywidget.AnyWidget):
         What play walks through: ``"time"``, the points of every Trail, or the name of a slider.
     count : str
         What the points of a Trail are, for the slider that walks through them.
+    times : sequence of float
+        Where these points stand in that count, if not at 0, 1, 2 and so on.
 
     Raises ValueError or TypeError if the parts do not fit together, if a frame does not fit the
     panels, or if the demo would take more than 300 kB.
@@ -79,6 +81,7 @@ class Demo(anywidget.AnyWidget):
         alt: str,
         play: str = "time",
         count: str = "step",
+        times: Sequence[float] | None = None,
     ):
         names = [slider.name for slider in sliders]
         for name in names:
@@ -93,11 +96,16 @@ class Demo(anywidget.AnyWidget):
             options = [*(["time"] if trails else []), *names]
             raise ValueError(f"play must be one of {', '.join(options)}, not {play!r}")
         frames = Frames(frame, sliders, panels)
+        points = frames.spec["steps"] + 1
+        times = range(points) if times is None else times
+        if len(times) != points:
+            raise ValueError(f"times has {len(times)} numbers, but the trails have {points} points")
         self._frames = frames
         self.add_traits(**{name: traitlets.Float().tag(sync=True) for name in names})
         self._start = {slider.name: slider.value for slider in sliders}
         super().__init__(
-            _spec=frames.spec | {"alt": alt, "play": play, "count": count},
+            _spec=frames.spec
+            | {"alt": alt, "play": play, "count": count, "times": [written(t) for t in times]},
             _data=frames.data,
             **self._start,
         )

@@ -434,7 +434,7 @@ function render({ model, el }) {
   function go(to) {
     if (time) { step = to; refresh(); } else choose(played.slider, played.slider.values[to]);
   }
-  const pace = Math.max(8, last / 10); // positions per second: never longer than ten seconds
+  const pace = Math.max(Math.min(8, last / 3), last / 10); // positions per second: for 3 to 10 seconds
   function tick(now) {
     if (clock === null) return;
     const due = Math.min(last, Math.floor((now - clock) / 1000 * pace));
@@ -497,7 +497,11 @@ function render({ model, el }) {
       if (slider.named) field.selectedIndex = index;
       else if (document.activeElement !== field) field.value = text;
     }
-    if (time) time.input.value = time.value.value = step;
+    if (time) {
+      time.input.value = step;
+      time.value.value = spec.times[step];
+      time.input.setAttribute("aria-valuetext", spec.times[step]);
+    }
     for (const { input } of [...sliders, ...(time ? [time] : [])]) {
       input.style.setProperty("--part", input.max > 0 ? input.value / input.max : 0);
     }
