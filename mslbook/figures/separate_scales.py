@@ -60,13 +60,13 @@ def _draw_surface(axes, grid, heights):
     )
     axes.view_init(elev=40, azim=-64)
     axes.set_box_aspect((1.3, 1, 0.7), zoom=1.05)
-    axes.tick_params(labelsize=11, pad=-3)
+    axes.tick_params(labelsize=11, pad=-1)
     axes.set(xlabel="$x_1$", ylabel="$x_2$")
     axes.set_title("loss", y=0.95)
     for axis in (axes.xaxis, axes.yaxis, axes.zaxis):
         axis.set_pane_color((0, 0, 0, 0))
-        axis.set_major_locator(MaxNLocator(4))
-        axis.labelpad = -5
+        axis.set_major_locator(MaxNLocator(3))
+        axis.labelpad = -1
     axes.grid(visible=False)
 
 
