@@ -3,6 +3,7 @@
 import re
 import xml.etree.ElementTree as xml
 
+import nbformat
 import pytest
 import yaml
 from bs4 import BeautifulSoup
@@ -40,6 +41,32 @@ def test_no_formula_is_left_as_text(page, site):
     for other in article.select("pre, code, .math, script, style"):
         other.decompose()
     assert not re.search(r"\$|\\[(\[a-z]", article.get_text())
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.startswith("notebooks/")])
+def test_figures_have_number_caption_and_words_and_no_digest(page, site):
+    tree = BeautifulSoup((HTML / f"{page}.html").read_text(), "html.parser")
+    notebook = nbformat.read(ROOT / f"{page}.ipynb", as_version=4)
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    pictures = sum("image/png" in output.get("data", {}) for output in outputs)
+    figures = tree.select("article figure:has(img)")
+    assert len(figures) == len(tree.select("article .cell_output > img, figure img")) == pictures
+    for figure in figures:
+        assert re.match(r"Fig\. \d+ \w", figure.figcaption.get_text(" ", strip=True))
+        assert len(figure.img["alt"]) > 40
+        assert "_images" not in figure.img["alt"]
+    assert not re.search(r"^digest \|", tree.article.get_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.startswith("notebooks/")])
+def test_nothing_but_words_stands_before_the_first_demo(page, site):
+    """The code that it needs is folded into one line, and is whole."""
+    tree = BeautifulSoup((HTML / f"{page}.html").read_text(), "html.parser")
+    demo = tree.select_one("article .msl-demo-host")
+    assert demo.find_all_previous("pre") == demo.find_parent(class_="cell").find_all("pre")
+    code = demo.find_parent(class_="cell").pre.get_text()
+    assert "import numpy" in code
+    assert "Demo(" in code
 
 
 def test_the_map_lists_the_pages_and_nothing_else(site):
