@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+import re
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
 
@@ -13,7 +14,7 @@ from conftest import HTML, PAGES, ROOT, TOC
 
 pytestmark = pytest.mark.browser
 
-VIEWS = {"desktop": (1280, "light"), "phone": (390, "dark")}
+VIEWS = {"desktop": ([1280], "light"), "phone": ([360, 390], "dark")}
 MAX_WEIGHT = 1_500_000  # bytes of all a page loads, compressed as hosts do, with nothing cached
 
 AXE = Axe()
@@ -24,7 +25,7 @@ class Visit:
 
     def __init__(self, browser, site, address, view="desktop"):
         self.view, self.address, self.wrong, self.answers = view, address, [], []
-        width, theme = VIEWS[view]
+        (width, *_), theme = VIEWS[view]
         self.context = browser.new_context(
             viewport={"width": width, "height": 900},
             color_scheme=theme,
@@ -70,13 +71,28 @@ def page(visit):
     return visit.page
 
 
-@pytest.mark.parametrize("width", [1280, 390, 360])
-def test_the_page_does_not_scroll_sideways(page, width):
-    device = page.viewport_size
-    page.set_viewport_size({"width": width, "height": 900})
-    found = page.evaluate("document.documentElement.scrollWidth")
-    page.set_viewport_size(device)
-    assert found <= width, f"{found} pixels wide: the page scrolls sideways"
+def test_the_page_does_not_scroll_sideways(visit):
+    for width in VIEWS[visit.view][0]:
+        visit.page.set_viewport_size({"width": width, "height": 900})
+        assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_what_scrolls_sideways_fades_at_its_edge_and_nothing_else_does(page):
+    assert page.evaluate(WITHOUT_CUE) == []
+
+
+WITHOUT_CUE = """[...document.querySelectorAll("article *")].filter(box => {
+  const { overflowX, maskImage } = getComputedStyle(box);
+  const scrolls = /auto|scroll/.test(overflowX) && box.scrollWidth > box.clientWidth;
+  return scrolls === (maskImage === "none");
+}).map(box => box.outerHTML.slice(0, 120))"""
+
+
+def test_the_text_in_pictures_can_be_read(page):
+    """Of 9 pt, in files of 200 dpi: 25 pixels there, 9 on the page."""
+    sizes = "images => images.map(i => i.getBoundingClientRect().width / i.naturalWidth * 25)"
+    found = page.eval_on_selector_all("article .image-reference > img", sizes)
+    assert round(min(found, default=9), 1) >= 9
 
 
 def test_it_has_one_title_and_says_what_its_pictures_show(page):
@@ -111,7 +127,7 @@ def test_it_is_accessible(visit):
 
 def audited(page, theme, rules):
     """What axe-core finds in a theme."""
-    page.emulate_media(color_scheme=theme)
+    page.emulate_media(color_scheme=theme, reduced_motion="reduce")  # at once
     page.evaluate(FEW_TOKENS)
     options = {"resultTypes": ["violations"], "preload": False, **rules}  # it asks for no more files
     return AXE.run(page, options=options).response["violations"]
@@ -199,7 +215,22 @@ def test_the_root_leads_to_the_home_page(browser, site):
 def test_search_finds_a_word_in_the_book_itself(browser, site):
     visit = Visit(browser, site, "search.html?q=sharpness")
     visit.page.locator("#search-results li a", has_text="4.1").first.wait_for()
+    summary = visit.page.locator("#search-results p", has_text="lambda_max").first
+    summary.wait_for()
+    assert not {"\\", "{"} & set(summary.inner_text())  # no TeX
     assert visit.wrong == []
+    visit.context.close()
+
+
+def test_a_dark_page_is_printed_dark_on_white_and_then_dark_again(browser, site):
+    visit = Visit(browser, site, "notebooks/4_1_one_dimension.html", "phone")
+    brightness = []
+    for event in ("load", "beforeprint", "afterprint"):
+        visit.page.evaluate("event => dispatchEvent(new Event(event))", event)
+        colour = visit.page.locator("article p").first.evaluate("p => getComputedStyle(p).color")
+        brightness.append(max(map(int, re.findall(r"\d+", colour))))
+    screen, paper, again = brightness
+    assert paper < 64 < 192 < screen == again
     visit.context.close()
 
 
