@@ -129,7 +129,7 @@ def audited(page, theme, rules):
     """What axe-core finds in a theme."""
     page.emulate_media(color_scheme=theme, reduced_motion="reduce")  # at once
     page.evaluate(FEW_TOKENS)
-    options = {"resultTypes": ["violations"], "preload": False, **rules}  # it asks for no more files
+    options = {"resultTypes": ["violations"], "preload": False, **rules}  # preload asks for files
     return AXE.run(page, options=options).response["violations"]
 
 
