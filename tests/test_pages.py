@@ -84,7 +84,7 @@ def test_what_scrolls_sideways_fades_at_its_edge_and_nothing_else_does(page):
 WITHOUT_CUE = """[...document.querySelectorAll("article *")].filter(box => {
   const { overflowX, maskImage } = getComputedStyle(box);
   const scrolls = /auto|scroll/.test(overflowX) && box.scrollWidth > box.clientWidth;
-  return scrolls === (maskImage === "none");
+  return box.checkVisibility() && scrolls === (maskImage === "none");
 }).map(box => box.outerHTML.slice(0, 120))"""
 
 

@@ -41,7 +41,7 @@ def test_no_line_breaks_between_a_formula_and_what_touches_it(page, site):
     for formula in article.select("span.math"):
         if "together" not in formula.parent.get("class", []):
             before, after = formula.previous_sibling, formula.next_sibling
-            assert not (isinstance(before, str) and re.search(r"\S$", before)), formula
+            assert not (isinstance(before, str) and re.search(r"\S\Z", before)), formula
             assert not (isinstance(after, str) and re.match(r"\S", after)), formula
 
 

@@ -7,7 +7,7 @@ import re
 
 from docutils import nodes
 
-BEFORE = re.compile(r"\S*$")
+BEFORE = re.compile(r"\S*\Z")
 AFTER = re.compile(r"\S*")
 
 
