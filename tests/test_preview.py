@@ -61,6 +61,19 @@ def test_a_link_shows_what_it_leads_to(visit, case, width):
     card.wait_for(state="hidden")
 
 
+def test_a_theorem_looks_as_on_its_page(visit):
+    page = visit("notebooks/4_2_many_dimensions")
+    looks = """(title) => ["", "::before", "::after"].map(part => {
+      const { backgroundColor, display, color } = getComputedStyle(title, part);
+      return part ? display : [backgroundColor, color];
+    })"""
+    title = ".proof.theorem > .admonition-title"
+    there = page.locator(f"article {title}").first.evaluate(looks)
+    page.locator(LINK.format("#theorem-4-1")).first.hover()
+    assert page.locator(f"{CARD} {title}").evaluate(looks) == there
+    assert there[1:] == ["none", "none"]  # no bell
+
+
 def test_the_mouse_may_enter_the_card(visit):
     page = visit("notebooks/4_2_many_dimensions")
     page.locator(LINK.format("#theorem-4-1")).first.hover()

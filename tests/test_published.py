@@ -69,6 +69,16 @@ def test_nothing_but_words_stands_before_the_first_demo(page, site):
     assert "Demo(" in code
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_no_line_breaks_between_a_formula_and_what_touches_it(page, site):
+    (article,) = BeautifulSoup((HTML / f"{page}.html").read_text(), "html.parser").select("article")
+    for formula in article.select("span.math"):
+        if "together" not in formula.parent.get("class", []):
+            before, after = formula.previous_sibling, formula.next_sibling
+            assert not (isinstance(before, str) and re.search(r"\S\Z", before)), formula
+            assert not (isinstance(after, str) and re.match(r"\S", after)), formula
+
+
 def test_the_map_lists_the_pages_and_nothing_else(site):
     places = xml.parse(HTML / "sitemap.xml").findall("{*}url/{*}loc")
     assert sorted(place.text for place in places) == sorted(f"{PUBLISHED}{p}.html" for p in PAGES)

@@ -3,7 +3,7 @@
 const LINKS = "article a.internal:not(.image-reference)";
 const BLOCKS = ".proof, .math, figure, .citation, dt, p";
 const MATHJAX = new URL("mathjax/tex-chtml.js", document.currentScript.src);
-const card = Object.assign(document.createElement("div"), { id: "preview", popover: "auto" });
+const card = Object.assign(document.createElement("div"), { id: "preview", className: "bd-article", popover: "auto" });
 const pages = { [location.pathname]: document };
 let wanted = null, timer;
 const parse = (text) => new DOMParser().parseFromString(text, "text/html");

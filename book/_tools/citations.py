@@ -1,13 +1,18 @@
 """Sphinx extension: the bibliography claims no role that its entries do not bear out.
 
 Docutils calls it a list, but its entries are no list items: screen readers announce an empty list.
+Their own role is out of use.
 """
+
+import re
+
+ROLES = re.compile(r'(?<=<div) role="list" class="citation-list"| role="doc-biblioentry"')
 
 
 def plain(app, pagename, templatename, context, doctree):
-    """Take the role from the bibliography of a page."""
+    """Take the roles from the bibliography of a page."""
     if body := context.get("body"):
-        context["body"] = body.replace('<div role="list" class="citation-list">', "<div>")
+        context["body"] = ROLES.sub("", body)
 
 
 def setup(app):

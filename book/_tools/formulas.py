@@ -1,4 +1,4 @@
-"""Sphinx extension: a formula and the comma or full stop after it stay on one line.
+"""Sphinx extension: a formula and what touches it, a bracket or a full stop, stay on one line.
 
 A browser may break a line on either side of a formula, as it may beside a picture.
 """
@@ -7,19 +7,29 @@ import re
 
 from docutils import nodes
 
-PUNCTUATION = re.compile(r"[.,;:!?)]+")
+BEFORE = re.compile(r"\S*\Z")
+AFTER = re.compile(r"\S*")
+
+
+def cut(node, pattern):
+    """Take from the text beside a formula what touches it."""
+    if not isinstance(node, nodes.Text):
+        return ""
+    found = pattern.search(node)
+    node.parent.replace(node, nodes.Text(node[: found.start()] + node[found.end() :]))
+    return found[0]
 
 
 def keep_together(app, doctree, docname):
-    """Bind each formula to the punctuation that follows it."""
+    """Bind each formula to what touches it."""
     for formula in list(doctree.findall(nodes.math)):
-        after = formula.next_node(descend=False, siblings=True)
-        found = PUNCTUATION.match(after) if isinstance(after, nodes.Text) else None
-        if found:
-            after.parent.replace(after, nodes.Text(after[found.end() :]))
+        beside = dict(enumerate(formula.parent))
+        at = formula.parent.index(formula)
+        before, after = cut(beside.get(at - 1), BEFORE), cut(beside.get(at + 1), AFTER)
+        if before or after:
             bound = nodes.inline(classes=["together"])
             formula.replace_self(bound)
-            bound += [formula, nodes.Text(found[0])]
+            bound += [nodes.Text(before), formula, nodes.Text(after)]
 
 
 def setup(app):
