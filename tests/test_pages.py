@@ -120,7 +120,7 @@ RAW_FORMULAS = r"""[...document.querySelectorAll("article :is(p, li, td, th, h1,
 
 
 def test_it_is_accessible(visit):
-    """axe-core finds nothing, at both widths; the contrasts hold in both themes."""
+    """axe-core finds nothing, at both widths; contrasts hold in both themes at either."""
     found = [one for audit in AUDITS[visit.view] for one in audited(visit.page, *audit)]
     assert [(one["id"], node["html"][:150]) for one in found for node in one["nodes"]] == []
 
@@ -144,7 +144,7 @@ FEW_TOKENS = """for (const code of document.querySelectorAll("article pre")) {
 CONTRAST = {"runOnly": ["color-contrast"]}
 AUDITS = {
     "desktop": [("dark", CONTRAST), ("light", {})],
-    "phone": [("dark", {"rules": {"color-contrast": {"enabled": False}}})],
+    "phone": [("light", CONTRAST), ("dark", {})],
 }
 
 

@@ -3,11 +3,18 @@
 const LINKS = "article a.internal:not(.image-reference)";
 const BLOCKS = ".proof, .math, figure, .citation, dt, p";
 const MATHJAX = new URL("mathjax/tex-chtml.js", document.currentScript.src);
-const card = Object.assign(document.createElement("div"), { id: "preview", className: "bd-article", popover: "auto" });
+const card = document.createElement("div");
+Object.assign(card, { id: "preview", className: "bd-article", popover: "auto" });
 const pages = { [location.pathname]: document };
 let wanted = null, timer;
 const parse = (text) => new DOMParser().parseFromString(text, "text/html");
-const load = async ({ href }) => parse(`<base href="${href}">${await (await fetch(href)).text()}`);
+
+// Nothing where nothing can be fetched; the next time it is tried anew. Files may not fetch at all.
+async function load({ href, pathname }) {
+  const answer = location.protocol !== "file:" && await fetch(href).catch(() => null);
+  if (answer?.ok) pages[pathname] = parse(`<base href="${href}">${await answer.text()}`);
+  return pages[pathname];
+}
 
 function excerpt(page, hash) {
   const target = page.getElementById(hash.slice(1)) ?? page.querySelector("section h1");
@@ -37,7 +44,7 @@ async function show(link) {
   if (link === wanted) return;
   wanted = link;
   card.hidePopover();
-  const page = link && await (pages[link.pathname] ??= load(link));
+  const page = link && (pages[link.pathname] ?? await load(link));
   if (!page || link !== wanted) return;
   link.removeAttribute("title"); // the browser would show it as well
   card.replaceChildren(...excerpt(page, link.hash));
