@@ -81,11 +81,13 @@ def test_what_scrolls_sideways_fades_at_its_edge_and_nothing_else_does(page):
     assert page.evaluate(WITHOUT_CUE) == []
 
 
-WITHOUT_CUE = """[...document.querySelectorAll("article *")].filter(box => {
+# Once the page has been drawn anew.
+WITHOUT_CUE = """new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)))
+.then(() => [...document.querySelectorAll("article *")].filter(box => {
   const { overflowX, maskImage } = getComputedStyle(box);
   const scrolls = /auto|scroll/.test(overflowX) && box.scrollWidth > box.clientWidth;
   return box.checkVisibility() && scrolls === (maskImage === "none");
-}).map(box => box.outerHTML.slice(0, 120))"""
+}).map(box => box.outerHTML.slice(0, 120)))"""
 
 
 def test_the_text_in_pictures_can_be_read(page):
