@@ -39,6 +39,7 @@ class Visit:
         ours = (site, "data:", "blob:")
         page.on("request", lambda asked: asked.url.startswith(ours) or self.wrong.append(asked.url))
         page.goto(f"{site}/{address}")
+        page.add_style_tag(content="section { content-visibility: visible !important }")  # all
         page.evaluate("window.MathJax?.startup.promise.then(() => document.fonts.ready)")
 
     def hear(self, message):
@@ -75,6 +76,24 @@ def test_the_page_does_not_scroll_sideways(visit):
     for width in VIEWS[visit.view][0]:
         visit.page.set_viewport_size({"width": width, "height": 900})
         assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_formulas_in_the_text_fit_it(page):
+    """The theme would cut what is too long."""
+    assert page.evaluate(CUT) == []
+
+
+CUT = """[...document.querySelectorAll("article span.math mjx-container")].filter(formula =>
+  formula.getBoundingClientRect().right
+    > formula.closest("p, li, td, dd, h1, h2, h3").getBoundingClientRect().right + 1
+).map(formula => formula.textContent)"""
+
+
+def test_the_first_demo_begins_on_the_first_screen(visit):
+    if visit.page.locator(".msl-demo").count():
+        visit.page.evaluate("scrollTo(0, 0)")
+        top = visit.page.locator(".msl-demo").first.bounding_box()["y"]
+        assert top < {"desktop": 700, "phone": 844}[visit.view]
 
 
 def test_what_scrolls_sideways_fades_at_its_edge_and_nothing_else_does(page):
@@ -157,11 +176,16 @@ def test_demos_follow_their_sliders(visit):
     for demo in demos.all():
         sliders = demo.locator("input[type=range]")
         assert sliders.count() > 0
+        moved = set()
         for slider, move in itertools.product(sliders.all(), WAYS[visit.view]):
             demo.get_by_role("button", name="Reset").click()
-            before = demo.evaluate(DRAWING)
+            before = demo.evaluate(DRAWINGS)
             move(slider, slider.evaluate(UPPER_HALF))
-            visit.page.wait_for_function(CHANGED, arg=[demo.element_handle(), before], timeout=5000)
+            changed = visit.page.wait_for_function(
+                CHANGED, arg=[demo.element_handle(), before], timeout=5000
+            )
+            moved.update(changed.json_value())
+        assert len(moved) == len(before), "a panel stands still whatever one moves"
 
 
 def by_keyboard(slider, upper):
@@ -183,8 +207,11 @@ def by_touch(slider, upper):
 
 
 WAYS = {"desktop": [by_keyboard, by_mouse], "phone": [by_touch]}
-DRAWING = "demo => [...demo.querySelectorAll('canvas')].map(c => c.toDataURL()).join()"
-CHANGED = f"([demo, before]) => ({DRAWING})(demo) !== before"
+DRAWINGS = "demo => [...demo.querySelectorAll('canvas')].map(c => c.toDataURL())"
+CHANGED = f"""([demo, before]) => {{
+  const changed = ({DRAWINGS})(demo).flatMap((drawing, i) => drawing === before[i] ? [] : [i]);
+  return changed.length && changed;
+}}"""
 UPPER_HALF = "slider => slider.valueAsNumber > (+slider.min + +slider.max) / 2"
 
 
@@ -199,6 +226,9 @@ def demos_stored(address):
 
 
 def test_it_is_light(visit):
+    """With all that is loaded only when one comes near it."""
+    visit.page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    visit.page.wait_for_load_state("networkidle")
     assert 0 < visit.weight() < MAX_WEIGHT
 
 

@@ -12,6 +12,7 @@ SHOWN = {
     "theorem": ("notebooks/4_2_many_dimensions", "#theorem-4-1", ".proof.theorem mjx-container"),
     "theorem, without formulas around": ("book/reference/theory", "#lemma-4-1", ".proof mjx-mi"),
     "equation": ("notebooks/4_3_general_setting", "#eq-4-5", ".math mjx-container"),
+    "figure": ("notebooks/2_2_learning_rate_decay", "#fig-3-2-wide", "figure figcaption"),
     "section": ("notebooks/4_2_many_dimensions", "#one-dimension", "h1 + p"),
     "page": ("notebooks/intro", "7_summary.html", "h1 + p"),
     "citation": ("notebooks/2_1_edge_of_stability", "references.html#", ".citation a"),
@@ -72,6 +73,20 @@ def test_a_theorem_looks_as_on_its_page(visit):
     page.locator(LINK.format("#theorem-4-1")).first.hover()
     assert page.locator(f"{CARD} {title}").evaluate(looks) == there
     assert there[1:] == ["none", "none"]  # no bell
+
+
+def test_a_page_that_cannot_be_fetched_shows_no_card_until_it_can(visit):
+    page = visit("notebooks/4_2_many_dimensions")
+    page.evaluate("fetched = fetch; fetch = () => Promise.reject(new Error('offline'))")
+    link = page.locator(LINK.format("4_1_one_dimension.html#one-dimension")).first
+    link.hover()
+    page.wait_for_timeout(600)
+    assert page.locator(CARD).count() == 0
+    page.evaluate("fetch = fetched")
+    page.mouse.move(0, 0)
+    page.wait_for_timeout(400)
+    link.hover()
+    page.locator(CARD).wait_for()
 
 
 def test_the_mouse_may_enter_the_card(visit):
