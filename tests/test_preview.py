@@ -77,12 +77,12 @@ def test_a_theorem_looks_as_on_its_page(visit):
 
 def test_a_page_that_cannot_be_fetched_shows_no_card_until_it_can(visit):
     page = visit("notebooks/4_2_many_dimensions")
-    page.evaluate("fetched = fetch; fetch = () => Promise.reject(new Error('offline'))")
+    page.evaluate("() => { fetched = fetch; fetch = () => Promise.reject(Error('offline')); }")
     link = page.locator(LINK.format("4_1_one_dimension.html#one-dimension")).first
     link.hover()
     page.wait_for_timeout(600)
     assert page.locator(CARD).count() == 0
-    page.evaluate("fetch = fetched")
+    page.evaluate("() => { fetch = fetched; }")
     page.mouse.move(0, 0)
     page.wait_for_timeout(400)
     link.hover()
