@@ -2,6 +2,7 @@
 
 import copy
 import re
+import shutil
 import subprocess
 import sys
 from itertools import pairwise
@@ -12,6 +13,7 @@ import nbformat
 import pytest
 import yaml
 from jupytext.compare import NotebookDifference, compare_notebooks
+from jupytext.sync_contentsmanager import TextFileContentsManager
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -210,3 +212,26 @@ def test_nbval_notices_one_changed_number(tmp_path):
     status, report = nbval(tampered, tmp_path)
     assert status == 1, report
     assert re.search(r"\b1 failed\b", report), report
+
+
+@pytest.mark.parametrize(
+    "opened", ["book/4_1_one_dimension.md", "notebooks/4_1_one_dimension.ipynb"]
+)
+def test_jupyterlab_keeps_the_twins_in_step(tmp_path, opened):
+    """Saving either writes the other, and loses no output."""
+    for twin in (text_twin(QUICKEST), QUICKEST):
+        (tmp_path / twin.parent.name).mkdir()
+        shutil.copy(twin, tmp_path / twin.parent.name)
+    manager = TextFileContentsManager(root_dir=str(tmp_path))
+    model = manager.get(opened, content=True, type="notebook")
+    model["content"].cells[0].source += "\n\nA new sentence."
+    manager.save(model, opened)
+
+    text = jupytext.read(tmp_path / "book" / f"{QUICKEST.stem}.md")
+    notebook = nbformat.read(tmp_path / "notebooks" / QUICKEST.name, as_version=4)
+    assert text.cells[0].source == notebook.cells[0].source
+    assert text.cells[0].source.endswith("A new sentence.")
+    stored = nbformat.read(QUICKEST, as_version=4)
+    assert [cell.outputs for cell in code_cells(notebook)] == [
+        cell.outputs for cell in code_cells(stored)
+    ]

@@ -1,12 +1,14 @@
 """What is installed, promised and published: the environments, the commands, the versions."""
 
 import ast
+import importlib
 import importlib.metadata
 import re
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 
 import jupytext
 import pytest
@@ -137,3 +139,14 @@ def test_no_file_names_this_machine_or_a_registry(tracked):
     texts = {path: path.read_bytes() for path in tracked if path.exists() and path != guards}
     found = {path: MACHINE_OR_REGISTRY.search(text) for path, text in texts.items()}
     assert {str(path): match[0] for path, match in found.items() if match} == {}
+
+
+def test_without_its_package_mathjax_is_linked_and_the_build_says_so(monkeypatch, capsys):
+    monkeypatch.syspath_prepend(ROOT / "book" / "_tools")
+    mathjax_files = importlib.import_module("mathjax_files")
+    monkeypatch.setattr(mathjax_files, "PACKAGE", None)
+    config = SimpleNamespace(mathjax_path="mathjax/tex-chtml.js")
+    mathjax_files.link_the_network(None, config)
+    assert config.mathjax_path.startswith("https://")
+    assert "not installed" in capsys.readouterr().err
+    mathjax_files.copy_files(None, None)  # there is nothing to copy

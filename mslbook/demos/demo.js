@@ -96,10 +96,11 @@ function drawPanel(canvas, panel, read, step, ink, images) {
   const colour = (mark) => PALETTE[mark.colour] ?? ink;
   const rules = panel.marks.filter((mark) => mark.kind === "Rule");
   const widest = (texts, size) => Math.max(0, ...texts.map((t) => widthOf(ctx, t, size)));
+  const labelled = panel.y.label || rules.some((rule) => rule.axis === "x" && rule.label);
   const box = {
     left: Math.ceil(widest(panel.y.ticks.map(([, text]) => text), TICK_FONT)) + 10,
     right: width - Math.ceil(Math.max(10, widest(rules.filter((r) => r.axis === "y").map((r) => r.label)) + 6)),
-    top: 26,
+    top: labelled ? 26 : 10,
     bottom: height - 42,
   };
   if (panel.equal) equalise(box, panel);
