@@ -124,7 +124,8 @@ function drawPanel(canvas, panel, read, step, ink, images) {
       const xs = read(mark.x);
       const ys = read(mark.y);
       const at = Array.from(xs, (x, i) => [X(x), Y(ys[i])]);
-      ({ Curve: drawCurve, Points: drawPoints, Trail: drawTrail })[mark.kind](ctx, mark, at, colour(mark), step);
+      const draw = { Curve: drawCurve, Points: drawPoints, Trail: drawTrail }[mark.kind];
+      draw(ctx, mark, at, colour(mark), step, box);
     }
   }
   ctx.restore();
@@ -228,12 +229,13 @@ function drawCurve(ctx, mark, at, colour) {
   ctx.setLineDash([]);
 }
 
-function drawPoints(ctx, mark, at, colour) {
+function drawPoints(ctx, mark, at, colour, step, box) {
   const path = new Path2D(MARKERS[mark.marker]);
+  const radius = Math.min(4.5, (box.right - box.left) / 45); // smaller in a small panel
   ctx.fillStyle = colour;
   for (const place of at) {
-    lift(ctx, path, place, 6.5);
-    stamp(ctx, path, place, 4.5);
+    lift(ctx, path, place, 1.45 * radius);
+    stamp(ctx, path, place, radius);
   }
 }
 
