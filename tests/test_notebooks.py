@@ -33,12 +33,17 @@ DIGEST = re.compile(r"^digest \| .+ \| .*\d", re.MULTILINE)
 
 CAPTION = re.compile(r'<a id="fig-[\w-]+"></a>\n\n> \*\*Figure\.\*\* \S')
 
-# What plain Jupyter and Colab would show as raw text; book/_tools/plain.py says what stands for it.
+# What plain Jupyter and Colab would show as raw text, and the book not as it should;
+# book/_tools/plain.py says what stands for it.
 RAW = {
     "an anchor of MyST": re.compile(r"^\([\w-]+\)=", re.MULTILINE),
     "a directive in a colon fence": re.compile(r"^\s*:::+", re.MULTILINE),
     "a link to no file": re.compile(r"\]\((?!https?:|#|\w+\.ipynb\b|\.\./book/\w+\.md\b)"),
     "a directive in a backtick fence": re.compile(r"^\s*(```+|~~~+)\s*\{", re.MULTILINE),
+    "a theorem without a number": re.compile(
+        r"^> \*\*(Theorem|Lemma|Definition|Proposition|Corollary|Remark)\b(?! \d[\w.]*\*\* \()",
+        re.MULTILINE,
+    ),
     "a role": re.compile(r"(?<!`)\{[a-z][a-z:-]*\}`"),
     "a labelled equation": re.compile(r"\$\$\s*\([\w-]+\)\s*$|\\label\{", re.MULTILINE),
 }

@@ -227,14 +227,41 @@ def demos_stored(address):
 
 def test_it_is_light(visit):
     """With all that is loaded only when one comes near it."""
-    visit.page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    visit.page.evaluate(SCREEN_BY_SCREEN)
     visit.page.wait_for_load_state("networkidle")
     assert 0 < visit.weight() < MAX_WEIGHT
+
+
+SCREEN_BY_SCREEN = """async () => {
+  for (let y = 0; y < document.body.scrollHeight; y += innerHeight) {
+    scrollTo(0, y);
+    await new Promise(requestAnimationFrame);
+  }
+}"""
 
 
 def test_nothing_went_wrong_and_no_other_host_was_asked(visit):
     """Nor before, while all of the above happened to the page."""
     assert visit.wrong == []
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("anchor", ["3_1_subquadratic_growth.html#kinks",
+                                    "4_2_many_dimensions.html#fig-two-ways-round",
+                                    "6_origin_of_scales.html#try-it"])  # fmt: skip
+def test_links_land_where_they_lead(browser, site, width, anchor):
+    """Opened afresh and from the contents, on the page as it is, sections out of sight left out."""
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    page.goto(f"{site}/notebooks/{anchor}", wait_until="networkidle")
+    page.wait_for_function("document.documentElement.matches('.settled')")
+    target = page.locator("#" + anchor.split("#")[1])
+    page.wait_for_timeout(300)
+    assert 0 <= target.bounding_box()["y"] < 120
+    page.evaluate("scrollTo(0, 0)")
+    page.evaluate("anchor => { location.hash = ''; location.hash = anchor; }", anchor.split("#")[1])
+    page.wait_for_timeout(300)
+    assert 0 <= target.bounding_box()["y"] < 120
+    page.close()
 
 
 def test_the_root_leads_to_the_home_page(browser, site):
@@ -308,6 +335,8 @@ def test_every_link_leads_somewhere(page, site):
     file = HTML / f"{page}.html"
     tree = parsed(file)
     found = [one["href"] for one in tree.find_all(href=True)]
-    found += [one["src"] for one in tree.find_all(src=True)]
+    loaded = [one["src"] for one in tree.find_all(src=True)]
+    assert [one for one in loaded if one.startswith(("http", "//"))] == []
+    found += loaded
     assert len(found) > 30
     assert {one: why for one in found if (why := leads_nowhere(file, one))} == {}

@@ -33,11 +33,12 @@ function excerpt(page, hash) {
 
 async function typeset() {
   if (!card.querySelector(".math:not(:has(mjx-container))")) return;
-  if (!window.MathJax) await new Promise((onload) => { // a page without formulas of its own
+  if (!window.MathJax) await new Promise((done) => { // a page without formulas of its own
     window.MathJax = { startup: { typeset: false } };
-    document.head.append(Object.assign(document.createElement("script"), { src: MATHJAX, onload }));
+    const load = { src: MATHJAX, onload: done, onerror: done };
+    document.head.append(Object.assign(document.createElement("script"), load));
   });
-  await MathJax.startup.promise.then(() => MathJax.typesetPromise([card]));
+  await MathJax.startup.promise?.then(() => MathJax.typesetPromise([card]));
 }
 
 async function show(link) {

@@ -16,7 +16,9 @@ def cut(node, pattern):
     if not isinstance(node, nodes.Text):
         return ""
     found = pattern.search(node)
-    node.parent.replace(node, nodes.Text(node[: found.start()] + node[found.end() :]))
+    siblings = node.parent.children
+    at = next(i for i, other in enumerate(siblings) if other is node)  # another may be equal
+    node.parent[at] = nodes.Text(node[: found.start()] + node[found.end() :])
     return found[0]
 
 

@@ -8,7 +8,8 @@ What MyST has a syntax of its own for is written in a way that Jupyter, Colab an
   draws it, with an anchor before it;
 - a link to an anchor of another chapter, as `[text](4_1_one_dimension.ipynb#eq-4-1)`, and of the
   same chapter, as `[text](#eq-4-1)`;
-- a citation, as a link to the address that references.bib has for the work.
+- a citation, as a link that ends in the year, `([Cohen et al. 2021](https://…))`, to the address
+  that references.bib has for the work.
 
 And a page is calmer than a notebook: hidden cells in a row are one there, and the digests of the
 figures, which are for nbval, are left out.
@@ -25,7 +26,7 @@ ANCHOR = re.compile(r'^<a id="([\w-]+)"></a>\n\n?', re.MULTILINE)
 KINDS = "Theorem|Lemma|Definition|Proposition|Corollary|Remark|Note"
 QUOTE = re.compile(rf"^> \*\*({KINDS})(?: ([\w.]+))?\*\* \((.*)\)\.\n((?:>.*\n?)+)", re.MULTILINE)
 LINK = re.compile(r"\]\((?:(?:\.\./notebooks/)?\w+\.ipynb)?#([\w-]+)\)")
-ADDRESS = re.compile(r"\]\((https?:[^)]+)\)")
+CITATION = re.compile(r"(\()?\[([^\]]* \d{4})\]\((https?:[^)]+)\)(?(1)\))")
 CAPTION = re.compile(r"\(([\w-]+)\)=\n> \*\*Figure\.\*\* ((?:.+\n?)+)\n*")
 DIGEST = re.compile(r"^digest \|.*\n?", re.MULTILINE)
 SITES = {"doi": "https://doi.org/", "eprint": "https://arxiv.org/abs/", "url": ""}
@@ -51,10 +52,15 @@ def as_directive(quote):
     return "\n".join([f":::{{{name}}} {title}", *lines, ":::\n"])
 
 
+def cited(link, works):
+    """A citation, to which the book gives brackets of its own; any other link stays as it is."""
+    return f"[{link[2]}]({works[link[3]]})" if link[3] in works else link[0]
+
+
 def as_myst(text, works):
     """Ordinary Markdown in the syntax of MyST."""
     text = ANCHOR.sub(r"(\1)=\n", QUOTE.sub(as_directive, text + "\n"))
-    text = ADDRESS.sub(lambda link: f"]({works.get(link[1], link[1])})", text)
+    text = CITATION.sub(lambda link: cited(link, works), text)
     return LINK.sub(r"](\1)", text).rstrip("\n")
 
 

@@ -95,7 +95,7 @@ CLAIMS = (
     Claim(
         "2.1-settles",
         "journal fig. 2.1 left, preprint fig. 1 left",
-        "then it hovers near 2/η",
+        "once at 2/η, the sharpness hovers near it",
         "1 × 2/η",
         _settles,
         "10 %: it oscillates about a level a little above",
@@ -140,7 +140,7 @@ CLAIMS = (
     Claim(
         "2.1-near",
         "journal 2.1 and fig. 3.1, preprint 2.1 and fig. 2",
-        "and the sharpness of these networks stays near 2/η",
+        "the sharpness of networks of other kinds stays near 2/η",
         "1 × 2/η",
         partial(of_each, recordings, _stays),
         "10 % at the median of the second half; with a reservation if within a half",

@@ -151,7 +151,8 @@ CLAIMS = (
     Claim(
         "3.1-bounded",
         "journal 3.1, preprint 3.1",
-        "so descent can only oscillate at a certain level, and need not blow up",
+        "where growth is subquadratic, descent can only oscillate at a certain level, and need not "
+        "blow up",
         "—",
         partial(of_each, recordings, _bounded),
         "in the second half sharper than 2/η at 90 % of the probes, and never above the first "

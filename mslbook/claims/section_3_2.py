@@ -232,8 +232,8 @@ CLAIMS = (
     Claim(
         "3.2-filtered-well",
         "journal fig. 3.2 middle, preprint fig. 3 middle",
-        "so it does if its random direction was brought to the scale of the network's filters, of "
-        "which it does not speak",
+        "along a random direction brought to the scale of the network's filters, of which the "
+        "paper does not speak, the minimum lies in a small sharp well within a flat one",
         "—",
         _along_filtered_directions,
         WELL,

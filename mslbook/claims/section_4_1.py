@@ -114,7 +114,7 @@ CLAIMS = (
     Claim(
         "4.1-repels",
         "journal 4.1, preprint 4.1",
-        "above it the minimum is an unstable stationary point",
+        "above η = 2/f''(0) the minimum is an unstable stationary point",
         "—",
         _repels,
         "none: a thousandfold growth, at every one of the first hundred steps",
@@ -132,7 +132,7 @@ CLAIMS = (
     Claim(
         "4.1-at-the-edge",
         "journal theorem 4.1, preprint theorem 1",
-        "at exactly η = 2/f''(0) it still does",
+        "at exactly η = 2/f''(0) descent still converges to the minimum",
         "2 for f1",
         _stable_at_the_edge,
         "nearer at every step, and below 2/t: it needs ever more steps, but gets there",
@@ -150,7 +150,7 @@ CLAIMS = (
     Claim(
         "4.1-cycle",
         "journal lemma 4.1, preprint lemma 1",
-        "above it a two-cycle exists, for every η, and grows with η",
+        "above η = 2/f''(0) a two-cycle exists, for every η, and grows with η",
         "—",
         _cycle_grows,
         "none: 1000 values must increase",
@@ -159,7 +159,7 @@ CLAIMS = (
     Claim(
         "4.1-converges",
         "journal theorem 4.1, preprint theorem 1",
-        "from almost every start, descent converges to it",
+        "from almost every start, descent converges to the two-cycle",
         "—",
         _all_reach_the_cycle,
         "1e-9 after 400 steps at η = 5, far above rounding",

@@ -240,7 +240,7 @@ CLAIMS = (
     Claim(
         "4.2-long",
         "journal 4.2, preprint 4.2",
-        "and some of them have very long periods",
+        "if the loss is not convex, some cycles have very long periods",
         "—",
         _long_periods,
         "1e-7 for the return; each period must be twice the last: doubling knows no bound",

@@ -267,7 +267,7 @@ CLAIMS = (
     Claim(
         "4.3-caught",
         "journal theorem 4.3, preprint theorem 3",
-        "the same, on f1, f2 and f3",
+        "on f1, f2 and f3, at every η, one ball catches all trajectories",
         "—",
         _theorem_on_examples,
         "every start must be inside after 200 steps, and none leave at any step; from farther out "

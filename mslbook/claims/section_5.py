@@ -350,7 +350,7 @@ CLAIMS = (
     Claim(
         "5-along",
         "journal section 5, preprint section 5",
-        "then it moves along the valley to its flattest part",
+        "descent then moves along the large valley to its flattest part",
         "—",
         _to_the_flattest,
         "0.1 % of the least curvature, 1; the rate must be at least 2, or it stops where h² = 2/η",
@@ -359,7 +359,7 @@ CLAIMS = (
     Claim(
         "5-faster",
         "journal section 5, preprint section 5",
-        "it moves faster with a larger learning rate",
+        "descent moves along it faster with a larger learning rate",
         "—",
         _faster,
         "none: the steps must decrease",

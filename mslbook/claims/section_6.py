@@ -483,7 +483,7 @@ CLAIMS = (
     Claim(
         "6-sharper-continuum",
         "journal 6, preprint 6",
-        "and so, in the limit, does the population loss",
+        "the population loss, too, gets sharper towards w = 0",
         "—",
         _sharper_continuum,
         "none: no step may rise; true of the average curvature, not of L'' itself",
@@ -591,7 +591,7 @@ CLAIMS = (
     Claim(
         "6-norms",
         "journal 6, preprint 6",
-        "even then, some data may be longer than others by orders of magnitude",
+        "even after standardising, some data may be longer than others by orders of magnitude",
         "several orders",
         _norms,
         "two orders would do; true of data with heavy tails, one order on these pictures",

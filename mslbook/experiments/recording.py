@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import platform
+import textwrap
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -50,7 +51,8 @@ class Recording:
             f"{trained(its)}{spent} in all",
             f"{its.get('precision', 'float32')} on {its['device']}, torch {its['torch']}",
         )
-        return "\n   ".join(lines)
+        wrapped = (textwrap.fill(line, 80, subsequent_indent="      ") for line in lines)
+        return "\n   ".join(wrapped)
 
     def __repr__(self):
         about = self.provenance
