@@ -104,7 +104,7 @@ CLAIMS = (
     Claim(
         "2.1-falls",
         "journal fig. 2.1 left, preprint fig. 1 left",
-        "past that point the loss still goes down",
+        "past 2/η the loss still goes down",
         "—",
         _keeps_falling,
         "none: it must be lower, mean of the last 100 steps",

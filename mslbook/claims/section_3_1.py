@@ -131,7 +131,8 @@ CLAIMS = (
     Claim(
         "3.1-subquadratic",
         "journal fig. 3.1, preprint fig. 2",
-        "it grows more slowly than a quadratic, as its second differences show",
+        "along the gradient the loss grows more slowly than a quadratic, as its second differences "
+        "show",
         "exponents below 2",
         partial(of_each, recordings, _subquadratic),
         "exponent below 2 and a curvature that falls by a tenth, on both sides of 90 % of the "

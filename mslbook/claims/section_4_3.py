@@ -226,7 +226,7 @@ CLAIMS = (
     Claim(
         "4.3-slower",
         "journal 4.3, preprint 4.3",
-        "so a subquadratic function grows more slowly than a quadratic",
+        "a subquadratic function grows more slowly than a quadratic",
         "—",
         _slower,
         "f/r² must fall below a tenth of itself over three decades, twice; on f3 the largest of "
@@ -324,7 +324,7 @@ CLAIMS = (
     Claim(
         "4.3-behaviours",
         "journal 4.3, preprint 4.3",
-        "it may hit the minimum, oscillate at a level, or do so chaotically",
+        "descent may hit the minimum, oscillate at a level, or do so chaotically",
         "—",
         _behaviours,
         "0 exactly, 1e-9, and the sign of the exponent",

@@ -618,7 +618,7 @@ CLAIMS = (
     Claim(
         "6-data",
         "journal 6, preprint 6",
-        "so the training data may be what makes the loss of real networks multiscale",
+        "the training data may be what makes the loss of real networks multiscale",
         "—",
         _growth_by_arm,
         "0.1 of the exponent, a quarter of what is missing to 2; not by length, but by speed",
@@ -636,7 +636,7 @@ CLAIMS = (
     Claim(
         "6-shape",
         "journal 6, preprint 6",
-        "so both losses have one shape, on two scales: the curvature goes with k to the power 2/L",
+        "both losses have one shape, on two scales: the curvature goes with k to the power 2/L",
         "—",
         _same_shape,
         "1e-3, that of second differences",
@@ -663,7 +663,7 @@ CLAIMS = (
     Claim(
         "6-first-layer-power",
         "journal 6, preprint 6",
-        "so in the first layer's weights the sharpness goes with the square of the length",
+        "in the first layer's weights the sharpness goes with the square of the length",
         "2",
         _first_layer_power,
         "0.25 of the power; the identity compares other weights, and tanh saturates long pictures",
