@@ -1,6 +1,7 @@
 // Marks a page whose sizes are known: with its formulas typeset, and drawn twice since. Sections that
 // are out of sight are left out of the painting from then on (custom.css).
 {
+  let width = innerWidth;
   const frame = () => new Promise(requestAnimationFrame);
   async function settle() {
     const { classList } = document.documentElement;
@@ -12,5 +13,9 @@
     classList.add("settled");
   }
   addEventListener("load", settle);
-  addEventListener("resize", settle);
+  addEventListener("resize", () => { // a telephone's bar that comes and goes changes no section's size
+    if (innerWidth === width) return;
+    width = innerWidth;
+    settle();
+  });
 }

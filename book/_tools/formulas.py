@@ -11,23 +11,21 @@ BEFORE = re.compile(r"\S*\Z")
 AFTER = re.compile(r"\S*")
 
 
-def cut(node, pattern):
-    """Take from the text beside a formula what touches it."""
-    if not isinstance(node, nodes.Text):
+def cut(parent, at, pattern):
+    """Take from the text beside a formula, at a place of its parent, what touches the formula."""
+    if not 0 <= at < len(parent) or not isinstance(parent[at], nodes.Text):
         return ""
-    found = pattern.search(node)
-    siblings = node.parent.children
-    at = next(i for i, other in enumerate(siblings) if other is node)  # another may be equal
-    node.parent[at] = nodes.Text(node[: found.start()] + node[found.end() :])
+    text = parent[at]
+    found = pattern.search(text)
+    parent[at] = nodes.Text(text[: found.start()] + text[found.end() :])
     return found[0]
 
 
 def keep_together(app, doctree, docname):
     """Bind each formula to what touches it."""
     for formula in list(doctree.findall(nodes.math)):
-        beside = dict(enumerate(formula.parent))
-        at = formula.parent.index(formula)
-        before, after = cut(beside.get(at - 1), BEFORE), cut(beside.get(at + 1), AFTER)
+        parent, at = formula.parent, formula.parent.index(formula)
+        before, after = cut(parent, at - 1, BEFORE), cut(parent, at + 1, AFTER)
         if before or after:
             bound = nodes.inline(classes=["together"])
             formula.replace_self(bound)

@@ -17,6 +17,7 @@ figures, which are for nbval, are left out.
 
 import json
 import re
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -32,6 +33,7 @@ DIGEST = re.compile(r"^digest \|.*\n?", re.MULTILINE)
 SITES = {"doi": "https://doi.org/", "eprint": "https://arxiv.org/abs/", "url": ""}
 
 
+@cache
 def by_address(bibliography):
     """The key of each work in a bibliography, by every address that it has."""
     works = parse_file(bibliography).entries.items()
