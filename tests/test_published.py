@@ -11,6 +11,8 @@ from conftest import HTML, PAGES, ROOT, TOC
 
 pytestmark = pytest.mark.browser
 
+CHAPTERS = [page for page in PAGES if page.startswith("notebooks/")]
+
 PUBLISHED = yaml.safe_load((ROOT / "_config.yml").read_text())["html"]["baseurl"]
 
 
@@ -43,7 +45,7 @@ def test_no_formula_is_left_as_text(page, site):
     assert not re.search(r"\$|\\[(\[a-z]", article.get_text())
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if page.startswith("notebooks/")])
+@pytest.mark.parametrize("page", CHAPTERS)
 def test_figures_have_number_caption_and_words_and_no_digest(page, site):
     tree = BeautifulSoup((HTML / f"{page}.html").read_text(), "html.parser")
     notebook = nbformat.read(ROOT / f"{page}.ipynb", as_version=4)
@@ -58,7 +60,7 @@ def test_figures_have_number_caption_and_words_and_no_digest(page, site):
     assert not re.search(r"^digest \|", tree.article.get_text(), re.MULTILINE)
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if page.startswith("notebooks/")])
+@pytest.mark.parametrize("page", CHAPTERS)
 def test_nothing_but_words_stands_before_the_first_demo(page, site):
     """The code that it needs is folded into one line, and is whole."""
     tree = BeautifulSoup((HTML / f"{page}.html").read_text(), "html.parser")
