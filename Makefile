@@ -3,12 +3,14 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: help book pdf test nbval notebooks serve browser constraints clean
+.PHONY: help book pdf test check portable oldest nbval notebooks serve browser constraints clean
 
 PYTHON ?= python3
 PORT ?= 8000
+VERSIONS ?= pinned
 UV := uv==0.13.9
 BIN := .venv/bin
+LIBRARY := tests --ignore=tests/paper
 NBVAL := -n auto --dist loadscope --nbval --nbval-current-env \
   --nbval-sanitize-with tests/nbval_sanitize.cfg
 
@@ -33,6 +35,20 @@ test: .venv/.dev browser book  ## run everything that guards the book
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pytest $(NBVAL) tests mslbook notebooks
+
+check: .venv/.dev  ## lint, and the tests of the library: for every day
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pytest -q -n auto $(LIBRARY)
+
+portable: .venv/.dev oldest  ## validate the notebooks as other machines would, and the library as below
+	$(BIN)/python tests/portable/run.py
+
+oldest: .venv/.html  ## test the library without PyTorch, on the oldest versions that pyproject.toml allows
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python _build/oldest
+	$(BIN)/uv pip install --quiet --python _build/oldest/bin/python --resolution lowest-direct \
+	  --editable '.[test]'
+	_build/oldest/bin/python -m pytest -q -p no:cacheprovider $(LIBRARY)
 
 nbval: .venv/.dev  ## compare what the notebooks store with what they give when executed
 	$(BIN)/pytest $(NBVAL) notebooks
@@ -65,6 +81,10 @@ clean:  ## remove what was built, the environment included
 # A stamp stands only while its environment is complete, so an interrupted installation is started
 # afresh, and a second job waits for the first and finds its work done. Bytecode is compiled once and
 # for all, since many processes import torch.
+# VERSIONS says which ones: pinned, or the oldest or the newest that pyproject.toml allows.
+pinned := --constraint constraints.txt
+oldest := --resolution lowest-direct
+newest := --resolution highest
 .venv/.html: EXTRAS := html,book
 .venv/.dev: EXTRAS := dev
 .venv/.html .venv/.dev: pyproject.toml constraints.txt
@@ -80,6 +100,7 @@ clean:  ## remove what was built, the environment included
 	  $(BIN)/pip install --quiet --disable-pip-version-check $(UV)
 	fi
 	rm -f .venv/.html .venv/.dev
-	$(BIN)/uv pip install --compile-bytecode --python $(BIN)/python --constraint constraints.txt \
+	$(BIN)/uv pip install --compile-bytecode --python $(BIN)/python \
+	  $(or $($(VERSIONS)),$(error VERSIONS is pinned, oldest or newest)) \
 	  --editable '.[$(EXTRAS)]'
 	touch .venv/.html $@

@@ -1,5 +1,6 @@
 """The workflows of a hosted runner: what they call exists, and they may do only what they need."""
 
+import itertools
 import re
 from pathlib import Path
 
@@ -66,6 +67,18 @@ def test_pushes_and_pull_requests_are_tested_and_main_alone_is_published():
     assert book["on"]["push"] == {"branches": ["main"]}
     assert "make test" in commands(book)
     assert book["jobs"]["publish"]["needs"] == "test"
+
+
+def test_every_python_both_processors_and_the_ends_of_all_ranges_are_tested():
+    book = yaml.load((ROOT / ".github/workflows/book.yml").read_text(), yaml.BaseLoader)
+    job = book["jobs"]["test"]
+    matrix = job["strategy"]["matrix"]
+    assert matrix["python"] == ["3.11", "3.12", "3.13", "3.14"]
+    assert len(matrix["machine"]) == 2
+    assert any("arm" in machine for machine in matrix["machine"])
+    versions = {(one["machine"], one["versions"]) for one in matrix["include"]}
+    assert versions == set(itertools.product(matrix["machine"], ["oldest", "newest"]))
+    assert {"make test", "make portable"} <= set(commands(book).splitlines())
 
 
 def test_a_pull_request_is_validated_and_shown():

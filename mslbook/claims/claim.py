@@ -21,6 +21,11 @@ def graded(whole, part):
     return HOLDS if whole else RESERVED if part else FAILS
 
 
+def at_most(difference, bound):
+    """A difference in words; of one that is only rounding, no digits, for they are no result."""
+    return f"at most {bound:.0e}" if difference < bound else f"{difference:.0e}"
+
+
 def weakest(verdicts):
     """The weakest of some verdicts, for a claim of which each is a part."""
     return max(verdicts, key=(HOLDS, RESERVED, FAILS).index)

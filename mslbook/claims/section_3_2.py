@@ -122,7 +122,7 @@ def _paths():
 
 def angles(cosines):
     """The angles between lines of no sign, in degrees, 0 to 90."""
-    return np.degrees(np.arccos(np.clip(np.abs(cosines), 0, 1)))
+    return np.clip(np.degrees(np.arccos(np.minimum(np.abs(cosines), 1))), 0, 90)
 
 
 def _how_different(degrees):

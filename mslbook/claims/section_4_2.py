@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mslbook.claims.claim import HOLDS, RESERVED, Claim, verdict
+from mslbook.claims.claim import HOLDS, RESERVED, Claim, at_most, verdict
 from mslbook.descent import decays, descend
 from mslbook.losses import Composed, Quadratic, Saturation, Scaled, Sum, f1, f2, f3, separable
 from mslbook.probes import lyapunov, sharpness
@@ -24,17 +24,13 @@ def _starts(count, n=N):
     return np.random.default_rng(1).normal(0, 10, (count, n))
 
 
-def _below(x):
-    """A bound in words: the next power of ten, but never less than what counts as arrived."""
-    return f"by less than {10 ** np.ceil(np.log10(max(x, ARRIVED))):.0e}"
-
-
 def _eigendirections():
     loss = separable([Scaled(a, f1) for a in CURVATURES], _basis())
     found = sharpness(loss, np.zeros(N), k=N, tol=1e-8)
     values = abs(found.values - CURVATURES).max()
     cosines = abs(1 - abs(np.sum(found.vectors * _basis(), axis=1))).max()
-    number = f"cosines differ from 1 {_below(cosines)}, curvatures {_below(values)}"
+    number = f"cosines differ from 1 by {at_most(cosines, 1e-8)}, curvatures "
+    number += f"by {at_most(values, 1e-8)}"
     return number, verdict(max(values, cosines) < 1e-8)
 
 
@@ -57,7 +53,7 @@ def _components_are_separate():
     z = descend(separable(functions, basis), starts, 0.3, 30).points @ basis.T
     alone = [descend(f, z[0, :, i], 0.3, 30).points for i, f in enumerate(functions)]
     off = abs(z - np.stack(alone, axis=-1)).max()
-    number = f"components and descents apart differ {_below(off)}"
+    number = f"components and descents apart differ by {at_most(off, ARRIVED)}"
     return number, verdict(off < ARRIVED)
 
 
@@ -85,7 +81,7 @@ def _formula_of_f3():
     x1, x2 = x.T  # the formulas of f1 and f2 are tested in section 4.1
     caption = f2.value(x1) + f2.value(x1 + x2) + 0.5 * f1.value(np.hypot(x1, x2))
     off = abs(f3.value(x) - caption).max()
-    return f"`f3` is off the formula {_below(off)}", verdict(off < 1e-12)
+    return f"`f3` is off the formula by {at_most(off, 1e-12)}", verdict(off < 1e-12)
 
 
 def _right_panel():

@@ -179,7 +179,7 @@ def _neighbourhood():
 
 
 def _behaviours():
-    hit = abs(descend(Landing(), 1.5, 1.0, 1).points[-1])
+    hit = round(abs(descend(Landing(), 1.5, 1.0, 1).points[-1]), 12)
     cycle = abs(descend(f1, 3.0, 5.0, 100).points[-2:])
     exponent = lyapunov(f2, np.linspace(0.1, 1, 500), 2.0, steps=500, discard=500).mean()
     number = f"at {hit:g} after one step on Landing; at ±{cycle[0]:.4f} on f1; Lyapunov exponent "
@@ -193,10 +193,10 @@ def _measure_zero():
     arrived = []
     for f, lr in ((f1, 5.0), (f2, 2.0), (f3, 1.0), (Landing(), 1.0)):
         starts = line if f.dimension is None else np.stack((line, line[::-1]), axis=-1)
-        end = descend(f, starts, lr, 150, every=150).points[-1]
-        r = abs(end) if f.dimension is None else np.linalg.norm(end, axis=-1)
-        arrived.append(int(np.sum(r < 1e-12)))
-    number = "of 10,000 starts each, at the minimum: {} on f1, {} on f2, {} on f3; {:,} on Landing"
+        points = descend(f, starts, lr, 150).points
+        r = abs(points) if f.dimension is None else np.linalg.norm(points, axis=-1)
+        arrived.append(int(np.sum(r.min(axis=0) < 1e-12)))  # later, rounding may throw it out
+    number = "of 10,000 starts each, came to the minimum: {} on f1, {} on f2, {} on f3; {:,} on Landing"
     if any(arrived[:3]):
         return number.format(*arrived), FAILS
     return number.format(*arrived), verdict(arrived[3] == 0, RESERVED)
@@ -327,7 +327,7 @@ CLAIMS = (
         "descent may hit the minimum, oscillate at a level, or do so chaotically",
         "—",
         _behaviours,
-        "0 exactly, 1e-9, and the sign of the exponent",
+        "1e-12, 1e-9, and the sign of the exponent",
         HOLDS,
     ),
     Claim(

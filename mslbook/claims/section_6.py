@@ -5,7 +5,7 @@ The average curvature of a loss L at w is L'(w)/w, the quantity of which section
 
 import numpy as np
 
-from mslbook.claims.claim import HOLDS, RESERVED, Claim, graded, verdict
+from mslbook.claims.claim import HOLDS, RESERVED, Claim, at_most, graded, verdict
 from mslbook.experiments import recorded
 from mslbook.losses import (
     F2,
@@ -33,11 +33,6 @@ POWER = 0.25  # of a power between two slopes drawn through ten points
 DIFFERENCE = 0.1  # of growth exponents, a quarter of what they are missing to 2
 
 
-def _at_most(difference, bound):
-    """A difference in words; of one that is only rounding, no digits, for they are no result."""
-    return f"at most {bound:.0e}" if difference < bound else f"{difference:.0e}"
-
-
 def _average_curvature(loss):
     return loss.grad(W) / W
 
@@ -62,7 +57,7 @@ def _network():
     rng = np.random.default_rng(0)
     x, w = rng.lognormal(sigma=2, size=10_000), rng.normal(scale=2, size=10_000)
     difference = abs(three_neurons(x, w) - three_neurons_piecewise(x, w)) / (1 + abs(x * w))
-    number = f"10,000 random (x, w), apart by {_at_most(difference.max(), ROUNDING)} × (1 + |xw|)"
+    number = f"10,000 random (x, w), apart by {at_most(difference.max(), ROUNDING)} × (1 + |xw|)"
     return number, verdict(difference.max() < ROUNDING)
 
 
@@ -70,11 +65,12 @@ def _wells():
     products = []
     for x in np.geomspace(1e-3, 1e3, 7):
         loss = EmpiricalLoss([x])
-        width = np.max(1 / x * W[loss.value(W / x) < 1])  # the edge of the well, on a grid
+        inside = loss.value(W / x) < 1 - ROUNDING
+        width = np.max(1 / x * W[inside])  # the edge of the well, on a grid
         products.append([width * x, loss.hvp(0.0, 1.0) / (2 * x * x)])
     worst = abs(np.array(products) - 1).max(axis=0)
     number = f"x from 10⁻³ to 10³: width 1/x to {100 * worst[0]:.1f} %"
-    number += f", curvature 2x², off by {_at_most(worst[1], ROUNDING)}"
+    number += f", curvature 2x², off by {at_most(worst[1], ROUNDING)}"
     return number, verdict(worst[0] < 0.01 and worst[1] < ROUNDING)
 
 
@@ -87,7 +83,7 @@ def _empirical():
         paper = np.sum(x[:k] ** 2) / len(x) * w * w + (len(x) - k) / len(x)
         network = np.mean(three_neurons(x, w[:, None]) ** 2, axis=1)
         worst = max(worst, abs(loss.value(w) - paper).max(), abs(network - paper).max())
-    number = f"200 data, on every piece apart by {_at_most(worst, ROUNDING)}"
+    number = f"200 data, on every piece apart by {at_most(worst, ROUNDING)}"
     return number, verdict(worst < ROUNDING)
 
 
@@ -137,7 +133,7 @@ def _population():
 
             direct = sum(quad(term, *ends)[0] for ends in zip(z[:-1], z[1:], strict=True))
             worst = max(worst, abs(direct - loss.value(w)))
-    number = f"two log-normal distributions, off E f(x, w)² by {_at_most(worst, QUADRATURE)}"
+    number = f"two log-normal distributions, off E f(x, w)² by {at_most(worst, QUADRATURE)}"
     return number, verdict(worst < QUADRATURE)
 
 
@@ -148,7 +144,7 @@ def _uniform():
     for C in (0.5, 3.0, 20.0):
         difference = PopulationLoss(uniform(0, C)).value(W) - F2(C).value(W)
         worst = max(worst, abs(difference).max())
-    number = f"C = 0.5, 3, 20: off the quadrature by {_at_most(worst, ROUNDING)}"
+    number = f"C = 0.5, 3, 20: off the quadrature by {at_most(worst, ROUNDING)}"
     return number, verdict(worst < ROUNDING)
 
 
@@ -210,7 +206,7 @@ def _quadratic_sum():
     w = np.linspace(-3, 3, 121)
     second = _curvatures(_sum_of(lambda z: (z - 0.3) ** 2, w), w[1] - w[0])
     spread = second.max() / second.min() - 1
-    number = f"one curvature, {second.mean():.4g}, varies by {_at_most(spread, 1e-6)}"
+    number = f"one curvature, {second.mean():.4g}, varies by {at_most(spread, 1e-6)}"
     return number, verdict(spread < 1e-6)
 
 
@@ -402,7 +398,7 @@ def _first_layer(k):
 def _first_identity():
     positive = _worst_difference(_all_layers(FACTOR), FACTOR)
     negative = _worst_difference(_all_layers(-FACTOR), -FACTOR)
-    number = f"L = 2 to 5: l2/l1 off 1 by {_at_most(positive, ROUNDING)} at k = {FACTOR}"
+    number = f"L = 2 to 5: l2/l1 off 1 by {at_most(positive, ROUNDING)} at k = {FACTOR}"
     number += f", by up to {negative:.1f} at k = {-FACTOR}"
     return number, graded(negative < ROUNDING, positive < ROUNDING)
 
@@ -425,7 +421,7 @@ def _same_shape():
         two = _curvature(FACTOR * x, y, scaled, no_biases, along)
         off.append(abs(two / one / FACTOR ** (2 / layers) - 1))
     number = "along random directions, L = 2 to 5, k = 7.3: so many times as large, "
-    return number + f"off by {_at_most(max(off), SECOND)}", verdict(max(off) < SECOND)
+    return number + f"off by {at_most(max(off), SECOND)}", verdict(max(off) < SECOND)
 
 
 def _first_identity_with_bias():
@@ -439,7 +435,7 @@ def _second_identity():
         for k in (FACTOR, -FACTOR)
         for bias in (0.0, 0.5)
     ]
-    number = f"l2/l1 off 1 by {_at_most(max(worst), ROUNDING)}, with biases or not, k = ±{FACTOR}"
+    number = f"l2/l1 off 1 by {at_most(max(worst), ROUNDING)}, with biases or not, k = ±{FACTOR}"
     return number, verdict(max(worst) < ROUNDING)
 
 

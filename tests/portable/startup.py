@@ -1,0 +1,2 @@
+# A kernel runs this file before its first cell, in the namespace of the cells: no name stays.
+__import__("one_ulp").install()
