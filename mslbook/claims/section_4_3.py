@@ -196,7 +196,8 @@ def _measure_zero():
         points = descend(f, starts, lr, 150).points
         r = abs(points) if f.dimension is None else np.linalg.norm(points, axis=-1)
         arrived.append(int(np.sum(r.min(axis=0) < 1e-12)))  # later, rounding may throw it out
-    number = "of 10,000 starts each, came to the minimum: {} on f1, {} on f2, {} on f3; {:,} on Landing"
+    number = "of 10,000 starts each, came to the minimum: "
+    number += "{} on f1, {} on f2, {} on f3; {:,} on Landing"
     if any(arrived[:3]):
         return number.format(*arrived), FAILS
     return number.format(*arrived), verdict(arrived[3] == 0, RESERVED)
