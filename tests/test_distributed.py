@@ -61,7 +61,7 @@ def together(tmp_path_factory):
             return None  # it died
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(Path(__file__).parent))
+        patch.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=os.pathsep)
         patch.setenv("GLOO_SOCKET_IFNAME", "lo")
         yield call
 
@@ -362,6 +362,6 @@ def test_a_rank_that_dies_ends_the_run_in_words_and_it_goes_on(together, tmp_pat
     assert [(stay["step"], stay["ranks"]) for stay in about["environments"]] == [
         (0, 2), (0, 2), (half.provenance["step"] + 1, 1),
     ]  # fmt: skip
-    assert "ranks 2, backend gloo for η = 0.8 from step 0" in recording.Recording({}, about).mixed()
+    assert "backend gloo, ranks 2 for η = 0.8 from step 0" in recording.Recording({}, about).mixed()
     for name, array in one.items():
         np.testing.assert_allclose(array, whole[name], rtol=1e-3, atol=1e-5, err_msg=name)
