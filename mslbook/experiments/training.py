@@ -74,7 +74,8 @@ def train(
         A file written every two minutes and at the end. A run that finds one there goes on from
         it, and ends with the numbers of a run that was never interrupted. In another environment
         (other threads or ranks, another processor, device or version of a library) they are those
-        of another run; with `progress` it says so, and `environments` has both.
+        of another run; with `progress` it says so, and `environments` has both. One process at a
+        time: see :func:`~mslbook.experiments.recording.held`.
     identity : dictionary of plain values
         Which run this is, with everything its numbers depend on: recipe, version, data, optimiser.
         A checkpoint with another identity is refused.
