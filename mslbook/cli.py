@@ -22,6 +22,9 @@ def main(arguments=None):
     except ModuleNotFoundError as error:
         _say(f"this needs {error.name}: pip install 'mslbook[network]'")
         return 2
+    except MemoryError as error:
+        _say(f"{str(error) or 'the memory is full'}: choose a smaller --size, or fewer pictures")
+        return 2
     except KeyboardInterrupt:
         print(file=sys.stderr)
         _say(f"stopped{_GOES_ON}")
@@ -99,6 +102,7 @@ def _list(options):
 
 def _run(options):
     from mslbook.experiments import run
+    from mslbook.experiments.recording import load
 
     path = run(
         options.name,
@@ -111,6 +115,8 @@ def _run(options):
     )
     if os.environ.get("RANK", "0") == "0":
         print(f"recorded {path}")
+        if mixed := load(path).mixed():
+            print(mixed)
     return 0
 
 

@@ -1,12 +1,18 @@
 """Pictures for experiments: embedded digits, CIFAR by download, or any .npz archive."""
 
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
-from zipfile import is_zipfile
+from zipfile import ZipFile, is_zipfile
 
 import numpy as np
+from numpy.lib import format as npy
 
 KEYS = ("train_images", "train_labels", "test_images", "test_labels")
+# An .npz is read if its arrays take at most UNPACKED times its own size, and ROOM bytes more. Zeros
+# shrink a thousandfold, so that without a limit a few kilobytes could fill the memory; pictures and
+# measurements never shrink a hundredfold, and the room is for small files of equal numbers.
+UNPACKED, ROOM = 100, 2**24
 
 
 @dataclass(frozen=True)
@@ -35,10 +41,12 @@ def load(name="digits", root=".data", download=False):
     CIFAR is looked for under the folder `root` and fetched there, its MD5 checked, only with
     ``download=True``; the official binary archives are used, since the better-known Python ones
     are pickles. An ``.npz`` holds ``train_images`` (N, 3, H, W) uint8, ``train_labels`` (N,),
-    ``test_images``, ``test_labels`` and, if it likes, ``class_names``. Returns `Pictures`.
+    ``test_images``, ``test_labels`` and, if it likes, ``class_names``; what else it holds is not
+    read. Returns `Pictures`.
 
-    Raises ``ValueError`` for an unknown name, or files that are damaged or of another shape, and
-    ``FileNotFoundError`` when there is nothing at the place named.
+    Raises ``ValueError`` for an unknown name, or files that are damaged, of another shape, or out
+    of all proportion to what they unpack to, and ``FileNotFoundError`` when there is nothing at the
+    place named.
 
     >>> pictures = load("digits")
     >>> pictures.train_images.shape, pictures.test_images.shape
@@ -50,7 +58,7 @@ def load(name="digits", root=".data", download=False):
     if name in CIFAR:
         return _cifar(name, Path(root), download)
     if name == "cifar100-50x100":
-        return _first_of_each(name, _cifar("cifar100", Path(root), download), 50, 100, 20)
+        return _fifty_classes(name, Path(root), download)
     if name.endswith(".npz"):
         return _archive(Path(name))
     raise ValueError(
@@ -174,25 +182,31 @@ def _cifar(name, root, download):
         )
     if missing:
         _download(name, source, root)
-    images, labels = zip(*(_records(folder / f, source) for f in source.train), strict=True)
-    test = _records(folder / source.test, source)
-    class_names = tuple((folder / source.names).read_text().split())
-    return Pictures(name, np.concatenate(images), np.concatenate(labels), *test, class_names)
+    class_names = _names(folder / source.names)
+    files = [_records(folder / f, source, class_names) for f in (*source.train, source.test)]
+    images, labels = zip(*files[:-1], strict=True)
+    return Pictures(name, np.concatenate(images), np.concatenate(labels), *files[-1], class_names)
 
 
-def _first_of_each(name, pictures, classes, train, test):
-    """The first `train` and `test` pictures of each of the first classes, in their order."""
+def _fifty_classes(name, root, download):
+    """The part of CIFAR-100 that `load` describes."""
+    whole, source = _cifar("cifar100", root, download), CIFAR["cifar100"]
 
-    def first(count, images, labels):
-        each = [np.flatnonzero(labels == label)[:count] for label in range(classes)]
+    def first(count, images, labels, file):
+        each = [np.flatnonzero(labels == label)[:count] for label in range(50)]
+        if (fewest := min(map(len, each))) < count:
+            raise ValueError(
+                f"{root / source.folder / file} holds only {fewest} pictures of a class, not "
+                f"{count}: {_AGAIN}"
+            )
         rows = np.sort(np.concatenate(each))
         return images[rows], labels[rows]
 
     return Pictures(
         name,
-        *first(train, pictures.train_images, pictures.train_labels),
-        *first(test, pictures.test_images, pictures.test_labels),
-        pictures.class_names[:classes],
+        *first(100, whole.train_images, whole.train_labels, source.train[0]),
+        *first(20, whole.test_images, whole.test_labels, source.test),
+        whole.class_names[:50],
     )
 
 
@@ -208,17 +222,32 @@ def _download(name, source, root):
         ) from error
 
 
-def _records(path, source):
+_AGAIN = "delete its folder and load it again with download=True"
+
+
+def _names(path):
+    """The names of the classes, one a line."""
+    try:
+        return tuple(path.read_text(encoding="utf-8").split())
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not a text of names ({error}): {_AGAIN}") from error
+
+
+def _records(path, source, class_names):
     """The pictures and labels of one binary file: label bytes, then 3 x 32 x 32 pixels, again."""
     raw = np.fromfile(path, dtype=np.uint8)
     size = source.label_bytes + 3072
     if raw.size == 0 or raw.size % size:
         raise ValueError(
-            f"{path} holds {raw.size} bytes, not a whole number of {size}-byte records: "
-            "delete its folder and load it again with download=True"
+            f"{path} holds {raw.size} bytes, not a whole number of {size}-byte records: {_AGAIN}"
         )
     records = raw.reshape(-1, size)
     labels, pixels = records[:, source.label_bytes - 1], records[:, source.label_bytes :]
+    if labels.max() >= len(class_names):
+        raise ValueError(
+            f"{path} has label {labels.max()}, but {source.names} beside it names "
+            f"{len(class_names)} classes: {_AGAIN}"
+        )
     return pixels.reshape(-1, 3, 32, 32), labels
 
 
@@ -227,7 +256,7 @@ def _archive(path):
         raise FileNotFoundError(f"there is no file {path}: name an .npz archive that exists")
     if path.stem == "digits":
         raise ValueError(f"{path} has the name of the embedded digits: give the file another")
-    arrays = read_npz(path)
+    arrays = read_npz(path, (*KEYS, "class_names"))
     if lacking := [key for key in KEYS if key not in arrays]:
         raise ValueError(f"{path} lacks {lacking[0]!r}: an archive needs {', '.join(KEYS)}")
     for half in ("train", "test"):
@@ -237,28 +266,63 @@ def _archive(path):
             f"{path}: training pictures are {arrays['train_images'].shape[1:]}, test pictures "
             f"{arrays['test_images'].shape[1:]}: make them the same size"
         )
-    highest = max(int(arrays["train_labels"].max()), int(arrays["test_labels"].max()))
-    names = arrays.get("class_names", np.arange(highest + 1)).astype(str)
+    return Pictures(path.stem, *(arrays[key] for key in KEYS), _class_names(path, arrays))
+
+
+def _class_names(path, arrays):
+    """The names that an archive gives to its classes, or their numbers."""
+    halves = arrays["train_labels"], arrays["test_labels"]
+    highest, count = max(int(labels.max()) for labels in halves), sum(map(len, halves))
+    names = arrays.get("class_names")
+    if names is None:
+        if highest >= count:  # a number of any size would ask for as many outputs of a network
+            raise ValueError(
+                f"{path} has label {highest} among {count} pictures and no class_names: number "
+                "the classes from 0, or give every class a name"
+            )
+        return tuple(str(number) for number in range(highest + 1))
     if names.ndim != 1 or len(names) <= highest:
         raise ValueError(
             f"{path}: label {highest} has no name among {names.size} class_names: "
             "give every class one"
         )
-    return Pictures(path.stem, *(arrays[key] for key in KEYS), tuple(names.tolist()))
+    try:
+        return tuple(names.astype(str).tolist())
+    except ValueError as error:  # bytes beyond ASCII
+        raise ValueError(f"{path}: class_names are no text ({error}): store texts") from error
 
 
-def read_npz(path):
-    """The arrays of an .npz file by name.
+def read_npz(path, wanted=None):
+    """The arrays of an .npz file by name; only those `wanted`, where names are given.
 
-    Raises ``ValueError`` if it is damaged or holds pickled objects, which are never loaded.
+    Raises ``ValueError`` if it is damaged, holds pickled objects, which are never loaded, or
+    promises more than a file of its size would hold, before any of that is read.
     """
     try:
         if not is_zipfile(path):  # of which NumPy would say how to load it unsafely
             raise ValueError("it is no archive, as np.savez writes them")
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            return {name: np.asarray(archive[name]) for name in archive.files}
+        with ZipFile(path) as archive:
+            members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+            members = {name: members[name] for name in members if name in (wanted or members)}
+            promised, held = sum(info.file_size for info in members.values()), path.stat().st_size
+            if promised > UNPACKED * held + ROOM:
+                raise ValueError(f"its {held} bytes would unpack to {promised}")
+            return {name: _read(archive, info) for name, info in members.items()}
+    except MemoryError:  # which says nothing about the file
+        raise
     except Exception as error:  # a damaged file fails in many ways, and they all mean the same
         raise ValueError(f"{path} is not a readable .npz of plain arrays: {error}") from error
+
+
+def _read(archive, member):
+    """An array of an open archive, if it is no larger than its member."""
+    headers = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+    with archive.open(member) as file:
+        shape, _, dtype = headers[npy.read_magic(file)](file)
+    if prod(shape) * max(dtype.itemsize, 1) > member.file_size:  # of empty texts, say, too many
+        raise ValueError(f"{member.filename} promises {shape} of {dtype}, more than it holds")
+    with archive.open(member) as file:
+        return npy.read_array(file, allow_pickle=False)
 
 
 def _check_half(path, half, images, labels):

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.importorskip("torch")
-from test_experiments import shrink  # noqa: E402
+torch = pytest.importorskip("torch")
+from test_experiments import shrink, stopped_halfway  # noqa: E402
 
 from mslbook import cli, data, experiments  # noqa: E402
 from mslbook.experiments import recording  # noqa: E402
@@ -65,6 +65,22 @@ def test_a_download_without_network_is_one_sentence(refused, monkeypatch):
     assert "could not be fetched (Name or service not known): check the network" in told
 
 
+def test_a_run_that_another_process_is_at_is_refused(refused, tmp_path):
+    (tmp_path / "runs").mkdir()
+    with recording.held(tmp_path / "runs" / "fig2_1_left-digits-small.npz"):
+        told = refused("run", "fig2_1_left")
+    assert "another process is at work on fig2_1_left-digits-small in runs: wait until" in told
+
+
+@pytest.mark.parametrize(("error", "words"), [("1 GiB", "1 GiB: "), ("", "the memory is full: ")])
+def test_too_little_memory_is_one_sentence(refused, monkeypatch, error, words):
+    def full(*args):
+        raise MemoryError(error)
+
+    monkeypatch.setattr(data, "load", full)
+    assert words + "choose a smaller --size" in refused("run", "fig2_1_left")
+
+
 def test_a_missing_package_says_what_to_install(refused, monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
     told = refused("run", "fig2_1_left")
@@ -92,6 +108,33 @@ def test_run_takes_a_file_of_pictures(tmp_path, monkeypatch, capsys):
     about = recording.load(tmp_path / "fig2_1_left-own-small.npz").provenance
     assert about["data"] == "own, training rows 0-59"
     assert "48-16-16-3 tanh" in about["network"]
+
+
+def test_going_on_with_other_threads_is_told(tmp_path, monkeypatch, capsys):
+    shrink(monkeypatch)
+    threads = torch.get_num_threads()
+    checkpoint = stopped_halfway(tmp_path) / "lr-0.5.npz"
+    step = recording.load(checkpoint).provenance["step"]
+    torch.set_num_threads(threads + 1)
+    try:
+        assert cli.main(["run", "fig2_1_left", "--out", str(tmp_path)]) == 0
+    finally:
+        torch.set_num_threads(threads)
+    out, err = capsys.readouterr()
+    told = (
+        f"η = 0.5: what there is, up to step {step}, was computed with threads {threads}, and the "
+        f"rest will be with threads {threads + 1}: the numbers will not be those of an "
+    )
+    assert err.count(told) == 1
+    assert "η = 0.8: what" not in err  # it had ended
+    run = recording.load(tmp_path / "fig2_1_left-digits-small.npz")
+    assert run.mixed() == (
+        "computed in several environments, so not as by an uninterrupted run: "
+        f"threads {threads} for η = 0.8 from step 0, η = 0.5 from step 0; "
+        f"threads {threads + 1} for η = 0.5 from step {step + 1}, the recording"
+    )
+    assert run.mixed() in out
+    assert " ".join(run.about().split()).endswith(run.mixed())
 
 
 def test_a_stopped_run_says_how_it_goes_on(tmp_path, monkeypatch, capsys):

@@ -6,6 +6,7 @@ import zipfile
 import numpy as np
 import pytest
 
+from mslbook import data
 from mslbook.data import CIFAR, colour_32, load, standardise, standardise_channels
 
 rng = np.random.default_rng(0)
@@ -127,6 +128,15 @@ def test_class_names_default_to_numbers_and_may_be_bytes(tmp_path):
         ({"test_labels": np.arange(6) - 1}, "negative label: number classes from 0"),
         ({"class_names": np.array(["cat", "dog"])}, "label 2 has no name.*give every class one"),
         ({"class_names": np.array("cat")}, "give every class one"),
+        ({"class_names": np.array([b"\xff"] * 3)}, "class_names are no text .*: store texts"),
+        ({"test_labels": np.arange(6) + 7}, "label 12 among 12 pictures and no class_names"),
+        ({"train_labels": np.full(6, 10**9)}, "label 1000000000 among 12 pictures"),
+        ({"train_labels": np.full(6, 2**62)}, f"label {2**62} among 12 pictures"),
+        ({"test_labels": np.full(6, 2**64 - 1, np.uint64)}, f"label {2**64 - 1} among 12 pictures"),
+        (
+            {"test_labels": np.full(6, 2**62), "class_names": np.array(["cat"])},
+            f"label {2**62} has no name among 1 class_names",
+        ),
         ({"train_labels": np.array([{}] * 6)}, "not a readable .npz of plain arrays.*allow_pickle"),
     ],
 )
@@ -135,6 +145,66 @@ def test_an_archive_of_another_shape_is_refused(tmp_path, changes, words):
     with pytest.raises(ValueError, match=words) as told:
         load(path)
     assert str(path) in str(told.value)
+
+
+def test_only_what_is_needed_is_read(tmp_path):
+    path = tmp_path / "more.npz"
+    np.savez(path, **arrays(), objects=np.array([{}]))
+    assert len(load(path).train_images) == 6
+    with pytest.raises(ValueError, match="more.npz is not a readable .npz of plain arrays"):
+        data.read_npz(path)
+
+
+def promising(shape, dtype):
+    """The header of an .npy file."""
+    file = io.BytesIO()
+    about = {"descr": dtype, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, about)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "size", "words"),
+    [
+        ((2**25,), "|u1", 2**25, r"its \d+ bytes would unpack to 3355\d+"),
+        (
+            (2**40,),
+            "<f8",
+            0,
+            r"names.npy promises \(1099511627776,\) of float64, more than it hold",
+        ),
+        ((2**40,), "<U0", 0, r"class_names.npy promises \(1099511627776,\) of <U0, more than it"),
+    ],
+    ids=["zeros", "a header alone", "empty texts"],
+)
+def test_a_small_file_cannot_fill_the_memory(tmp_path, monkeypatch, shape, dtype, size, words):
+    path = tmp_path / "bomb.npz"
+    np.savez_compressed(path, **arrays())
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("class_names.npy", promising(shape, dtype) + bytes(size))
+    monkeypatch.setattr(np.lib.format, "read_array", lambda file, **_: np.zeros(3))
+    with pytest.raises(ValueError, match=f"bomb.npz is not a readable .npz.*{words}"):
+        load(path)
+
+
+def test_a_small_file_may_shrink_as_far_as_it_can(tmp_path):
+    path = tmp_path / "black.npz"
+    black = np.zeros((1300, 3, 64, 64), np.uint8)
+    labels = np.zeros(1300, int)
+    np.savez_compressed(path, **arrays(train_images=black, train_labels=labels,
+                                       test_images=black[:1], test_labels=labels[:1]))  # fmt: skip
+    assert path.stat().st_size < 100_000
+    assert load(path).train_images.shape == black.shape
+
+
+def test_a_lack_of_memory_is_not_the_fault_of_the_file(tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise MemoryError
+
+    path = written(tmp_path)
+    monkeypatch.setattr(np.lib.format, "read_array", full)
+    with pytest.raises(MemoryError):
+        load(path)
 
 
 def whole(tmp_path):
@@ -205,12 +275,11 @@ def official(root, name, per_file=4, classes=range(10)):
     files = {}
     for file in (*source.train, source.test):
         images = rng.integers(0, 256, (per_file, 3, 32, 32), dtype=np.uint8)
-        labels = rng.choice(np.array(classes, np.uint8), per_file)
-        records = b""
-        for image, label in zip(images, labels, strict=True):
-            coarse = b"\x63" if name == "cifar100" else b""
-            records += coarse + bytes([label]) + image.tobytes()
-        (folder / file).write_bytes(records)
+        labels = rng.permutation(np.resize(np.array(classes, np.uint8), per_file))
+        coarse = b"\x63" if name == "cifar100" else b""
+        records = [coarse + bytes([label]) + image.tobytes()
+                   for image, label in zip(images, labels, strict=True)]  # fmt: skip
+        (folder / file).write_bytes(b"".join(records))
         files[file] = images, labels
     names = "".join(f"name_{i}\n" for i in range(max(classes) + 1))
     (folder / source.names).write_text(names + "\n")
@@ -230,21 +299,51 @@ def test_official_archives_are_parsed(tmp_path, name):
 
 
 def test_the_first_hundred_pictures_of_each_of_fifty_classes(tmp_path):
-    files = official(tmp_path, "cifar100", per_file=500, classes=(0, 49, 50, 99))
+    files = official(tmp_path, "cifar100", per_file=52 * 101, classes=(*range(50), 50, 99))
     pictures = load("cifar100-50x100", root=tmp_path)
     assert pictures.name == "cifar100-50x100"
     assert pictures.class_names == tuple(f"name_{i}" for i in range(50))
     for half, file, count in (("train", "train.bin", 100), ("test", "test.bin", 20)):
         images, labels = files[file]
-        left, rows = {0: count, 49: count}, []
+        left, rows = dict.fromkeys(range(50), count), []
         for row, label in enumerate(labels):  # in the order of the data set
             if left.get(label):
                 left[label] -= 1
                 rows.append(row)
-        assert len(rows) == 2 * count
+        assert len(rows) == 50 * count
         np.testing.assert_array_equal(getattr(pictures, f"{half}_images"), images[rows])
         np.testing.assert_array_equal(getattr(pictures, f"{half}_labels"), labels[rows])
         assert getattr(pictures, f"{half}_labels").dtype == np.uint8
+
+
+def test_a_class_without_its_hundred_pictures_is_found(tmp_path):
+    official(tmp_path, "cifar100", per_file=200, classes=range(49))
+    told = "cifar-100-binary.train.bin holds only 0 pictures of a class, not 100: delete its folder"
+    with pytest.raises(ValueError, match=told):
+        load("cifar100-50x100", root=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (b"", "data_batch_1.bin has label 9, but batches.meta.txt beside it names 0 classes"),
+        (b"one\ntwo\n", "data_batch_1.bin has label 9, but .* names 2 classes: delete its folder"),
+        (b"\xff\xfe", "batches.meta.txt is not a text of names .*: delete its folder"),
+    ],
+)
+def test_names_that_do_not_go_with_the_pictures(tmp_path, names, words):
+    official(tmp_path, "cifar10", per_file=10)
+    (tmp_path / "cifar-10-batches-bin" / "batches.meta.txt").write_bytes(names)
+    with pytest.raises(ValueError, match=words):
+        load("cifar10", root=tmp_path)
+
+
+def test_a_label_beyond_the_classes(tmp_path):
+    official(tmp_path, "cifar10")
+    file = tmp_path / "cifar-10-batches-bin" / "test_batch.bin"
+    file.write_bytes(b"\xff" + file.read_bytes()[1:])
+    with pytest.raises(ValueError, match="test_batch.bin has label 255, but .* names 10 classes"):
+        load("cifar10", root=tmp_path)
 
 
 def test_a_part_of_cifar_that_is_not_there_says_how_to_get_it(tmp_path):

@@ -61,7 +61,7 @@ def together(tmp_path_factory):
             return None  # it died
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(Path(__file__).parent))
+        patch.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=os.pathsep)
         patch.setenv("GLOO_SOCKET_IFNAME", "lo")
         yield call
 
@@ -285,6 +285,21 @@ def test_a_missing_backend_is_told(monkeypatch, tmp_path):
         experiments.run("fig2_1_left", folder=tmp_path)
 
 
+def taking(path):
+    with launch.alone(path, torch.device("cpu")):
+        return "taken"
+
+
+@needs_gloo
+def test_every_rank_is_told_that_another_process_is_at_the_run(together, tmp_path):
+    path = tmp_path / "run.npz"
+    with recording.held(path):
+        for told in together(taking, 2, path):
+            assert told.startswith(f"ValueError: another process is at work on run in {tmp_path}:")
+    assert together(taking, 2, path) == ["taken", "taken"]
+    assert list(tmp_path.iterdir()) == []
+
+
 # --- a recipe, killed and gone on with ------------------------------------------------------------
 
 
@@ -329,7 +344,7 @@ def test_a_rank_that_dies_ends_the_run_in_words_and_it_goes_on(together, tmp_pat
     assert "; the same command goes on from the last checkpoint" in done.stderr
     assert "SIGKILL" in done.stderr  # torchrun's own report
     assert done.stderr.count("η = 0.8:   0%") == 1  # one rank shows its progress
-    assert [path.name for path in out.iterdir()] == ["fig2_1_left-digits-small"]
+    assert [path.name for path in out.glob("[!.]*")] == ["fig2_1_left-digits-small"]
     (out / "fig2_1_left-digits-small").rename(tmp_path / "two")
     half = recording.load(tmp_path / "two" / "lr-0.5.npz")
     assert 5 < half.provenance["step"] < 45
@@ -344,5 +359,9 @@ def test_a_rank_that_dies_ends_the_run_in_words_and_it_goes_on(together, tmp_pat
 
     one, about = recipe(tmp_path / "one")
     assert (about["ranks"], about["backend"]) == (1, None)
+    assert [(stay["step"], stay["ranks"]) for stay in about["environments"]] == [
+        (0, 2), (0, 2), (half.provenance["step"] + 1, 1),
+    ]  # fmt: skip
+    assert "backend gloo, ranks 2 for η = 0.8 from step 0" in recording.Recording({}, about).mixed()
     for name, array in one.items():
         np.testing.assert_allclose(array, whole[name], rtol=1e-3, atol=1e-5, err_msg=name)

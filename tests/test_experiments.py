@@ -1,6 +1,8 @@
 """Recipes: resumed to the same numbers, refused before any work, recorded whole or not at all."""
 
+import errno
 import json
+import os
 import re
 import signal
 import subprocess
@@ -159,6 +161,11 @@ def test_provenance_is_complete(finished):
     assert about["python"] == sys.version.split()[0]
     for package in ("mslbook", "numpy", "torch"):
         assert about[package] == version(package)
+    assert torch.backends.cpu.get_cpu_capability() in about["device"]
+    here = recording.environment(torch.device("cpu"))
+    parts = [{"training": f"η = {lr}", "step": 0} for lr in SETTINGS.lrs]
+    assert about["environments"] == [part | here for part in parts]
+    assert finished.mixed() == ""
     assert repr(finished) == "Recording(fig2_1_left on digits, training rows 0-59, small)"
 
 
@@ -237,8 +244,91 @@ patch.setattr(tests.NetworkLoss, "value_and_grad", killed)
 tests.run({str(tmp_path)!r})
 """
     assert subprocess.run([sys.executable, "-c", script]).returncode == -signal.SIGKILL
-    assert len(everything_in(tmp_path)) == 3  # a folder, a finished part, one under way
+    assert everything_in(tmp_path) == [
+        ".fig2_1_left-digits-small.lock",  # of nobody, now
+        "fig2_1_left-digits-small",
+        "fig2_1_left-digits-small/lr-0.5.npz",
+        "fig2_1_left-digits-small/lr-0.8.npz",
+    ]
     assert_identical(recording.load(run(tmp_path)), finished)
+    assert ".fig2_1_left-digits-small.lock" not in everything_in(tmp_path)
+
+
+# A process that stops in the middle of the second training, says so, and waits.
+AT_WORK = f"""
+import sys, pytest
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+import test_experiments as tests
+tests.torch.set_num_threads({torch.get_num_threads()})
+tests.shrink(pytest.MonkeyPatch())
+method, calls = tests.NetworkLoss.value_and_grad, tests.count(1)
+def waiting(*args):
+    if next(calls) == 45:
+        print("at work", flush=True)
+        sys.stdin.read()
+    return method(*args)
+tests.NetworkLoss.value_and_grad = waiting
+tests.run(sys.argv[1])
+"""
+
+
+def test_a_second_process_is_refused_until_the_first_is_gone(tmp_path, tiny, finished):
+    command = [sys.executable, "-c", AT_WORK, str(tmp_path)]
+    with subprocess.Popen(command, stdin=-1, stdout=-1, text=True) as first:
+        assert first.stdout.readline() == "at work\n"
+        files = {path: path.read_bytes() for path in tmp_path.rglob("*.npz")}
+        assert len(files) == 2
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(NetworkLoss, "value_and_grad", None)
+            with pytest.raises(ValueError, match="another process is at work on .*wait until it"):
+                run(tmp_path)
+        assert {path: path.read_bytes() for path in tmp_path.rglob("*.npz")} == files
+        experiments.run("sec6_norms", folder=tmp_path, progress=False)  # another run may go on
+        folder = tmp_path / "fig2_1_left-digits-small"
+        for name in (folder / ".lr-0.5.npz.1234.part", tmp_path / f".{folder.name}.npz.1234.part"):
+            name.write_bytes(b"half a file, as a kill leaves it")
+        first.kill()
+    assert first.returncode == -signal.SIGKILL
+    assert_identical(recording.load(run(tmp_path)), finished)
+    assert everything_in(tmp_path) == [
+        "fig2_1_left-digits-small",
+        "fig2_1_left-digits-small.npz",
+        "fig2_1_left-digits-small/lr-0.5.npz",
+        "fig2_1_left-digits-small/lr-0.8.npz",
+        "sec6_norms-digits-small.npz",
+    ]
+
+
+def test_the_lock_of_a_run_that_has_just_ended_is_nobodys(tmp_path, monkeypatch):
+    """Its file is removed between the opening and the locking of it, and a third process comes."""
+    lock, flock = tmp_path / ".run.lock", recording.fcntl.flock
+
+    def late(file, how):
+        lock.unlink()
+        lock.touch()
+        flock(file, how)
+
+    monkeypatch.setattr(recording.fcntl, "flock", late)
+    with recording.held(tmp_path / "run.npz") as free:
+        assert not free
+    assert everything_in(tmp_path) == [".run.lock"]
+
+
+@pytest.mark.parametrize("system", ["without fcntl", "without locks"])
+def test_where_nothing_can_be_locked_a_run_goes_on_and_removes_nothing(
+    tmp_path, monkeypatch, system
+):
+    def none(*_):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    if system == "without fcntl":
+        monkeypatch.setattr(recording, "fcntl", None)
+    else:
+        monkeypatch.setattr(recording.fcntl, "flock", none)
+    (tmp_path / ".run.npz.1234.part").touch()  # of another process, perhaps
+    with recording.held(tmp_path / "run.npz") as free:
+        assert free
+    assert ".run.npz.1234.part" in everything_in(tmp_path)
 
 
 def test_a_finished_run_is_recorded_again_without_a_step(tmp_path, tiny, finished, monkeypatch):
@@ -348,6 +438,47 @@ def test_an_error_in_the_middle_of_saving_leaves_the_old_file(tmp_path):
         assert everything_in(tmp_path) == ["x.npz"]
 
 
+def test_two_that_save_at_once_do_not_touch_what_the_other_writes(tmp_path, monkeypatch):
+    path, method, files = tmp_path / "x.npz", np.savez_compressed, []
+
+    def interleaved(file, **arrays):
+        files.append(file.name)
+        if len(files) == 1:
+            file.write(b"half")
+            recording.save(path, {"a": np.arange(4)}, {"writer": 2})
+            assert recording.load(path).provenance == {"writer": 2}
+            file.seek(0)
+        method(file, **arrays)
+
+    monkeypatch.setattr(np, "savez_compressed", interleaved)
+    recording.save(path, {"a": np.arange(3)}, {"writer": 1})
+    assert recording.load(path).provenance == {"writer": 1}
+    assert len(set(files)) == 2
+    assert everything_in(tmp_path) == ["x.npz"]
+    path.with_name("plain").touch()
+    assert path.stat().st_mode == path.with_name("plain").stat().st_mode  # others can read it
+
+
+@pytest.mark.parametrize("name", ["allow_pickle", "file", "provenance"])
+def test_an_array_with_a_name_that_is_taken_is_refused(tmp_path, name):
+    with pytest.raises(ValueError, match=f"no array can have the name '{name}': choose another"):
+        recording.save(tmp_path / "x.npz", {name: np.zeros(3)}, {})
+    assert everything_in(tmp_path) == []
+
+
+@pytest.mark.parametrize("text", ["[1]", "3", "null", "[" * 100_000, "{"])
+def test_a_provenance_that_is_no_dictionary_is_refused(tmp_path, text):
+    np.savez(tmp_path / "x.npz", provenance=text)
+    with pytest.raises(ValueError, match="x.npz is not a recording of mslbook"):
+        recording.load(tmp_path / "x.npz")
+
+
+def test_a_small_recording_cannot_fill_the_memory(tmp_path):
+    recording.save(tmp_path / "x.npz", {"zeros": np.zeros(2**25, np.uint8)}, {})
+    with pytest.raises(ValueError, match=r"x.npz is not a readable .npz.* would unpack to 3355\d+"):
+        recording.load(tmp_path / "x.npz")
+
+
 def test_no_pickle_is_ever_read(tmp_path):
     path = tmp_path / "x.npz"
     np.savez(path, provenance=json.dumps({}), a=np.array([{}]))
@@ -444,7 +575,7 @@ def test_too_few_pictures_are_refused(tmp_path, no_work, monkeypatch):
     )
     with pytest.raises(ValueError, match="few has 50 training pictures, this run needs 1000"):
         run("runs", data="few.npz")
-    assert everything_in(tmp_path) == ["few.npz"]
+    assert everything_in(tmp_path) == ["few.npz", "runs"]
 
 
 PAPER = {"fig2_1_left": 5000, "fig3_1_densenet121": 5000, "sec6_deciles": 5000}

@@ -436,6 +436,14 @@ def test_bad_input_gets_one_clear_sentence(change, error, words):
     assert "\n" not in str(told.value)
 
 
+@pytest.mark.parametrize("shape", [(2, 1), (1, 2), (2,), (2, 2, 1)])
+def test_targets_of_another_shape_are_not_broadcast(shape):
+    with pytest.raises(ValueError, match="do not fit one-hot targets .*: give a target for each"):
+        half_squared_error(torch.ones(2, 2), torch.zeros(shape))
+    with pytest.raises(ValueError, match="do not fit one-hot targets"):
+        half_squared_error(torch.ones(2, 2), torch.tensor([0]))
+
+
 def test_one_picture_suffices_where_batchnorm_has_enough_of_it():
     model, inputs, labels, _ = build("batchnorm cumulative")
     NetworkLoss(model, inputs, labels, half_squared_error, chunk=1)  # 9 positions to average over

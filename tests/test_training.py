@@ -237,7 +237,9 @@ def test_killed_anywhere_it_ends_with_the_same_bits(killed, finished, number):
         np.testing.assert_array_equal(left, np.load(whole)[: len(left)])
         with file.open("ab") as end:
             end.write(b"half a row")
-    assert_same(go(folder), finished[0])
+    with recording.held(folder / "run.npz") as free:  # which removes what was left half written
+        assert free
+        assert_same(go(folder), finished[0])
     assert file.read_bytes() == whole.read_bytes()
     assert everything_in(folder) == ["path.npy", "run.npz"]
 
@@ -314,6 +316,28 @@ def test_a_branch_ends_like_one_run_with_its_schedule(tmp_path, finished, always
     assert other.losses[-1] != branch.losses[-1]
     assert (trunk.losses, len(trunk.rows["steps"])) == (before[0], before[2])
     assert torch.equal(trunk.theta, before[1])
+
+
+def test_a_branch_in_another_environment_says_so(tmp_path, monkeypatch, capsys):
+    trunk = go(tmp_path / "trunk", partial(SGD, lr=0.1), 8, label="trunk")
+    here = training.environment(torch.device("cpu"))
+    assert trunk.environments == [{"training": "trunk", "step": 0, **here}]
+    again = go(tmp_path / "same", start=trunk, kept=(), label="branch", progress=True)
+    assert again.environments == trunk.environments
+    assert "was computed with" not in capsys.readouterr().err
+    there = here | {"threads": 1000, "torch": "9.9"}
+    monkeypatch.setattr(training, "environment", lambda device: there)
+    branch = go(tmp_path / "other", start=trunk, kept=(), label="branch", progress=True)
+    told = (
+        f"branch: what there is, up to step 8, was computed with threads {here['threads']}, torch"
+    )
+    err = capsys.readouterr().err
+    assert err.count(told) == 1
+    assert err.count("will be with threads 1000, torch 9.9: the numbers will not be those of") == 1
+    assert branch.environments == [*trunk.environments, {"training": "branch", "step": 9, **there}]
+    assert len(trunk.environments) == 1
+    once = training.environments(torch.device("cpu"), trunk, again, branch)
+    assert once == there | {"environments": branch.environments}
 
 
 def test_a_branch_cannot_end_before_it_begins(tmp_path):
@@ -436,6 +460,54 @@ def test_a_damaged_checkpoint(halfway, no_work, damage):
         path.write_bytes(path.read_bytes()[:-30] if damage == "cut short" else b"")
     with pytest.raises(ValueError, match="run.npz.*delete this checkpoint to start afresh"):
         go(halfway)
+
+
+def without(name):
+    return lambda arrays, about: (arrays if name in arrays else about).pop(name)
+
+
+CHANGES = {
+    "no theta": without("theta"),
+    "no losses": without("losses"),
+    "no row": without("row.loss"),
+    "no step": without("step"),
+    "no identity": without("identity"),
+    "no digest": without("digest"),  # as of a version before there was one
+    "an identity that is a list": lambda arrays, about: about.update(identity=[1]),
+    "an identity that is null": lambda arrays, about: about.update(identity=None),
+    "another step": lambda arrays, about: about.update(step=7),
+    "too few losses": lambda arrays, about: arrays.update(losses=arrays["losses"][:-1]),
+    "too many losses": lambda arrays, about: arrays.update(losses=np.zeros(20)),
+    "too short a row": lambda arrays, about: arrays.update({"row.loss": np.zeros(1)}),
+    "theta of another type": lambda arrays, about: arrays.update(theta=arrays["theta"].astype(int)),
+    "theta of another shape": lambda arrays, about: arrays.update(theta=arrays["theta"][None]),
+    "one number changed": lambda arrays, about: arrays["theta"].__setitem__(3, 0.5),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_checkpoint_that_was_changed(halfway, no_work, change):
+    path = halfway / "run.npz"
+    kept = recording.load(path)
+    CHANGES[change](kept.arrays, kept.provenance)
+    recording.save(path, kept.arrays, kept.provenance)
+    words = "run.npz does not hold what .* writes there: move it away or delete it to start afresh"
+    with pytest.raises(ValueError, match=words):
+        go(halfway)
+
+
+def test_a_checkpoint_of_another_network(halfway):
+    smaller = NetworkLoss(torch.nn.Linear(4, 2), torch.ones(3, 4), torch.tensor([0, 1, 0]),
+                          torch.nn.CrossEntropyLoss())  # fmt: skip
+    with pytest.raises(ValueError, match="run.npz does not hold what"):
+        training.resume(smaller, halfway / "run.npz", identity(WALK))
+
+
+def test_an_accuracy_needs_the_class_of_each_picture():
+    outputs = torch.tensor([[1.0, 0.0], [1.0, 0.0]])
+    for targets in (torch.tensor([0]), torch.tensor(0), torch.tensor([[0], [0]])):
+        with pytest.raises(ValueError, match="do not fit classes .*: give the class of each"):
+            accuracy(outputs, targets)
 
 
 @pytest.mark.parametrize("damage", ["deleted", "cut short", "of another network", "no file"])

@@ -114,6 +114,24 @@ def test_a_run_killed_between_two_lines_draws_none_of_them_twice(tmp_path, monke
     assert len(drawn) == 8 + 15 - 7
 
 
+def test_lines_of_another_environment_are_drawn_anew(tmp_path, monkeypatch):
+    shrink(monkeypatch)
+    drawn, line = [], wide_range.line
+
+    def counted(*of):
+        drawn.append(of)
+        if len(drawn) == 8:
+            raise KeyboardInterrupt
+        return line(*of)
+
+    monkeypatch.setattr(wide_range, "line", counted)
+    with pytest.raises(KeyboardInterrupt):
+        experiments.run("fig3_2_landscape", folder=tmp_path, progress=False)
+    monkeypatch.setattr(wide_range, "environment", lambda device: {"threads": 1000})
+    experiments.run("fig3_2_landscape", folder=tmp_path, progress=False)
+    assert len(drawn) == 8 + 15
+
+
 def test_a_line_of_another_run_is_drawn_anew(tmp_path):
     drawn, points = [], (torch.zeros(2), torch.ones(2))
 

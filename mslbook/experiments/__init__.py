@@ -114,7 +114,9 @@ def run(name, data="digits", size="small", device="cpu", folder="runs", root=".d
     folder : where the recording goes, with its checkpoints in a folder beside it
     progress : show progress bars on stderr
 
-    A run that was stopped, or killed, goes on from its last checkpoint to the same numbers.
+    A run that was stopped, or killed, goes on from its last checkpoint, in the same environment to
+    the same numbers; in another one its recording says what was computed where. While it is under
+    way, another process that is to do the same in this folder is refused.
     Everything is checked before any work starts: ``ValueError`` and ``FileNotFoundError`` say
     what to do instead. ``FloatingPointError`` means that descent left the floating-point range.
     Started by ``torchrun``, the processes share the work, and the first of them writes the files.
@@ -122,7 +124,7 @@ def run(name, data="digits", size="small", device="cpu", folder="runs", root=".d
     Afterwards ``recording.load(path)`` reads the arrays, which the docstring of the
     recipe's ``record`` describes.
     """
-    from mslbook.experiments.launch import joined
+    from mslbook.experiments.launch import alone, joined
     from mslbook.losses.distributed import rank, wait_for_all
 
     chosen = recipe(name)
@@ -134,10 +136,11 @@ def run(name, data="digits", size="small", device="cpu", folder="runs", root=".d
         path = Path(folder) / file_name(name, pictures.name, size)
         _check_writable(path.with_suffix(""))
         progress = progress and rank() == 0
-        arrays, provenance = chosen.run(pictures, size, device, path.with_suffix(""), progress)
-        if rank() == 0:
-            save(path, arrays, provenance)
-        wait_for_all()
+        with alone(path, device):
+            arrays, provenance = chosen.run(pictures, size, device, path.with_suffix(""), progress)
+            if rank() == 0:
+                save(path, arrays, provenance)
+            wait_for_all()
     return path
 
 

@@ -13,8 +13,7 @@ from mslbook.data import standardise
 from mslbook.descent import iterate
 from mslbook.experiments.pictures import identify
 from mslbook.experiments.recipes import Recipe, of_size
-from mslbook.experiments.recording import environment
-from mslbook.experiments.training import accuracy, progress_bar, resume, train
+from mslbook.experiments.training import accuracy, environments, progress_bar, resume, train
 from mslbook.losses.network import NetworkLoss, half_squared_error
 from mslbook.losses.taylor import QuadraticApproximation
 from mslbook.models import fully_connected
@@ -98,7 +97,7 @@ def record(name, chosen, pictures, size, device, folder, progress):
     }
     provenance = (
         identity
-        | environment(device)
+        | environments(device, *runs)
         | {
             "network": "fully connected "
             + "-".join(str(w) for w in (prod(pictures.train_images.shape[1:]), *HIDDEN))

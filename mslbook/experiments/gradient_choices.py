@@ -15,8 +15,7 @@ from torch import nn
 from mslbook.experiments.gradient_direction import SLICE, measure
 from mslbook.experiments.pictures import convolutional_loss, identify
 from mslbook.experiments.recipes import Recipe, by_size
-from mslbook.experiments.recording import environment
-from mslbook.experiments.training import resume, train
+from mslbook.experiments.training import environments, resume, train
 from mslbook.models import vgg11
 from mslbook.stochastic import minibatch_sgd
 
@@ -92,7 +91,7 @@ def record(name, chosen, pictures, size, device, folder, progress):
     """
     trainings = Trainings(name, VERSION, chosen, pictures, size, device, folder)
     trainings.check()
-    arrays, seconds = {}, 0.0
+    arrays, runs = {}, []
     for choice in chosen.choices:
         loss, probes = trainings.loss(choice), range(0, choice.steps + 1, choice.every)
         training = trainings.run(
@@ -102,8 +101,8 @@ def record(name, chosen, pictures, size, device, folder, progress):
         for row, column in (found | training.rows | {"slice_steps": SLICE}).items():
             kind = int if row in ("probe_steps", "hvps") else np.float32
             arrays[f"{choice.name}.{row}"] = np.asarray(column, dtype=kind)
-        seconds += training.seconds
-    return arrays, trainings.provenance(seconds)
+        runs.append(training)
+    return arrays, trainings.provenance(runs)
 
 
 class Trainings:
@@ -145,12 +144,12 @@ class Trainings:
             progress=progress,
         )
 
-    def provenance(self, seconds):
-        """The provenance of all trainings, which took so many seconds."""
+    def provenance(self, runs):
+        """The provenance of all trainings, `runs` as they ended."""
         chosen = self.chosen
         return (
             self.identity
-            | environment(self.device)
+            | environments(self.device, *runs)
             | {
                 "network": f"VGG11 of width {chosen.width:g}, with ReLU, torchvision's "
                 "initialisation and no BatchNorm but where chosen otherwise",
@@ -158,7 +157,7 @@ class Trainings:
                 "optimiser": "full-batch descent",
                 "seed": chosen.seed,
                 "steps": [choice.steps for choice in chosen.choices],
-                "wall_seconds": round(seconds),
+                "wall_seconds": round(sum(run.seconds for run in runs)),
             }
         )
 

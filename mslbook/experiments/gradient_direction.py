@@ -14,8 +14,7 @@ import torch
 from mslbook.descent import iterate
 from mslbook.experiments.pictures import convolutional_loss, identify
 from mslbook.experiments.recipes import Recipe, by_size
-from mslbook.experiments.recording import environment
-from mslbook.experiments.training import accuracy, progress_bar, train
+from mslbook.experiments.training import accuracy, environments, progress_bar, train
 from mslbook.models import densenet121, resnet18, vgg11
 from mslbook.probes import line, rounding, sharpness, spectral_density
 
@@ -101,7 +100,7 @@ def record(name, chosen, pictures, size, device, folder, progress):
     }
     provenance = (
         identity
-        | environment(device)
+        | environments(device, training)
         | {
             "network": f"{chosen.network} of width {chosen.width:g}, {loss.dimension} "
             "parameters, torchvision's initialisation",

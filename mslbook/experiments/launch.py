@@ -1,11 +1,14 @@
 """Joining the processes ("ranks") that torchrun started."""
 
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import timedelta
 
 import torch
 from torch import distributed
+
+from mslbook.experiments.recording import held
+from mslbook.losses.distributed import rank, total
 
 # How long a rank waits for the others: longer than any works alone, a download included.
 PATIENCE = timedelta(minutes=10)
@@ -35,6 +38,21 @@ def joined(device):
         ) from error
     yield device
     distributed.destroy_process_group()  # not after an error: the others may be gone
+
+
+@contextmanager
+def alone(path, device):
+    """Be the only run that records to `path`, a file, for the while; rank 0 sees to that.
+
+    Raises ``ValueError`` on every rank when another run is at it.
+    """
+    with held(path) if rank() == 0 else nullcontext(True) as free:
+        if total(torch.tensor(float(not free), device=device)):
+            raise ValueError(
+                f"another process is at work on {path.stem} in {path.parent}: wait until it has "
+                "ended, or choose another folder with --out"
+            )
+        yield
 
 
 def _own_device(device):

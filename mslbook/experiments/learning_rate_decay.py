@@ -8,8 +8,7 @@ import torch
 
 from mslbook.experiments.pictures import convolutional_loss, held_out, identify
 from mslbook.experiments.recipes import Recipe, by_size, changed
-from mslbook.experiments.recording import environment
-from mslbook.experiments.training import Training, accuracy, resume, train
+from mslbook.experiments.training import Training, accuracy, environments, resume, train
 from mslbook.experiments.trajectory import Trajectory
 from mslbook.models import vgg11
 from mslbook.stochastic import minibatch_sgd
@@ -151,9 +150,10 @@ class DecayedTraining:
     def provenance(self, found):
         """The provenance of all that was trained, for a list of parts by their name."""
         chosen, (high, low) = self.chosen, self.chosen.lrs
+        runs = [part for parts in found for part in parts.values()]
         return (
             self.identity
-            | environment(self.device)
+            | environments(self.device, *runs)
             | {
                 "network": f"VGG11 of width {chosen.width:g}, {self.loss.dimension} parameters, "
                 "He's normal initialisation, no BatchNorm",
@@ -164,7 +164,7 @@ class DecayedTraining:
                 "seeds": list(range(len(found))),
                 "epochs": chosen.epochs,
                 "steps": self.updates * chosen.epochs,
-                "wall_seconds": round(sum(part.seconds for p in found for part in p.values())),
+                "wall_seconds": round(sum(part.seconds for part in runs)),
             }
         )
 

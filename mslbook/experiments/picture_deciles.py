@@ -19,8 +19,7 @@ from mslbook.descent import iterate
 from mslbook.experiments.edge_of_stability import HIDDEN
 from mslbook.experiments.pictures import identify
 from mslbook.experiments.recipes import Recipe, of_size
-from mslbook.experiments.recording import environment
-from mslbook.experiments.training import accuracy, resume, train
+from mslbook.experiments.training import accuracy, environments, resume, train
 from mslbook.losses.network import NetworkLoss, half_squared_error
 from mslbook.models import fully_connected
 from mslbook.probes import growth, line, second_difference, sharpness
@@ -268,7 +267,7 @@ def record(name, chosen, pictures, size, device, folder, progress):
     arrays["distances"] = _distances(chosen.reach)
     provenance = (
         identity
-        | environment(device)
+        | environments(device, *parts)
         | {
             "network": f"fully connected tanh, hidden layers of {HIDDEN[0]} and {HIDDEN[1]}, "
             "PyTorch's default initialisation",

@@ -12,7 +12,14 @@ import torch
 from tqdm import tqdm
 
 from mslbook.checks import whole
-from mslbook.experiments.recording import load, save
+from mslbook.experiments.recording import (
+    differing,
+    environment,
+    fingerprint,
+    load,
+    save,
+    told,
+)
 from mslbook.losses import distributed
 
 SAVE_EVERY = 120.0  # seconds between checkpoints, and between lines of progress in a log
@@ -32,6 +39,8 @@ class Training:
     rows : what `measure` returned at every probed step, a list per name
     carry : tensors that one measurement hands on to the next (a warm start, say)
     seconds : time spent on it, over all interruptions
+    environments : those it went through, each a dictionary with the label of the `training` and
+        the first `step` that it computed there, the steps of a `start` included
     """
 
     step: int
@@ -41,6 +50,7 @@ class Training:
     rows: dict = field(default_factory=dict)
     carry: dict = field(default_factory=dict)
     seconds: float = 0.0
+    environments: list = field(default_factory=list)
 
 
 def train(
@@ -62,7 +72,10 @@ def train(
         ``measure(step, theta, carry)`` returns a dictionary of numbers to record and the new carry.
     checkpoint : path
         A file written every two minutes and at the end. A run that finds one there goes on from
-        it, and ends with the numbers of a run that was never interrupted.
+        it, and ends with the numbers of a run that was never interrupted. In another environment
+        (other threads or ranks, another processor, device or version of a library) they are those
+        of another run; with `progress` it says so, and `environments` has both. One process at a
+        time: see :func:`~mslbook.experiments.recording.held`.
     identity : dictionary of plain values
         Which run this is, with everything its numbers depend on: recipe, version, data, optimiser.
         A checkpoint with another identity is refused.
@@ -100,6 +113,7 @@ def train(
             f"{label} cannot be walked on like this ({error}): what SGD began goes on by SGD, or "
             "without its velocity, from dataclasses.replace(start, velocity=None)"
         ) from error
+    _enter(run, label, environment(loss.point.device), progress)
     states = walk(loss, run.theta, first_step=run.step, **memory)
     begun, saved = time.monotonic() - run.seconds, time.monotonic()
     with progress_bar(label, steps, run.step, progress) as bar:
@@ -140,7 +154,35 @@ def accuracy(outputs, targets):
     >>> accuracy(torch.tensor([[0.9, 0.1], [0.2, 0.3]]), torch.tensor([0, 0]))
     0.5
     """
+    if targets.shape != outputs.shape[:1]:  # which torch might broadcast
+        raise ValueError(
+            f"outputs of shape {tuple(outputs.shape)} do not fit classes of shape "
+            f"{tuple(targets.shape)}: give the class of each picture"
+        )
     return float((outputs.argmax(dim=1) == targets).float().mean())
+
+
+def environments(device, *runs):
+    """Where a recording was computed, for its provenance: here, and on the way of these `runs`."""
+    stays = [stay for run in runs for stay in run.environments]
+    once = [stay for i, stay in enumerate(stays) if stay not in stays[:i]]  # branches share a trunk
+    return environment(device) | {"environments": once}
+
+
+def _enter(run, label, here, progress):
+    """Note where the run is computed from now on, and say so if that is not where it was before."""
+    before = run.environments[-1] if run.environments else None
+    if before and not (names := differing(here, before)):
+        return
+    if before and progress:
+        print(
+            f"{label}: what there is, up to step {run.step}, was computed with "
+            f"{told(before, names)}, and the rest will be with {told(here, names)}: the numbers "
+            "will not be those of an uninterrupted run",
+            file=sys.stderr,
+        )
+    first = run.step + 1 if run.losses else run.step  # the loss of the point gone on from is there
+    run.environments.append({"training": label, "step": first, **here})
 
 
 def progress_bar(name, total, done=0, show=True):
@@ -159,7 +201,7 @@ def progress_bar(name, total, done=0, show=True):
 def resume(loss, path, identity, start=None):
     """The `Training` saved at `path`; if there is none, a new one from `start`, or from step 0.
 
-    Raises ``ValueError`` for a checkpoint that is damaged or of another run.
+    Raises ``ValueError`` for a checkpoint that is damaged, changed or of another run.
     """
     path, identity = Path(path), plain(identity)
     if not path.is_file():
@@ -168,10 +210,18 @@ def resume(loss, path, identity, start=None):
         saved = load(path)
     except ValueError as error:
         raise ValueError(f"{error}; delete this checkpoint to start afresh") from error
-    if others := _differing(saved.provenance.get("identity", {}), identity):
+    about, whose = saved.provenance, saved.provenance.get("identity")
+    if isinstance(whose, dict) and (others := _differing(whose, identity)):
         raise ValueError(
             f"the checkpoint {path} belongs to another run, with another {', '.join(others)}: "
             "delete it to start afresh, or choose another folder with --out"
+        )
+    if about.pop("digest", None) != _digest(saved.arrays, about) or (
+        saved["theta"].shape != loss.point.shape
+    ):
+        raise ValueError(
+            f"the checkpoint {path} does not hold what this version of mslbook writes there: move "
+            "it away or delete it to start afresh, or choose another folder with --out"
         )
     tensors = {
         name: torch.as_tensor(array, device=loss.point.device)
@@ -179,13 +229,14 @@ def resume(loss, path, identity, start=None):
         if name in ("theta", "velocity") or name.startswith("carry.")
     }
     return Training(
-        step=saved.provenance["step"],
+        step=about["step"],
         theta=tensors["theta"],
         velocity=tensors.get("velocity"),
         losses=saved["losses"].tolist(),
         rows={name: list(column) for name, column in _group(saved.arrays, "row")},
         carry=dict(_group(tensors, "carry")),
-        seconds=saved.provenance["seconds"],
+        seconds=about["seconds"],
+        environments=about["environments"],
     )
 
 
@@ -214,7 +265,8 @@ def _differing(one, other, prefix=""):
 
 def _branch(run):
     rows = {name: list(column) for name, column in run.rows.items()}
-    return replace(run, losses=list(run.losses), rows=rows, seconds=0.0)
+    past = {"losses": list(run.losses), "environments": list(run.environments)}
+    return replace(run, rows=rows, seconds=0.0, **past)
 
 
 def _record(run, row, carry):
@@ -234,7 +286,20 @@ def _save(path, run, identity):
         **{name: tensor.cpu().numpy() for name, tensor in tensors.items()},
         **{f"row.{name}": np.asarray(column) for name, column in run.rows.items()},
     }
-    save(path, arrays, {"identity": identity, "step": run.step, "seconds": run.seconds})
+    about = {
+        "identity": plain(identity),
+        "step": run.step,
+        "seconds": run.seconds,
+        "environments": run.environments,
+    }
+    save(path, arrays, about | {"digest": _digest(arrays, about)})
+
+
+def _digest(arrays, about):
+    """A hash of all that a checkpoint holds, to tell what was changed by hand."""
+    names = sorted(arrays)
+    text = np.array(json.dumps([names, about], sort_keys=True))
+    return fingerprint(text, *(arrays[name] for name in names))
 
 
 def _group(arrays, prefix):

@@ -11,6 +11,7 @@ import numpy as np
 
 from mslbook.experiments.gradient_choices import CHOICES, Trainings
 from mslbook.experiments.recipes import Recipe
+from mslbook.experiments.recording import environment
 from mslbook.experiments.wide_range import kept, measure, wide
 
 VERSION = 1
@@ -25,18 +26,19 @@ def record(name, chosen, pictures, size, device, folder, progress):
     """
     trainings = Trainings(name, VERSION, chosen, pictures, size, device, folder)
     trainings.check()
-    arrays, seconds = {}, 0.0
+    here = environment(device)
+    arrays, runs = {}, []
     for choice in chosen.choices:
         loss = trainings.loss(choice)
         distances, end = wide(float(loss.point.norm())), (choice.steps,)
-        keep = partial(kept, folder, trainings.identity | {"choice": choice.name})
+        keep = partial(kept, folder, trainings.identity | here | {"choice": choice.name})
         lines = partial(measure, loss, distances, keep, progress)
         training = trainings.run(choice, loss, end, lines, progress)
         found = {"lr": choice.lr, "losses": np.array(training.losses, dtype=np.float32)}
         found |= {"distances": distances} | {row: at[-1] for row, at in training.rows.items()}
         arrays |= {f"{choice.name}.{row}": np.asarray(its) for row, its in found.items()}
-        seconds += training.seconds
-    return arrays, trainings.provenance(seconds) | {"precision": "float32, lines in float64"}
+        runs.append(training)
+    return arrays, trainings.provenance(runs) | {"precision": "float32, lines in float64"}
 
 
 def _settings(data, size):

@@ -14,7 +14,7 @@ from mslbook.descent import iterate
 from mslbook.experiments.pictures import convolutional_loss, identify
 from mslbook.experiments.recipes import Recipe, by_size
 from mslbook.experiments.recording import environment, fingerprint, load, save
-from mslbook.experiments.training import accuracy, plain, progress_bar, train
+from mslbook.experiments.training import accuracy, environments, plain, progress_bar, train
 from mslbook.losses import distributed
 from mslbook.models import vgg11
 from mslbook.probes import filter_normalised, line, random_direction, sharpness
@@ -68,12 +68,13 @@ def record(name, chosen, pictures, size, device, folder, progress):
     model = vgg11(len(pictures.class_names), chosen.width, chosen.batchnorm, seed=SEED)
     loss = convolutional_loss(model, pictures, count, device, chosen.loss, chosen.chunk)
     distances = wide(float(loss.point.norm()))
+    keep = partial(kept, folder, identity | environment(device))
     training = train(
         loss,
         partial(iterate, lr=chosen.lr),
         chosen.points[-1],
         probes=chosen.points,
-        measure=partial(measure, loss, distances, partial(kept, folder, identity), progress),
+        measure=partial(measure, loss, distances, keep, progress),
         checkpoint=folder / "checkpoint.npz",
         identity=identity | {"seed": SEED},
         label=f"VGG11, η = {chosen.lr:g}",
@@ -88,7 +89,7 @@ def record(name, chosen, pictures, size, device, folder, progress):
     }
     provenance = (
         identity
-        | environment(device)
+        | environments(device, training)
         | {
             "network": f"VGG11 of width {chosen.width:g}, {loss.dimension} parameters, He's "
             f"normal initialisation, {'BatchNorm' if chosen.batchnorm else 'no BatchNorm'}",
@@ -106,12 +107,14 @@ def record(name, chosen, pictures, size, device, folder, progress):
 def kept(folder, identity, losses, theta, direction):
     """``losses(theta, direction)``, an array, from the file of a run that was killed behind it.
 
-    The lines through one point take long, so that a run that goes on draws none of them twice.
+    The lines through one point take long, so that a run that goes on draws none of them twice. The
+    identity names the environment too, since the lines are no part of a checkpoint.
     """
     points = (tensor.cpu().numpy() for tensor in (theta, direction))
     path, identity = folder / f"line-{fingerprint(*points)}.npz", plain(identity)
-    distributed.wait_for_all()  # so that all processes find the file, or none
-    if path.is_file() and (found := load(path)).provenance == identity:
+    found = load(path) if path.is_file() else None
+    usable = torch.tensor(float(found is not None and found.provenance == identity))
+    if distributed.total(usable.to(theta.device)) == distributed.ranks():  # by all, or by none
         return found["losses"]
     found = losses(theta, direction)
     if distributed.rank() == 0:

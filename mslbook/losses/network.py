@@ -15,7 +15,7 @@ def half_squared_error(outputs, targets):
     """Half the squared distance to the one-hot target, summed over classes, mean over pictures.
 
     `outputs` has shape (N, classes); `targets` holds N integer classes, or one-hot rows of the
-    same shape as `outputs`. Returns a scalar tensor.
+    same shape as `outputs`. Returns a scalar tensor. Raises ``ValueError`` for other shapes.
 
     >>> import torch
     >>> half_squared_error(torch.tensor([[1.0, 0.0], [0.0, 0.0]]), torch.tensor([0, 1]))
@@ -23,6 +23,11 @@ def half_squared_error(outputs, targets):
     """
     if not targets.is_floating_point():
         targets = nn.functional.one_hot(targets.long(), outputs.shape[1]).to(outputs.dtype)
+    if targets.shape != outputs.shape:  # which torch might broadcast
+        raise ValueError(
+            f"outputs of shape {tuple(outputs.shape)} do not fit one-hot targets of shape "
+            f"{tuple(targets.shape)}: give a target for each picture"
+        )
     return (outputs - targets).square().sum(dim=1).mean() / 2
 
 
