@@ -32,11 +32,12 @@ class Library:
     program: str
     pattern: str
 
-    def kernels(self, **variables):
-        """Which kernels the library uses in a process that has these variables."""
-        process = subprocess.run([sys.executable, "-c", self.program], env=os.environ | variables,
-                                 stdout=subprocess.PIPE, text=True, check=True)  # fmt: skip
-        return re.findall(self.pattern, process.stdout)
+    def kernels(self, value=None):
+        """Which kernels the library uses when its switch has this value."""
+        environment = os.environ | ({self.switch: value} if value else {})
+        command = [sys.executable, "-c", self.program]
+        printed = subprocess.check_output(command, env=environment, text=True)
+        return re.findall(self.pattern, printed)
 
 
 NUMPY = Library(
@@ -99,38 +100,36 @@ def effective(values):
     """The variables that change which kernels a library uses; the others are named."""
     variables = {}
     for library, value in values.items():
-        if not value or library.kernels(**{library.switch: value}) == library.kernels():
+        if library.kernels(value) == library.kernels():
             print(f"  skipped, without effect here: {library.switch}={value!r}", flush=True)
         else:
             variables[library.switch] = value
     return variables
 
 
-def validate(name, variables):
-    """Whether all notebooks give what they store in an environment with these variables."""
+def validate(name, variables, notebooks="notebooks"):
+    """Whether notebooks give what they store in an environment with these variables."""
     print(f"{name}:", *(f"{key}={value!r}" for key, value in variables.items()), flush=True)
-    command = [sys.executable, "-m", *NBVAL, "notebooks"]
-    return (
-        subprocess.run(command, cwd=ROOT, env=os.environ | variables, check=False).returncode == 0
-    )
+    command = [sys.executable, "-m", *NBVAL, str(notebooks)]
+    environment = os.environ | variables
+    return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode == 0
+
+
+ONE_ULP = {"PYTHONSTARTUP": str(HERE / "startup.py"), "PYTHONPATH": str(HERE)}
 
 
 def main():
     """Validate on one machine after the other; exit with 1 if any of them differs."""
+    one, two = {"OMP_NUM_THREADS": "1"}, {"OMP_NUM_THREADS": "2"}
     passed = {}
     for processor, values in kernels().items():
         name = f"The kernels of {processor}"
         if variables := effective(values):
-            passed[name] = validate(name, {"OMP_NUM_THREADS": "1"} | variables)
+            passed[name] = validate(name, one | variables)
         else:
             print(f"{name} are those of this machine.", flush=True)
-    passed["Two threads"] = validate("Two threads", {"OMP_NUM_THREADS": "2"})
-    noise = {
-        "OMP_NUM_THREADS": "1",
-        "PYTHONSTARTUP": str(HERE / "startup.py"),
-        "PYTHONPATH": str(HERE),
-    }
-    passed["Another rounding"] = validate("Another rounding", noise)
+    passed["Two threads"] = validate("Two threads", two)
+    passed["Another rounding"] = validate("Another rounding", one | ONE_ULP)
     for name, good in passed.items():
         print(f"{name}: {'all outputs are those stored' if good else 'OUTPUTS DIFFER'}")
     sys.exit(not all(passed.values()))
