@@ -470,17 +470,10 @@ def test_networks_in_half_precision_or_of_another_device_are_refused():
         NetworkLoss(model.to("meta"), inputs, labels, half_squared_error)
 
 
-@pytest.mark.parametrize("spacing", [None, "1", 1j])
-def test_a_spacing_that_is_no_number(spacing):
-    for measure in (second_difference, rounding):
-        with pytest.raises(TypeError, match="the spacing must be real numbers"):
-            measure(np.arange(20.0) ** 2, spacing)
-
-
-@pytest.mark.parametrize("spacing", [0, -1.0, np.nan, np.inf, np.ones(2)])
+@pytest.mark.parametrize("spacing", [0, -1.0, np.nan, np.inf, np.ones(2), None, "1", 1j, 1e-200])
 def test_bad_spacings(spacing):
     for measure in (second_difference, rounding):
-        with pytest.raises(ValueError, match="spacing must be positive and finite"):
+        with pytest.raises(ValueError, match="spacing must be above 1e-150 and finite"):
             measure(np.arange(20.0) ** 2, spacing)
 
 

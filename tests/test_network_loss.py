@@ -416,9 +416,9 @@ nn.init.constant_(INFINITE.weight, torch.inf)
             ValueError,
             "criterion cannot take these outputs and torch.int32 targets",
         ),
-        ({"chunk": 0}, ValueError, "chunk must be a positive whole number"),
-        ({"chunk": True}, ValueError, "chunk must be a positive whole number"),
-        ({"chunk": 2.0}, ValueError, "chunk must be a positive whole number"),
+        ({"chunk": 0}, ValueError, "chunk must be a whole number of at least 1"),
+        ({"chunk": True}, ValueError, "chunk must be a whole number of at least 1"),
+        ({"chunk": 2.0}, ValueError, "chunk must be a whole number of at least 1"),
         ({"batchnorm": "on"}, ValueError, "'train' or 'eval'"),
         (
             {"model": mlp(nn.BatchNorm1d(5)), "chunk": 3},

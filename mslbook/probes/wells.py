@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mslbook.probes.points import finite_row, values_along
+from mslbook.checks import finite_row
+from mslbook.probes.points import TINY, values_along
 
 CLEAR = 3  # spacings from the minimum, nearer than which its own error would count
 ROUNDING = 100  # times the precision of the losses that a rise must be, to be told to a hundredth
@@ -124,6 +125,8 @@ def scales(distances, values):
         away, rise = way * (distances - minimum)[::way], (values - value)[::way]
         first = np.searchsorted(away, max(np.sort(abs(away))[CLEAR], abs(minimum)))
         first += np.argmax(clear[::way][first:])
+        if not away[first] > TINY:
+            raise ValueError(f"distances of {away[first]:.0e} cannot be squared: rescale them")
         sides.append((away[first:], 2 * rise[first:] / away[first:] ** 2))
     away, bends = zip(*sides, strict=True)
     return Scales(float(minimum), float(value), away, bends)
