@@ -386,6 +386,15 @@ def test_only_the_well_around_the_minimum_counts():
     np.testing.assert_allclose(double.fitted[1][1], 0.025 + 1.013, atol=0.02)  # to the ridge
 
 
+def test_a_side_too_short_for_an_exponent_still_has_its_drop():
+    """Three points lie before the minimum, and the curvature falls by a tenth among them."""
+    short = grown(PseudoHuber().value, low=-0.6, high=5.0, points=29)
+    assert short.drops[0] == pytest.approx(short.drops[1], rel=1e-6)
+    assert 0.2 < short.drops[0] < 0.4
+    assert np.isnan(short.exponents[0])
+    assert short.exponents[1] < 1.6
+
+
 def test_what_a_line_does_not_tell_is_nan():
     assert np.isnan([*grown(np.exp).exponents, grown(np.exp).minimum]).all()
     assert np.isnan(grown(lambda x: -x).curvature)

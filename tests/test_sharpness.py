@@ -144,6 +144,25 @@ def test_functions_of_one_variable(like):
         assert (answer.converged, answer.hvps) == (True, 1)
 
 
+def test_what_a_start_cannot_reach_is_found_by_chance():
+    """The images of the start and of one random row hold only two of three equal eigenvectors."""
+    matrix = np.diag([1.0, 1.0, 1.0, *np.zeros(5)])
+    answer = sharpness(Parabola(matrix), np.zeros(8), k=3, start=np.eye(8)[[0, 5, 6]])
+    np.testing.assert_allclose(answer.values, 1, rtol=1e-12)
+    assert answer.converged
+
+
+def test_a_row_of_the_start_that_says_the_same_again_does_not_take_the_place_of_the_guard():
+    """The guard is then a random row, which finds what the start is orthogonal to."""
+    first, second = np.eye(6)[:2]
+    answer = sharpness(
+        Parabola(np.diag([1.0, 0.5, 0.2, 0.1, 0.0, 3.0])),
+        np.zeros(6),
+        start=np.array([first, first + 1e-9 * second]),
+    )
+    np.testing.assert_allclose(answer.values, 3, rtol=1e-3)
+
+
 def test_random_starts_miss_hardly_ever():
     """Close outliers over a bulk, as networks have them: one may converge before a larger one."""
     bulk = np.random.default_rng(3).normal(size=990) * 0.05

@@ -36,8 +36,7 @@ def one_point(loss, point, needed="value"):
     `needed` is what the probe asks of the loss.
     """
     a_loss(loss, needed)
-    read = array_of if is_array_api_obj(point) else real_numbers
-    point = read("the point", point)
+    point = point if is_array_api_obj(point) else real_numbers("the point", point)
     xp = array_namespace(point)
     point = point.detach() if hasattr(point, "detach") else point  # no graph of the measuring
     if not xp.isdtype(point.dtype, "real floating"):
@@ -53,7 +52,7 @@ def one_point(loss, point, needed="value"):
     here, there = str(device(point)), str(getattr(loss, "device", device(point)))
     if here != there:
         raise ValueError(f"the point is on {here}, the loss on {there}: move one with .to(...)")
-    if not bool(xp.all(xp.isfinite(point))):
+    if not bool(xp.all(xp.isfinite(array_of("the point", point)))):
         raise ValueError("the point holds nan or infinite numbers: nothing can be measured there")
     return xp, point
 

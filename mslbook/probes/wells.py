@@ -107,8 +107,8 @@ def scales(distances, values):
             f"distances of shape {distances.shape} and losses of shape {values.shape} are not "
             f"one line: give two rows of the same length, at least {2 * CLEAR + 3}"
         )
-    if not np.all(np.diff(distances) > 0):
-        raise ValueError("distances must increase")
+    if not np.all(np.diff(distances) > TINY):
+        raise ValueError(f"distances must increase, by more than {TINY:.0e} from one to the next")
     values, precision = values.astype(float), float(np.finfo(values.dtype).eps)
     (ties,) = np.nonzero(values == values.min())
     hidden = ROUNDING * precision * abs(values.min())  # a rise that rounding may hide
@@ -125,8 +125,6 @@ def scales(distances, values):
         away, rise = way * (distances - minimum)[::way], (values - value)[::way]
         first = np.searchsorted(away, max(np.sort(abs(away))[CLEAR], abs(minimum)))
         first += np.argmax(clear[::way][first:])
-        if not away[first] > TINY:
-            raise ValueError(f"distances of {away[first]:.0e} cannot be squared: rescale them")
         sides.append((away[first:], 2 * rise[first:] / away[first:] ** 2))
     away, bends = zip(*sides, strict=True)
     return Scales(float(minimum), float(value), away, bends)
