@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from array_api_compat import array_namespace, device
 
-from mslbook.checks import kept_steps, learning_rate, points_and_rates, whole
+from mslbook.checks import a_loss, kept_steps, learning_rate, points_and_rates, whole
 from mslbook.losses.protocol import Loss, as_point, value_and_grad
 
 
@@ -165,7 +165,7 @@ def iterate(loss: Loss, start, lr, first_step: int = 0) -> Iterator[Iterate]:
     2 0.0392
     """
     first_step = whole("first_step", first_step)
-    x = as_point(start, loss.dimension)
+    x = as_point(start, a_loss(loss).dimension)
     x = x.detach() if hasattr(x, "detach") else x  # a torch descent builds no autograd graph
     if not callable(lr):
         x, lr = points_and_rates(x, lr, loss.dimension)

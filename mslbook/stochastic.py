@@ -8,12 +8,22 @@ at once: a start of shape (..., n) is one walk for each of its points.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from math import inf, prod, sqrt
 from typing import Any, NamedTuple
 
 import numpy as np
 from array_api_compat import array_namespace, device
 
-from mslbook.checks import kept_steps, learning_rate, points_and_rates, whole
+from mslbook.checks import (
+    a_loss,
+    function,
+    generator,
+    kept_steps,
+    learning_rate,
+    points_and_rates,
+    real,
+    whole,
+)
 from mslbook.descent import finite, quiet_value_and_grad, value_and_grad_at_start
 from mslbook.losses.analytic import Valley
 from mslbook.losses.protocol import Loss, as_point, value_and_grad
@@ -23,11 +33,11 @@ from mslbook.losses.protocol import Loss, as_point, value_and_grad
 class Walk:
     """The points that :func:`sgd` and :func:`euler_maruyama` kept, the start first."""
 
-    points: np.ndarray  #: (steps / every + 1, ..., n)
+    points: Any  #: (steps / every + 1, ..., n), of the kind of the start (NumPy or torch)
     steps: np.ndarray  #: (steps / every + 1,): the number of updates that led to each row
 
     def __repr__(self):
-        walks = self.points[0, ..., 0].size
+        walks = prod(self.points.shape[1:-1])
         return f"<Walk of {self.steps[-1]} steps: {walks} walk{'s' * (walks != 1)}>"
 
 
@@ -55,6 +65,7 @@ def sgd(sample_grad, start, lr, steps: int, seed=0, every: int = 1) -> Walk:
     >>> sgd(label_noise(valley, 0.1), np.ones((50, 2)), lr=1.5, steps=100)
     <Walk of 100 steps: 50 walks>
     """
+    function("sample_grad", sample_grad)
     x = _points(start)
     x, lr = points_and_rates(x, lr, x.shape[-1])
 
@@ -87,20 +98,21 @@ def euler_maruyama(drift, diffusion, start, dt, steps: int, seed=0, every: int =
     >>> round(float(walk.points[-1].var()), 1)
     1.0
     """
-    if not (np.ndim(dt) == 0 and 0 < dt < np.inf):
-        raise ValueError(f"the time dt of one step must be positive and finite, not {dt!r}")
+    function("the drift", drift)
+    function("the diffusion", diffusion)
+    real("the time dt of one step", dt, above=0)
     x = _points(start)
-    n = x.shape[-1]
+    xp, kind, n = array_namespace(x), _kind(x), x.shape[-1]
 
     def update(rng, x):
-        slope, matrix = np.asarray(drift(x)), np.asarray(diffusion(x))
+        slope, matrix = (xp.asarray(f(x), **kind) for f in (drift, diffusion))
         if slope.shape[-1:] != (n,) or matrix.shape[-2:-1] != (n,):
             raise ValueError(
                 f"at points of {n} coordinates the drift must have the shape (..., {n}) and the "
-                f"diffusion (..., {n}, m), not {slope.shape} and {matrix.shape}"
+                f"diffusion (..., {n}, m), not {tuple(slope.shape)} and {tuple(matrix.shape)}"
             )
         kicks = rng.standard_normal((*x.shape[:-1], matrix.shape[-1]))
-        noise = np.einsum("...ij,...j->...i", matrix, kicks)
+        noise = xp.einsum("...ij,...j->...i", matrix, xp.asarray(kicks, **kind))
         return x + dt * slope + np.sqrt(dt) * noise
 
     return _walk(update, x, steps, seed, every)
@@ -159,6 +171,7 @@ def minibatch_sgd(
     1 0.3069
     2 -0.3073
     """
+    a_loss(loss)
     step, x = whole("first_step", first_step), as_point(start, loss.dimension)
     x = x.detach() if hasattr(x, "detach") else x
     if x.ndim != (0 if loss.dimension is None else 1):
@@ -166,11 +179,10 @@ def minibatch_sgd(
             f"SGD moves one point at a time, not a start of shape {tuple(x.shape)}: for a sweep "
             "call it once for each point"
         )
-    if not (np.ndim(momentum) == 0 and 0 <= momentum < 1):
-        raise ValueError(f"momentum must be at least 0 and below 1, not {momentum!r}")
+    real("momentum", momentum, least=0, below=1)
     lr = lr if callable(lr) else learning_rate(lr)
     velocity = array_namespace(x).zeros_like(x) if velocity is None else _velocity(velocity, x)
-    loss_at = _batches(loss, x, batch, whole("seed", seed))
+    loss_at = _batches(loss, x, batch, whole("seed", seed, most=inf))
     value, grad = value_and_grad_at_start(loss_at(step), x)
     return _updates(loss_at, x, value, grad, velocity, lr, momentum, step)
 
@@ -256,17 +268,16 @@ def label_noise(valley: Valley, size: float):
             "label noise (journal remark 4.1, preprint remark 1) is noise in a Valley f(h(x) y); "
             f"{valley!r} is none: write it as mslbook.losses.Valley(f, h)"
         )
-    if not (np.ndim(size) == 0 and 0 <= size < np.inf):
-        raise ValueError(
-            "the size of the label noise (journal remark 4.1, preprint remark 1), its standard "
-            f"deviation, must be at least 0 and finite, not {size!r}"
-        )
+    what = "the size of the label noise (journal remark 4.1, preprint remark 1)"
+    real(f"{what}, its standard deviation,", size, least=0)
 
     def sample_grad(rng, x):
+        xp, kind = array_namespace(x), _kind(x)
         x, y = x[..., :-1], x[..., -1]
         h, h_grad = value_and_grad(valley.h, x)
-        slope = valley.f.grad(h * y - size * rng.standard_normal(y.shape))
-        return np.concatenate(((slope * y)[..., None] * h_grad, (slope * h)[..., None]), axis=-1)
+        noise = size * xp.asarray(rng.standard_normal(tuple(y.shape)), **kind)
+        slope = valley.f.grad(h * y - noise)
+        return xp.concat(((slope * y)[..., None] * h_grad, (slope * h)[..., None]), axis=-1)
 
     return sample_grad
 
@@ -278,20 +289,17 @@ def rescaled(loss: Loss, spread: float):
     (journal remark 4.1, preprint remark 1). Raises ValueError unless 0 <= spread < 1, which keeps a
     positive, and for a function of one variable.
     """
-    if not (np.ndim(spread) == 0 and 0 <= spread < 1):
-        raise ValueError(
-            "the factor a, from 1 - spread to 1 + spread, must be positive: choose a spread of at "
-            f"least 0 and below 1, not {spread!r} (journal remark 4.1, preprint remark 1)"
-        )
-    if loss.dimension is None:
+    why = ": the factor a, from 1 - spread to 1 + spread, must be positive"
+    real("the spread", spread, least=0, below=1, why=why)
+    if a_loss(loss).dimension is None:
         raise ValueError(
             f"{loss!r} is a function of one variable, and each point of a walk needs a factor of "
             "its own: write Ridge(f, (1,)), whose points have the shape (..., 1)"
         )
 
     def sample_grad(rng, x):
-        scale = rng.uniform(1 - spread, 1 + spread, x.shape[:-1])
-        return scale[..., None] * loss.grad(x)
+        scale = rng.uniform(1 - spread, 1 + spread, (*x.shape[:-1], 1))
+        return array_namespace(x).asarray(scale, **_kind(x)) * loss.grad(x)
 
     return sample_grad
 
@@ -316,27 +324,32 @@ def valley_sde(H, H_grad, along: int, lr: float, sigma: float):
     array([-1., -6., -0.])
     """
     along, lr = whole("along", along, least=1), learning_rate(lr)
-    if not 0 <= sigma < np.inf:
-        raise ValueError(f"sigma must be at least 0 and finite, not {sigma!r}")
+    real("sigma", sigma, least=0)
+    function("H", H)
+    function("H_grad", H_grad)
 
     def drift(z):
+        xp, kind = array_namespace(z), _kind(z)
         x, y = z[..., :along], z[..., along:]
-        slide = np.einsum("...i,...dij,...j->...d", y, H_grad(x), y)
-        return -np.concatenate((slide, 2 * np.einsum("...ij,...j->...i", H(x), y)), axis=-1)
+        steepness, change = (xp.asarray(f(x), **kind) for f in (H, H_grad))
+        slide = xp.einsum("...i,...dij,...j->...d", y, change, y)
+        return -xp.concat((slide, 2 * xp.einsum("...ij,...j->...i", steepness, y)), axis=-1)
 
     def diffusion(z):
-        root = sigma * np.sqrt(lr) * _root(H(z[..., :along]))
-        return np.concatenate((np.zeros((*root.shape[:-2], along, root.shape[-1])), root), axis=-2)
+        xp, kind = array_namespace(z), _kind(z)
+        root = sigma * sqrt(lr) * _root(xp, xp.asarray(H(z[..., :along]), **kind))
+        along_it = xp.zeros((*root.shape[:-2], along, root.shape[-1]), **kind)
+        return xp.concat((along_it, root), axis=-2)
 
     return drift, diffusion
 
 
-def _root(matrix):
+def _root(xp, matrix):
     """The Cholesky factor of a positive definite matrix, or one sentence if it is none."""
     try:
-        if np.allclose(matrix, np.swapaxes(matrix, -1, -2)):
-            return np.linalg.cholesky(matrix)
-    except (np.linalg.LinAlgError, ValueError):
+        if xp.allclose(matrix, xp.matrix_transpose(matrix)):
+            return xp.linalg.cholesky(matrix)
+    except (RuntimeError, ValueError):
         pass  # not positive definite, or not square
     raise ValueError(
         "H(x) must be a symmetric, positive definite matrix wherever a walk comes (journal remark "
@@ -347,24 +360,29 @@ def _root(matrix):
 def _points(start):
     """The start as finite points (..., n)."""
     x = as_point(start, None)
-    if x.ndim == 0 or x.size == 0 or not np.all(np.isfinite(x)):
+    if x.ndim == 0 or 0 in x.shape or not array_namespace(x).all(abs(x) < inf):
         raise ValueError("the start must be a finite point (n,), or an array of them (..., n)")
-    return x
+    return x.detach() if hasattr(x, "detach") else x
+
+
+def _kind(x):
+    """How to make an array that goes with x: of its dtype and on its device, if it is a tensor."""
+    return {"dtype": x.dtype, "device": device(x)} if hasattr(x, "detach") else {}
 
 
 def _walk(update, x, steps, seed, every):
     """Iterate x <- update(rng, x), and keep every ``every``-th point."""
     steps, every = kept_steps(steps, every)
-    rng = np.random.default_rng(seed)
-    points = np.empty((steps // every + 1, *x.shape))
-    points[0] = x
+    rng, xp = generator(seed), array_namespace(x)
+    points = xp.empty((steps // every + 1, *x.shape), **_kind(x))
+    points[0, ...] = x
     for step in range(1, steps + 1):
         with np.errstate(all="ignore"):
             x = update(rng, x)
         if step % every == 0:
-            if not np.all(np.isfinite(x)):
+            if not xp.all(abs(x) < inf):
                 raise ValueError(
                     f"a walk left the finite numbers by step {step}: take smaller steps"
                 )
-            points[step // every] = x
+            points[step // every, ...] = x
     return Walk(points, np.arange(0, steps + 1, every))

@@ -11,6 +11,7 @@ from mslbook.losses import (
     F2,
     Clip,
     Composed,
+    Landing,
     Linear,
     PseudoHuber,
     Quadratic,
@@ -19,6 +20,7 @@ from mslbook.losses import (
     Ridge,
     Saturation,
     Scaled,
+    Staircase,
     Sum,
     Valley,
     crossed_valleys,
@@ -43,6 +45,10 @@ LOSSES = {
     "two_valleys": two_valleys,
     "Quadratic": Quadratic(2.5, minimum=-1.0),
     "Saturation": Saturation(),
+    "Saturation, of a height": Saturation(0.3),
+    "Clip": Clip(0.25),
+    "Landing": Landing(),
+    "Staircase": Staircase(),
     "Reciprocal": Reciprocal(),
     "Scaled": Scaled(-0.7, F2(0.8)),
     "Ridge": Ridge(F2(0.8), (0.5, -1.0, 2.0)),
@@ -174,6 +180,10 @@ def test_what_is_no_number_is_refused():
 def test_pieces_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match="C must be positive and finite, not -1"):
         F2(-1)
+    for cutoff in (Clip, Saturation):
+        for height in (0, -1.0, np.inf, "1"):
+            with pytest.raises(ValueError, match="height c of a cut-off must be positive and fin"):
+                cutoff(height)
     with pytest.raises(ValueError, match="function of one variable, not a loss of 2"):
         Ridge(f3, (1, 0))
     with pytest.raises(ValueError, match=r"write Ridge\(h, \(1,\)\)"):
@@ -355,6 +365,66 @@ def test_crossed_valleys_meet_the_conditions_of_section_5(part, words):
     crossed_valleys(k=10, **parts | {"cutoff": Clip(1e12)})
     with pytest.raises(ValueError, match=words):
         crossed_valleys(k=10, **parts | part)
+
+
+@pytest.mark.parametrize("k", [1, 0.5, -3, np.inf, None])
+def test_the_second_valley_is_the_narrower_one(k):
+    with pytest.raises(ValueError, match="k must be above 1 and finite"):
+        crossed_valleys(f1, Quadratic(minimum=1.0), k, Clip(0.25))
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: Quadratic(np.nan), "the curvature must be a finite number, not nan"),
+        (lambda: Quadratic(1j), "the curvature must be a finite number, not 1j"),
+        (lambda: Quadratic(1.0, "low"), "the minimum must be a finite number, not 'low'"),
+        (lambda: Scaled(np.nan, f1), "the factor must be a finite number, not nan"),
+        (lambda: F2("x"), "C must be positive and finite, not 'x'"),
+        (lambda: F2(None), "C must be positive and finite, not None"),
+        (lambda: F2(10**400), "C must be positive and finite, not 1000"),
+        (lambda: Ridge(f1, (np.nan, 1)), "p must be finite"),
+        (lambda: Linear(f3, ((np.nan, 0), (0, 1))), "a row of A must be finite"),
+        (lambda: Radial(f1, dimension=2.0), "the dimension must be a whole number of at least 1"),
+        (lambda: Radial(f1, dimension=None), "the dimension must be a whole number of at least 1"),
+    ],
+)
+def test_the_numbers_in_a_loss_are_finite_and_real(make, words):
+    with pytest.raises(ValueError, match=words):
+        make()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda f: Ridge(f, (1, 2)),
+        lambda f: Radial(f, 2),
+        lambda f: Valley(f1, f),
+        lambda f: Linear(f, ((1, 0), (0, 1))),
+        lambda f: Composed(Clip(1.0), f),
+        lambda f: Scaled(2.0, f),
+        lambda f: Sum((f1, f)),
+        lambda f: Sum(f),
+    ],
+)
+def test_losses_are_made_of_losses(make):
+    with pytest.raises(TypeError, match="a plain function is not a loss.*mslbook.losses.Loss"):
+        make(lambda x: x * x)
+    with pytest.raises(TypeError, match=r"the class F1 is not a loss: make one, F1\(...\)"):
+        make(F1)
+
+
+@pytest.mark.parametrize(
+    ("x", "words"),
+    [
+        ([[1.0], [2.0, 3.0]], "must be real numbers in an array or a list"),
+        (torch.empty(2, device="meta"), "ordinary tensor, not one without numbers"),
+        (torch.ones(2).to_sparse(), "ordinary tensor, not one that is sparse"),
+    ],
+)
+def test_what_is_no_array_of_numbers_is_refused(x, words):
+    with pytest.raises(TypeError, match=words):
+        f1.value(x)
 
 
 def test_a_sum_over_nothing_is_refused():

@@ -132,3 +132,14 @@ def test_a_minimum_at_0_but_for_rounding_will_do():
             return -np.cos(np.asarray(x) - np.pi) * v
 
     assert stable_lr(Cosine()) == pytest.approx(2)
+
+
+@pytest.mark.parametrize("lr", [None, "5", np.datetime64("2020-01-01"), [[3.0], [4.0, 5.0]], 5j])
+def test_learning_rates_are_real_numbers(lr):
+    with pytest.raises(TypeError, match="the learning rates must be real numbers"):
+        two_cycle(f1, lr)
+
+
+def test_a_plain_function_has_no_cycle():
+    with pytest.raises(TypeError, match="a plain function is not a loss"):
+        stable_lr(lambda x: x * x)

@@ -410,3 +410,51 @@ def test_an_empty_sweep_is_refused():
         descend(f1, [], 1.0, 3)
     with pytest.raises(ValueError, match="no learning rate in an empty array"):
         descend(f1, 1.0, [], 3)
+
+
+def test_a_loss_that_is_infinite_or_nan_has_diverged_though_its_gradient_has_not():
+    class Cliff:
+        dimension = 2
+
+        def value(self, x):
+            with np.errstate(divide="ignore", invalid="ignore"):
+                return np.where(x[..., 0] > 2, np.nan, x[..., 0])
+
+        def grad(self, x):
+            return 0 * x - 1
+
+    path = descend(Cliff(), [[[0.0, 0.0], [0.0, 9.0]], [[1.5, 0.0], [2.0, 3.0]]], 1.0, 2)
+    np.testing.assert_array_equal(path.diverged_at, [[-1, -1], [1, 1]])
+    np.testing.assert_array_equal(path.points[-1], [[[2, 2], [2, 11]], [[1.5, 0], [2, 3]]])
+
+
+@pytest.mark.parametrize("walk", [lambda f: descend(f, 1.0, 0.1, 3), lambda f: iterate(f, 1.0, 1)])
+@pytest.mark.parametrize("wrong", [lambda x: x * x, None, "f1", torch.nn.Linear(1, 1)])
+def test_what_is_no_loss_is_refused(walk, wrong):
+    with pytest.raises(TypeError, match="is not a loss, it has no dimension: compose one from"):
+        walk(wrong)
+
+
+@pytest.mark.parametrize("wrong", ["1.0", np.datetime64("2020-01-01"), 1j, [], {}, 10**400])
+def test_a_learning_rate_is_a_number(wrong):
+    with pytest.raises((ValueError, TypeError), match="learning rate"):
+        descend(f1, 1.0, wrong, 3)
+
+
+def test_learning_rates_of_another_kind_are_taken_by_their_numbers():
+    expected = descend(f1, np.ones(2), [0.5, 1.0], 3).points
+    rates = torch.tensor([0.5, 1.0], requires_grad=True)
+    for lr in (rates, rates.to(torch.bfloat16)):
+        np.testing.assert_array_equal(descend(f1, np.ones(2), lr, 3).points, expected)
+        points = descend(f1, torch.ones(2, dtype=torch.float64), lr, 3).points
+        assert not points.requires_grad
+        np.testing.assert_array_equal(points, expected)
+    for lr, words in (([[1.0], [2.0, 3.0]], "the learning rates must be real numbers"),
+                      (rates.detach().to_sparse(), "ordinary tensor")):  # fmt: skip
+        with pytest.raises(TypeError, match=words):
+            descend(f1, np.ones(2), lr, 3)
+
+
+def test_more_steps_than_an_array_can_number_are_refused():
+    with pytest.raises(ValueError, match="steps must be a whole number from 0 to 9223372036854775"):
+        descend(f1, 1.0, 0.1, 10**30)

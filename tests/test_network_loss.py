@@ -416,9 +416,9 @@ nn.init.constant_(INFINITE.weight, torch.inf)
             ValueError,
             "criterion cannot take these outputs and torch.int32 targets",
         ),
-        ({"chunk": 0}, ValueError, "chunk must be a positive whole number"),
-        ({"chunk": True}, ValueError, "chunk must be a positive whole number"),
-        ({"chunk": 2.0}, ValueError, "chunk must be a positive whole number"),
+        ({"chunk": 0}, ValueError, "chunk must be a whole number of at least 1"),
+        ({"chunk": True}, ValueError, "chunk must be a whole number of at least 1"),
+        ({"chunk": 2.0}, ValueError, "chunk must be a whole number of at least 1"),
         ({"batchnorm": "on"}, ValueError, "'train' or 'eval'"),
         (
             {"model": mlp(nn.BatchNorm1d(5)), "chunk": 3},
@@ -442,6 +442,34 @@ def test_targets_of_another_shape_are_not_broadcast(shape):
         half_squared_error(torch.ones(2, 2), torch.zeros(shape))
     with pytest.raises(ValueError, match="do not fit one-hot targets"):
         half_squared_error(torch.ones(2, 2), torch.tensor([0]))
+
+
+def test_every_place_of_a_picture_may_have_a_class_of_its_own():
+    """As in segmentation: outputs (N, classes, d), integer targets (N, d)."""
+    torch.manual_seed(0)
+    model, inputs = nn.Conv1d(2, 3, 1), torch.randn(5, 2, 4)
+    targets = torch.randint(3, (5, 4))
+    loss = NetworkLoss(model, inputs, targets, nn.CrossEntropyLoss())
+    chances = model(inputs).softmax(dim=1).gather(1, targets[:, None])
+    torch.testing.assert_close(loss.value(loss.point), -chances.log().mean().detach())
+    with pytest.raises(ValueError, match="do not fit integer targets"):
+        NetworkLoss(model, inputs, targets[:, :3], nn.CrossEntropyLoss())
+
+
+@pytest.mark.parametrize("chunk", [None, 4])
+def test_calibrated_takes_the_statistics_at_the_point_given(chunk):
+    model, inputs, labels, (u, _) = build("batchnorm")
+    loss = NetworkLoss(model, inputs, labels, half_squared_error, chunk)
+    theta = loss.point + 0.5 * u
+    frozen = loss.calibrated(theta)
+    hidden = inputs @ theta[:20].reshape(5, 4).T + theta[20:25]
+    parts = hidden.split(chunk or N)
+    mean = torch.stack([part.mean(0) for part in parts]).mean(0)
+    variance = torch.stack([part.var(0) for part in parts]).mean(0)
+    torch.testing.assert_close(frozen.model[1].running_mean, mean)
+    torch.testing.assert_close(frozen.model[1].running_var, variance)
+    with pytest.raises(ValueError, match="theta holds nan or infinite numbers"):
+        loss.calibrated(theta * torch.nan)
 
 
 def test_one_picture_suffices_where_batchnorm_has_enough_of_it():
@@ -609,3 +637,12 @@ def test_cpu_and_cuda_give_the_same_sharpness(network):
         assert answer.converged
         found.append(answer.values)
     np.testing.assert_allclose(found[1], found[0], rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("loss", "point"),
+    [(valley, [np.nan, 0.0]), (valley, np.ones((0, 2))), (valley, np.ones((1, 2))), (f1, [1.0])],
+)
+def test_an_approximation_is_made_at_one_finite_point(loss, point):
+    with pytest.raises(ValueError, match="made at one finite point"):
+        QuadraticApproximation(loss, point)

@@ -341,3 +341,18 @@ def test_importing_the_losses_leaves_the_slow_libraries_out():
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == []
+
+
+def test_tensors_with_gradients_travel_through_numpy():
+    loss = PopulationLoss(stats.uniform(0, 3))
+    w = torch.tensor([-2.0, 0.3], dtype=torch.float64, requires_grad=True)
+    for method, vector in ((loss.value, ()), (loss.grad, ()), (loss.hvp, (1.0,))):
+        answer = method(w, *vector)
+        assert isinstance(answer, torch.Tensor)
+        torch.testing.assert_close(answer.detach(), method(w.detach(), *vector))
+
+
+@pytest.mark.parametrize("data", [None, "x", [[1.0], [1.0, 2.0]], np.datetime64("2020-01-01")])
+def test_data_are_numbers(data):
+    with pytest.raises(TypeError, match="the data must be real numbers"):
+        EmpiricalLoss(data)

@@ -304,3 +304,16 @@ def test_the_answer_reads_well():
     found = principal_directions(PATH, 2)
     assert isinstance(found, paths.PrincipalDirections)
     assert repr(found) == f"PrincipalDirections(shares {found.shares.round(3).tolist()})"
+
+
+def test_origin_and_axes_may_be_tensors_with_gradients():
+    torch = pytest.importorskip("torch")
+    origin, axes = (torch.tensor(a, requires_grad=True) for a in (PATH[0], np.eye(70)[:2]))
+    expected = project(PATH, PATH[0], np.eye(70)[:2])
+    np.testing.assert_array_equal(project(torch.tensor(PATH), origin, axes), expected)
+
+
+@pytest.mark.parametrize("memory", [None, "x", np.nan])
+def test_memory_is_a_number(memory):
+    with pytest.raises(ValueError, match="memory must be a finite number"):
+        principal_directions(PATH, 1, memory=memory)

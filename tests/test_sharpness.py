@@ -144,6 +144,25 @@ def test_functions_of_one_variable(like):
         assert (answer.converged, answer.hvps) == (True, 1)
 
 
+def test_what_a_start_cannot_reach_is_found_by_chance():
+    """The images of the start and of one random row hold only two of three equal eigenvectors."""
+    matrix = np.diag([1.0, 1.0, 1.0, *np.zeros(5)])
+    answer = sharpness(Parabola(matrix), np.zeros(8), k=3, start=np.eye(8)[[0, 5, 6]])
+    np.testing.assert_allclose(answer.values, 1, rtol=1e-12)
+    assert answer.converged
+
+
+def test_a_row_of_the_start_that_says_the_same_again_does_not_take_the_place_of_the_guard():
+    """The guard is then a random row, which finds what the start is orthogonal to."""
+    first, second = np.eye(6)[:2]
+    answer = sharpness(
+        Parabola(np.diag([1.0, 0.5, 0.2, 0.1, 0.0, 3.0])),
+        np.zeros(6),
+        start=np.array([first, first + 1e-9 * second]),
+    )
+    np.testing.assert_allclose(answer.values, 3, rtol=1e-3)
+
+
 def test_random_starts_miss_hardly_ever():
     """Close outliers over a bulk, as networks have them: one may converge before a larger one."""
     bulk = np.random.default_rng(3).normal(size=990) * 0.05
@@ -302,20 +321,23 @@ def test_starts_of_any_length_and_kind():
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"k": 0}, "k must be a whole number from 1 to the 2 coordinates, not 0"),
+        ({"k": 0}, "k must be a whole number from 1 to 2, not 0"),
         ({"k": 3}, "k must be a whole number"),
         ({"k": 1.0}, "k must be a whole number"),
         ({"k": "a"}, "k must be a whole number"),
         ({"k": None}, "k must be a whole number"),
         ({"k": True}, "k must be a whole number"),
-        ({"tol": 0}, "tol must lie between 0 and 1"),
-        ({"tol": float("nan")}, "tol must lie between 0 and 1"),
+        ({"tol": 0}, "tol must be positive and below 1, not 0"),
+        ({"tol": float("nan")}, "tol must be positive and below 1, not nan"),
+        ({"tol": None}, "tol must be positive and below 1, not None"),
+        ({"seed": -1}, "seed must be a whole number of at least 0, or a NumPy generator, not -1"),
+        ({"max_hvps": 2.5}, "max_hvps must be a whole number of at least 2, not 2.5"),
         ({"start": np.zeros(2)}, r"vectors of shape \(j, 2\)"),
         ({"start": np.zeros((1, 3))}, r"vectors of shape \(j, 2\)"),
         ({"start": []}, r"vectors of shape \(j, 2\)"),
         ({"start": 5}, r"vectors of shape \(j, 2\)"),
         ({"start": np.full((1, 2), np.nan)}, "finite vectors"),
-        ({"max_hvps": 1}, "max_hvps must be at least k [+] 1 = 2, not 1"),
+        ({"max_hvps": 1}, "max_hvps must be a whole number of at least 2, not 1"),
         ({"point": np.zeros((4, 2))}, "probe the points of a batch one by one"),
         ({"point": np.zeros(3)}, r"shape \(3,\).*of shape \(2,\)"),
         ({"point": np.array([0.0, np.nan])}, "the point holds nan .* can be measured"),

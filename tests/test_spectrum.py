@@ -250,3 +250,13 @@ def test_cpu_and_cuda_agree():
     )
     for power in (1, 2, 3):
         assert cuda.moment(power) == pytest.approx(cpu.moment(power), rel=1e-3)
+
+
+@pytest.mark.parametrize("samples", [1, 8])
+def test_a_density_of_any_number_of_samples_has_the_integral_one(samples):
+    found = spectral_density(Parabola(np.diag([-2.0, 0.0, 1.0, 3.0])), np.zeros(4), 4, samples)
+    grid = np.linspace(-6, 7, 2001)
+    assert np.trapezoid(found.density(grid, 0.3), grid) == pytest.approx(1, abs=1e-9)
+    for wrong in (0, None, "1", np.inf):
+        with pytest.raises(ValueError, match="width must be positive and finite, not"):
+            found.density(grid, wrong)

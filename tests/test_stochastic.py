@@ -97,13 +97,13 @@ def test_label_noise_is_that_of_a_valley_and_has_a_size():
     for loss in (two_valleys, f1):
         with pytest.raises(ValueError, match=r"remark 4\.1.* in a Valley .*mslbook.losses.Valley"):
             label_noise(loss, 0.1)
-    for size in (-0.1, np.nan, np.inf, [0.1, 0.2]):
+    for size in (-0.1, np.nan, np.inf, [0.1, 0.2], None, "x"):
         with pytest.raises(ValueError, match=r"remark 4\.1.*must be at least 0 and finite"):
             label_noise(valley, size)
 
 
 def test_factors_of_a_rescaled_loss_are_positive_and_one_for_each_point():
-    for spread in (1.0, 2.0, -0.5, np.nan):
+    for spread in (1.0, 2.0, -0.5, np.nan, None, "x"):
         with pytest.raises(ValueError, match="at least 0 and below 1"):
             rescaled(valley, spread)
     with pytest.raises(ValueError, match=r"write Ridge\(f, \(1,\)\)"):
@@ -157,7 +157,7 @@ def test_brownian_motion_spreads_with_time():
     assert repr(walk) == "<Walk of 8 steps: 20000 walks>"
 
 
-@pytest.mark.parametrize("number", [0.0, -1.0, np.nan, np.inf, []])
+@pytest.mark.parametrize("number", [0.0, -1.0, np.nan, np.inf, [], None, "x"])
 def test_rates_and_times_are_positive(number):
     with pytest.raises(ValueError, match="learning rate must be positive|no learning rate in an"):
         sgd(rescaled(valley, 0.5), POINTS, number, 10)
@@ -196,6 +196,7 @@ def test_above_the_edge_noise_that_vanishes_does_not_stop_the_motion():
         ({"along": 0}, "along must be a whole number of at least 1"),
         ({"lr": -0.1}, "a learning rate must be positive"),
         ({"sigma": np.nan}, "sigma must be at least 0"),
+        ({"sigma": None}, "sigma must be at least 0"),
     ],
 )
 def test_an_sde_of_a_valley_is_one_that_exists(wrong, words):
@@ -232,6 +233,84 @@ def test_drift_and_diffusion_fit_the_points(drift, diffusion):
 def test_a_walk_has_a_start():
     with pytest.raises(ValueError, match="the start must be a finite point"):
         sgd(rescaled(valley, 0.5), np.zeros((0, 2)), 1.0, 10)
+
+
+# --- torch ----------------------------------------------------------------------------------------
+
+
+def walks_of_every_kind(start):
+    def H(x):
+        return (1 + x[..., None] ** 2) * np.eye(2) if isinstance(x, np.ndarray) else H(x.numpy())
+
+    def H_grad(x):
+        return np.asarray(2 * x)[..., None, None] * np.eye(2)
+
+    yield sgd(label_noise(valley, 0.1), start[..., :2], 1.5, 20, every=5)
+    yield sgd(rescaled(two_valleys, 0.5), start[..., :2], [[1.5], [0.5]], 20)
+    yield euler_maruyama(lambda x: -x, lambda x: np.eye(3), start, 0.1, 20, every=10)
+    yield euler_maruyama(*valley_sde(H, H_grad, 1, 0.1, 0.3), start, 0.01, 20)
+
+
+def test_walks_of_tensors_are_those_of_arrays():
+    torch = pytest.importorskip("torch")
+    start = np.array([[1.0, 0.5, 0.2], [2.0, -2.0, 0.1]])
+    for dtype, rtol in ((torch.float64, 1e-12), (torch.float32, 1e-4)):
+        tensor = torch.tensor(start, dtype=dtype, requires_grad=True)
+        for ours, theirs in zip(
+            walks_of_every_kind(start), walks_of_every_kind(tensor), strict=True
+        ):
+            assert theirs.points.dtype == dtype
+            assert not theirs.points.requires_grad
+            assert repr(ours) == repr(theirs)
+            np.testing.assert_allclose(theirs.points, ours.points, rtol=rtol, atol=rtol)
+
+
+def test_a_tensor_meets_a_matrix_that_is_not_positive_definite():
+    torch = pytest.importorskip("torch")
+    _, diffusion = valley_sde(lambda x: -np.eye(2), np.zeros_like, 1, 0.1, 1.0)
+    with pytest.raises(ValueError, match="symmetric, positive definite"):
+        diffusion(torch.zeros(3))
+
+
+def test_a_minibatch_walk_of_tensors_with_gradients_builds_no_graph():
+    torch = pytest.importorskip("torch")
+    start, push = (torch.tensor([0.3, x], requires_grad=True) for x in (1.0, -1.0))
+    plain = minibatch_sgd(valley, start.detach(), 0.5, momentum=0.9, velocity=push.detach())
+    walk = minibatch_sgd(valley, start, 0.5, momentum=0.9, velocity=push)
+    for ours, theirs in islice(zip(walk, plain, strict=True), 3):
+        for one, other in zip(ours[1:4] + ours[5:], theirs[1:4] + theirs[5:], strict=True):
+            assert not one.requires_grad
+            assert torch.equal(one, other)
+
+
+# --- what is asked of the arguments ---
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, "x", object()])
+def test_a_seed_is_a_whole_number_or_a_generator(seed):
+    with pytest.raises(ValueError, match="seed must be a whole number of at least 0, or a NumPy"):
+        sgd(rescaled(valley, 0.5), POINTS, 1.0, 10, seed=seed)
+
+
+@pytest.mark.parametrize("wrong", [None, "x", 1.0, np.eye(2)])
+def test_functions_are_functions(wrong):
+    for name, call in (
+        ("sample_grad", lambda: sgd(wrong, POINTS, 1.0, 10)),
+        ("the drift", lambda: euler_maruyama(wrong, np.negative, POINTS, 0.1, 10)),
+        ("the diffusion", lambda: euler_maruyama(np.negative, wrong, POINTS, 0.1, 10)),
+        ("H", lambda: valley_sde(wrong, np.negative, 1, 0.1, 0.1)),
+        ("H_grad", lambda: valley_sde(np.negative, wrong, 1, 0.1, 0.1)),
+    ):
+        with pytest.raises(TypeError, match=f"{name} must be a function, not"):
+            call()
+
+
+@pytest.mark.parametrize("wrong", [lambda x: x * x, None])
+def test_noise_is_that_of_a_loss(wrong):
+    with pytest.raises(TypeError, match="is not a loss, it has no dimension"):
+        rescaled(wrong, 0.1)
+    with pytest.raises(TypeError, match="is not a loss, it has no dimension"):
+        minibatch_sgd(wrong, 1.0, 0.1)
 
 
 # --- minibatches ----------------------------------------------------------------------------------
@@ -341,6 +420,7 @@ def test_a_walk_that_diverges_ends_at_its_last_finite_iterate():
         ({"momentum": -0.1}, "momentum must be at least 0 and below 1"),
         ({"momentum": np.nan}, "momentum must be at least 0 and below 1"),
         ({"momentum": [0.1, 0.2]}, "momentum must be at least 0 and below 1"),
+        ({"momentum": "x"}, "momentum must be at least 0 and below 1, not 'x'"),
         ({"batch": 2.5}, "batch must be a whole number of at least 1, not 2.5"),
         ({"batch": True}, "batch must be a whole number of at least 1, not True"),
         ({"seed": 0.5}, "seed must be a whole number of at least 0"),
@@ -379,3 +459,21 @@ def test_a_loss_that_has_no_data_has_no_minibatches():
         TypeError, match=r"is no loss over data that has a subset\(rows\): leave out"
     ):
         minibatch_sgd(valley, [1.0, 2.0], 0.1, batch=3)
+
+
+class Paired(Fit):
+    """A loss that needs two inputs at least, as BatchNorm does."""
+
+    def subset(self, rows):
+        if len(rows) < 2:
+            raise ValueError("needs two inputs")
+        return Paired(self.inputs[rows], self.noted)
+
+
+def test_what_is_left_of_an_epoch_is_tried_at_the_start_if_anything_is():
+    with pytest.raises(ValueError, match="batch of 3 leaves 1 for the last update .*two inputs"):
+        minibatch_sgd(Paired(range(10), []), [0.0], 0.1, batch=3)
+    for batch, sizes in ((4, [4, 4, 2]), (5, [5, 5])):
+        noted = []
+        list(islice(minibatch_sgd(Paired(range(10), noted), [0.0], 0.1, batch=batch), len(sizes)))
+        assert [len(inputs) for inputs in noted] == sizes

@@ -21,7 +21,7 @@ from mslbook.losses import (
     separable,
     valley,
 )
-from mslbook.theory import subquadratic, trapping_radius, two_cycle
+from mslbook.theory import subquadratic, trapping, trapping_radius, two_cycle
 
 QUARTIC = Composed(Quadratic(), Quadratic())
 ISOTROPIC = Sum((Ridge(Quadratic(), (1, 0)), Ridge(Quadratic(), (0, 1))))
@@ -58,6 +58,19 @@ class Plateau:
 
     def grad(self, x):
         return np.asarray(x) * np.clip(4 - np.asarray(x) ** 2, 0, None)
+
+
+class Rising:
+    """ln(1 + s²) / 2 with s = x + 0.99 sin x: stairs whose steps all rise."""
+
+    dimension = None
+
+    def value(self, x):
+        return np.log1p((x + 0.99 * np.sin(x)) ** 2) / 2
+
+    def grad(self, x):
+        s = x + 0.99 * np.sin(x)
+        return s / (1 + s * s) * (1 + 0.99 * np.cos(x))
 
 
 class Sideways:
@@ -97,6 +110,32 @@ def test_the_smallest_cosine_of_a_quadratic_form():
     for loss in (form, turned):
         assert subquadratic(loss).c == pytest.approx(0.6, rel=1e-8)
         assert not subquadratic(loss).falls
+
+
+def test_the_smallest_cosine_is_found_on_every_sphere():
+    """Between the 256 directions of the plane too, one in 0.025 radians."""
+    form = Sum((Ridge(Quadratic(9.0), (1, 0)), Ridge(Quadratic(1.0), (0, 1))))
+    np.testing.assert_allclose(subquadratic(form).cosines, 0.6, rtol=1e-8)
+
+
+def test_the_directions_of_the_plane_are_spread_evenly():
+    x, y = trapping._directions(2).T
+    angles = np.sort(np.arctan2(y, x))
+    np.testing.assert_allclose(np.diff(angles), 2 * np.pi / 256, rtol=1e-9)
+
+
+def test_both_conditions_must_hold():
+    assert not subquadratic(Quadratic()).holds  # grows too fast
+    inwards = subquadratic(Sideways(2.0))
+    assert inwards.falls
+    assert not inwards.holds
+
+
+@pytest.mark.parametrize("factor", [1e-7, 1.0, 1e7])
+def test_where_else_the_gradient_vanishes_does_not_depend_on_the_unit_of_the_loss(factor):
+    """Stairs with steps that rise have no other critical point; level ones have."""
+    assert subquadratic(Scaled(factor, Staircase())).critical is not None
+    assert subquadratic(Scaled(factor, Rising())).critical is None
 
 
 def test_growth_of_f1_and_f2_on_paper():

@@ -93,6 +93,17 @@ def test_what_rounding_hides_near_the_bottom_makes_no_well(values):
     assert found.value == pytest.approx(3, abs=1e-4)
 
 
+def test_nine_distances_are_enough():
+    found = scales(np.arange(-4.0, 5.0), 3 * np.arange(-4.0, 5.0) ** 2)
+    for bends in found.curvatures:
+        np.testing.assert_allclose(bends, 6)
+
+
+def test_distances_whose_squares_vanish_are_refused():
+    with pytest.raises(ValueError, match="must increase, by more than 1e-150"):
+        scales(1e-300 * DISTANCES, GROWS)
+
+
 def test_of_equally_low_values_the_middle_one_is_the_minimum():
     assert scales(DISTANCES, np.maximum(np.abs(DISTANCES - 1) - 1, 0)).minimum == pytest.approx(
         1, abs=0.1

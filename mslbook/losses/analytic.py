@@ -7,11 +7,11 @@ dtype and on their device. A point of the wrong length raises ValueError.
 
 import re
 from dataclasses import dataclass
-from math import isfinite
 
 import numpy as np
 from array_api_compat import array_namespace, device
 
+from mslbook.checks import a_loss, finite_row, float64, real, real_numbers, whole
 from mslbook.losses.protocol import Loss, as_point, value_and_grad
 
 DECADES = np.logspace(-6, 30, 145)  # where a condition on a whole function is tried
@@ -110,8 +110,7 @@ class F2(ClosedForm):
     C: float
 
     def __post_init__(self):
-        if not (self.C > 0 and isfinite(self.C)):
-            raise ValueError(f"C must be positive and finite, not {self.C!r}")
+        real("C", self.C, above=0)
 
     def _parts(self, xp, x):
         """C|x|, split into a factor of at most 1 (inside) and one of at least 1 (beyond)."""
@@ -170,6 +169,10 @@ class Quadratic(ClosedForm):
 
     curvature: float = 1.0
     minimum: float = 0.0
+
+    def __post_init__(self):
+        real("the curvature", self.curvature)
+        real("the minimum", self.minimum)
 
     def _value_and_grad(self, xp, x):
         return self.minimum + self.curvature / 2 * x * x, self.curvature * x
@@ -279,7 +282,7 @@ class Ridge(ClosedForm):
 
     def __post_init__(self):
         _check_one_variable(self.f)
-        object.__setattr__(self, "p", tuple(float(entry) for entry in self.p))
+        object.__setattr__(self, "p", tuple(finite_row("p", self.p).tolist()))
 
     @property
     def dimension(self):
@@ -313,6 +316,7 @@ class Radial(ClosedForm):
 
     def __post_init__(self):
         _check_one_variable(self.f)
+        whole("the dimension", self.dimension, least=1)
 
     def _value_and_grad(self, xp, x):
         r, r_or_one = self._radius(xp, x)
@@ -351,7 +355,7 @@ class Valley(ClosedForm):
 
     def __post_init__(self):
         _check_one_variable(self.f)
-        if self.h.dimension is None:
+        if a_loss(self.h).dimension is None:
             raise ValueError(
                 "h must be a loss of d variables: write Ridge(h, (1,)) for a function of one"
             )
@@ -395,8 +399,9 @@ class Linear(ClosedForm):
     A: tuple[tuple[float, ...], ...]
 
     def __post_init__(self):
-        rows = tuple(tuple(float(entry) for entry in row) for row in self.A)
-        if len(rows) != self.loss.dimension or len({len(row) for row in rows}) != 1:
+        rows = self.A if np.iterable(self.A) else ()
+        rows = tuple(tuple(finite_row("a row of A", row).tolist()) for row in rows)
+        if len(rows) != a_loss(self.loss).dimension or len({len(row) for row in rows}) != 1:
             raise ValueError(
                 f"A must have {self.loss.dimension} rows of one length, as many as the loss has "
                 f"variables, not rows of lengths {[len(row) for row in rows]}"
@@ -435,6 +440,7 @@ class Composed(ClosedForm):
 
     def __post_init__(self):
         _check_one_variable(self.outer)
+        a_loss(self.inner)
 
     @property
     def dimension(self):
@@ -472,6 +478,10 @@ class Scaled(ClosedForm):
     factor: float
     loss: Loss
 
+    def __post_init__(self):
+        real("the factor", self.factor)
+        a_loss(self.loss)
+
     @property
     def dimension(self):
         """That of the loss."""
@@ -500,8 +510,9 @@ class Sum(ClosedForm):
     terms: tuple[Loss, ...]
 
     def __post_init__(self):
-        object.__setattr__(self, "terms", tuple(self.terms))
-        dimensions = [term.dimension for term in self.terms]
+        terms = tuple(self.terms) if np.iterable(self.terms) else (self.terms,)
+        object.__setattr__(self, "terms", terms)
+        dimensions = [a_loss(term).dimension for term in terms]
         if len(set(dimensions)) != 1:
             raise ValueError(
                 f"the terms of a sum must have the same number of variables, not {dimensions}"
@@ -538,7 +549,8 @@ def separable(functions, basis):
     >>> separable([F1(), Scaled(0.5, F1())], [[0.6, 0.8], [-0.8, 0.6]])
     (x1, x2) -> f1(0.6 x1 + 0.8 x2) + 0.5 f1(-0.8 x1 + 0.6 x2)
     """
-    functions, basis = tuple(functions), np.asarray(basis, dtype=float)
+    functions = tuple(functions) if np.iterable(functions) else (functions,)
+    basis = float64(real_numbers("the basis", basis))
     for i, f in enumerate(functions, start=1):
         if getattr(f, "dimension", 0) is not None:
             raise ValueError(
@@ -577,11 +589,8 @@ def crossed_valleys(f, h, k, cutoff):
     >>> crossed_valleys(F1(), h=Quadratic(minimum=1.0), k=10, cutoff=Clip(0.25))
     (x1, x2) -> f1((1 + 0.5 x1^2) x2) + min(f1((1 + 0.5 x2^2) (10 x1)), 0.25)
     """
-    if not (k > 1 and isfinite(k)):
-        raise ValueError(
-            f"k must be above 1 and finite, not {k!r}: the second valley is the first on a scale k "
-            "times smaller (journal section 5, preprint section 5)"
-        )
+    real("k", k, above=1, why=": it is how much narrower the second valley is (journal section 5, "
+         "preprint section 5)")  # fmt: skip
     wide = Valley(f, h=Ridge(h, (1,)))
     with np.errstate(all="ignore"):  # what is not finite is told in words
         _check_even(f)
@@ -609,7 +618,7 @@ def _append(xp, x, y):
 
 
 def _check_one_variable(f):
-    if f.dimension is not None:
+    if a_loss(f).dimension is not None:
         raise ValueError(f"expected a function of one variable, not a loss of {f.dimension}: {f!r}")
 
 
@@ -644,11 +653,8 @@ def _check_cutoff(cutoff):
 
 
 def _check_height(c):
-    if not (c > 0 and isfinite(c)):
-        raise ValueError(
-            f"the height c of a cut-off must be positive and finite, not {c!r}: it confines the "
-            "small valley to losses from 0 to c (journal eq. 5.1, preprint eq. 9)"
-        )
+    why = ": it confines the small valley to losses from 0 to c (journal eq. 5.1, preprint eq. 9)"
+    real("the height c of a cut-off", c, above=0, why=why)
 
 
 def _formula(loss, x):

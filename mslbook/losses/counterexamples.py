@@ -43,7 +43,7 @@ class Landing(ClosedForm):
 
     def _parts(self, xp, x):
         a = xp.abs(x)
-        return xp.clip(a, 0, 2), xp.clip(a - 2, 0, None), xp.clip(1 - x * x, 0, None)
+        return xp.clip(a, 0.0, 2.0), xp.clip(a - 2, 0.0, None), xp.clip(1 - x * x, 0.0, None)
 
     def _value_and_grad(self, xp, x):
         near, far, hollow = self._parts(xp, x)

@@ -8,6 +8,7 @@ from torch import nn
 from torch.func import functional_call
 from torch.nn.modules.batchnorm import _NormBase  # every kind of BatchNorm and InstanceNorm
 
+from mslbook.checks import whole
 from mslbook.losses import distributed
 
 
@@ -217,6 +218,8 @@ class NetworkLoss:
         True
         """
         self._check_vector("theta", theta)
+        if not theta.isfinite().all():
+            raise ValueError("theta holds nan or infinite numbers, where BatchNorm has none")
         model = deepcopy(self.model).eval()
         nn.utils.vector_to_parameters(theta, model.parameters())
         for module in model.modules():
@@ -380,8 +383,7 @@ def _check_arguments(loss):
         )
     if loss.batchnorm not in ("train", "eval"):
         raise ValueError(f"batchnorm must be 'train' or 'eval', not {loss.batchnorm!r}")
-    if isinstance(loss.chunk, bool) or not isinstance(loss.chunk, int) or loss.chunk < 1:
-        raise ValueError(f"chunk must be a positive whole number or None, not {loss.chunk!r}")
+    whole("chunk", loss.chunk, least=1)
     ranks = distributed.ranks()
     if min(loss.chunk, len(inputs)) < ranks:
         raise ValueError(

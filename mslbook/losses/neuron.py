@@ -7,6 +7,7 @@ the data become the scales of the loss.
 import numpy as np
 from array_api_compat import array_namespace, device
 
+from mslbook.checks import float64, real_numbers
 from mslbook.losses.analytic import ClosedForm
 from mslbook.losses.protocol import as_point
 
@@ -65,7 +66,7 @@ class EmpiricalLoss(ClosedForm):
     """
 
     def __init__(self, x):
-        x = np.asarray(x, dtype=float).ravel()
+        x = float64(real_numbers("the data", x)).ravel()
         _check_data(x)
         self.x = np.sort(x)
         # From the least to the greatest, so that the sums lose as little as they can.
@@ -151,12 +152,12 @@ class PopulationLoss(ClosedForm):
 
     def _value_and_grad(self, xp, w):
         far = 2 / self._edges[0]  # there L is 1, and an infinite w would only make 0 times ∞
-        double = np.clip(_as_numpy(w), -far, far)
+        double = np.clip(float64(w), -far, far)
         _, moment, below = self._parts(double)
         return _like(xp, w, double * double * moment, 2 * double * below)
 
     def _hvp(self, xp, w, v):
-        c, _, below = self._parts(_as_numpy(w))
+        c, _, below = self._parts(float64(w))
         density = self.distribution.pdf(c * (1 + 4 * np.finfo(float).eps))  # just inside |w| = 1/c
         inner = 2 * below - 2 * density * c * c * c
         (curvature,) = _like(xp, w, np.where(c == self._edges[-1], self._bottom, inner))
@@ -227,11 +228,6 @@ def _products(x, w):
     x, w = as_point(x, None), as_point(w, None)
     xp = array_namespace(w)
     return xp, w * xp.asarray(x, dtype=w.dtype, device=device(w))
-
-
-def _as_numpy(w):
-    """A NumPy array or torch tensor as a NumPy array of float64."""
-    return np.asarray(w.detach().cpu() if hasattr(w, "detach") else w, dtype=float)
 
 
 def _like(xp, w, *arrays):

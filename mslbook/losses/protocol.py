@@ -2,8 +2,9 @@
 
 from typing import Protocol
 
-import numpy as np
-from array_api_compat import array_namespace, is_array_api_obj
+from array_api_compat import array_namespace
+
+from mslbook.checks import array_of
 
 
 class Loss(Protocol):
@@ -44,7 +45,7 @@ def as_point(x, dimension: int | None):
     >>> as_point([1, 2], dimension=2)
     array([1., 2.])
     """
-    x = x if is_array_api_obj(x) else np.asarray(x)
+    x = array_of("a point", x)
     xp = array_namespace(x)
     if not xp.isdtype(x.dtype, "real floating"):
         if not xp.isdtype(x.dtype, ("bool", "integral")):

@@ -1,5 +1,10 @@
 """The quadratic approximation of any loss at a point."""
 
+from math import inf
+
+from array_api_compat import array_namespace
+
+from mslbook.checks import a_loss
 from mslbook.losses.protocol import Loss, as_point
 
 
@@ -10,7 +15,7 @@ class QuadraticApproximation:
     `loss` at p: what gradient descent would see if the loss were quadratic (journal and preprint
     section 2.1). `point` is one point; the methods take what `loss` itself takes.
 
-    Raises what `loss` raises for a point that does not fit it.
+    Raises ValueError unless `point` is one finite point, TypeError if `loss` is none.
 
     >>> from mslbook.losses import f1
     >>> q = QuadraticApproximation(f1, 0.0)
@@ -19,7 +24,14 @@ class QuadraticApproximation:
     """
 
     def __init__(self, loss: Loss, point):
-        self.dimension, self.point = loss.dimension, as_point(point, loss.dimension)
+        self.dimension = a_loss(loss).dimension
+        self.point = as_point(point, self.dimension)
+        one = self.point.ndim == (0 if self.dimension is None else 1)
+        if not (one and array_namespace(self.point).all(abs(self.point) < inf)):
+            raise ValueError(
+                f"the approximation is made at one finite point, not at {repr(point)[:60]}: make "
+                "one for each point"
+            )
         self._height, self._slope = loss.value(self.point), loss.grad(self.point)
         keep = getattr(loss, "hessian", None)  # one graph for all products, where there is one
         self._product = keep(self.point) if keep else lambda v: loss.hvp(self.point, v)

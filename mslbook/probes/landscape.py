@@ -15,8 +15,9 @@ from math import comb, inf, isfinite, nan, sqrt
 import numpy as np
 from array_api_compat import array_namespace, device, is_array_api_obj
 
+from mslbook.checks import finite_row, generator, real, real_numbers
 from mslbook.losses.protocol import as_point
-from mslbook.probes.points import finite_row, one_point, precision, real_numbers, values_along
+from mslbook.probes.points import TINY, one_point, precision, values_along
 
 PARALLEL = 1e-3  # the sine of the angle below which two directions span no plane
 ORDER = 6  # of the differences that leave of a smooth line its rounding alone
@@ -94,7 +95,7 @@ def random_direction(point, seed=0):
     array([0.346, 0.822, 0.33 ])
     """
     point = as_point(point, None)
-    numbers = np.random.default_rng(seed).standard_normal(tuple(point.shape))
+    numbers = generator(seed).standard_normal(tuple(point.shape))
     return array_namespace(point).asarray(numbers, dtype=point.dtype, device=device(point))
 
 
@@ -281,8 +282,11 @@ def growth(distances, values):
             "pass one line at a time"
         )
     spacing = float(distances[-1] - distances[0]) / (len(distances) - 1)
-    if not (spacing > 0 and np.allclose(np.diff(distances), spacing, rtol=1e-3, atol=0)):
-        raise ValueError("the distances must increase by equal steps, as np.linspace makes them")
+    if not (spacing > TINY and np.allclose(np.diff(distances), spacing, rtol=1e-3, atol=0)):
+        raise ValueError(
+            f"the distances must increase by equal steps of more than {TINY:.0e}, as np.linspace "
+            "makes them"
+        )
     ties = np.flatnonzero(values == values.min())
     lowest = int(ties[len(ties) // 2])
     if lowest in (0, len(values) - 1):
@@ -403,7 +407,4 @@ def _unit(xp, theta, direction):
 
 
 def _spacing(spacing):
-    number = real_numbers("the spacing", spacing)
-    if number.ndim > 0 or not 0 < number < inf:
-        raise ValueError(f"the spacing must be positive and finite, not {spacing!r}")
-    return float(number)
+    return float(real("the spacing", spacing, above=TINY))

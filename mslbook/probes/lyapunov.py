@@ -5,7 +5,7 @@ from itertools import islice
 import numpy as np
 from array_api_compat import array_namespace, device
 
-from mslbook.checks import fixed, whole
+from mslbook.checks import a_loss, fixed, generator, whole
 from mslbook.descent import iterate
 
 
@@ -45,7 +45,10 @@ def lyapunov(loss, start, lr, steps, discard=0, seed=0):
     >>> round(float(lyapunov(f2, start, lr=2.0, steps=1000, discard=1000).mean()), 1)
     0.4
     """
-    _check(steps, discard, lr)
+    whole("steps", steps, least=1)
+    whole("discard", discard)
+    a_loss(loss, "hvp")
+    fixed(lr)
     total = 0.0
     for state in islice(iterate(loss, start, lr), discard + steps):
         if state.step == 0:
@@ -64,13 +67,7 @@ def lyapunov(loss, start, lr, steps, discard=0, seed=0):
 def _begin(point, lr, dimension, seed):
     """The namespace, the learning rate as an array, and unit displacements of the points' shape."""
     xp = array_namespace(point)
-    v = np.random.default_rng(seed).standard_normal(() if dimension is None else dimension)
+    v = generator(seed).standard_normal(() if dimension is None else dimension)
     v = xp.asarray(v / np.linalg.norm(v), dtype=point.dtype, device=device(point))
     rate = xp.asarray(lr, dtype=point.dtype, device=device(point))
     return xp, rate, xp.broadcast_to(v, point.shape)
-
-
-def _check(steps, discard, lr):
-    whole("steps", steps, least=1)
-    whole("discard", discard)
-    fixed(lr)

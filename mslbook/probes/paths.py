@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mslbook.checks import whole
+from mslbook.checks import float64, real, whole
 
 MEMORY = 2**28  # bytes of snapshots held at a time, 256 MiB
 # Directions with a smaller part of the first one's variance are lost in the rounding of the Gram
@@ -231,7 +231,7 @@ def _check_directions(k, count):
 
 def _blocks(count, n, memory):
     """Slices of columns so narrow that four float64 copies of their snapshots fit the memory."""
-    width = int(memory // (32 * count))
+    width = int(real("memory", memory) // (32 * count))
     if width < 1:
         raise ValueError(
             f"{memory} bytes do not hold one column of {count} snapshots: "
@@ -270,7 +270,7 @@ def _float64(array):
     tensor = hasattr(array, "detach")
     if array.is_complex() if tensor else np.iscomplexobj(array):
         raise TypeError("points and directions must hold real numbers, not complex ones")
-    return np.asarray(array.detach().cpu().double() if tensor else array, dtype=float)
+    return float64(array)
 
 
 def _way(score):

@@ -6,6 +6,10 @@ from functools import wraps
 import numpy as np
 from array_api_compat import array_namespace, device, is_array_api_obj
 
+from mslbook.checks import a_loss, array_of, real_numbers
+
+TINY = 1e-150  # a distance whose square is hardly a number any more
+
 
 def in_full_precision(probe):
     """Make ``probe(loss, point, ...)`` compute at a torch tensor as if there were no autocast."""
@@ -26,21 +30,12 @@ def _full_precision(point):
     return full_precision(point.device)
 
 
-def real_numbers(name, numbers):
-    """An array as it is, other numbers as NumPy floats; TypeError unless all of them are real."""
-    try:
-        array = numbers if is_array_api_obj(numbers) else np.asarray(numbers)
-        real = array_namespace(array).isdtype(array.dtype, ("real floating", "integral"))
-    except ValueError:  # a list of lists of several lengths
-        real = False
-    if not real:
-        what = getattr(numbers, "dtype", repr(numbers)[:60])
-        raise TypeError(f"{name} must be real numbers in an array or a list, not {what}")
-    return numbers if is_array_api_obj(numbers) else array.astype(float)
+def one_point(loss, point, needed="value"):
+    """The point as a floating array of its own kind; clear errors for anything else.
 
-
-def one_point(loss, point):
-    """The point as a floating array of its own kind; clear errors for anything else."""
+    `needed` is what the probe asks of the loss.
+    """
+    a_loss(loss, needed)
     point = point if is_array_api_obj(point) else real_numbers("the point", point)
     xp = array_namespace(point)
     point = point.detach() if hasattr(point, "detach") else point  # no graph of the measuring
@@ -57,7 +52,7 @@ def one_point(loss, point):
     here, there = str(device(point)), str(getattr(loss, "device", device(point)))
     if here != there:
         raise ValueError(f"the point is on {here}, the loss on {there}: move one with .to(...)")
-    if not bool(xp.all(xp.isfinite(point))):
+    if not bool(xp.all(xp.isfinite(array_of("the point", point)))):
         raise ValueError("the point holds nan or infinite numbers: nothing can be measured there")
     return xp, point
 
@@ -71,16 +66,6 @@ def precision(array):
             "double precision, a network by loss.to(dtype=torch.float64) at theta.double()"
         )
     return np.dtype(f"float{facts.bits}")
-
-
-def finite_row(name, numbers):
-    """A row of finite numbers as NumPy floats."""
-    row = np.asarray(real_numbers(name, numbers).tolist(), dtype=float)
-    if row.ndim != 1 or not row.size:
-        raise ValueError(f"{name} must be a row of at least one number, not of shape {row.shape}")
-    if not np.isfinite(row).all():
-        raise ValueError(f"{name} must be finite, without inf or nan")
-    return row
 
 
 def values_along(values, least):

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from array_api_compat import device
 
+from mslbook.checks import float64, generator, real, whole
 from mslbook.probes.points import hessian_at, in_full_precision, one_point
 
 # A row this close to the span of the others adds nothing but rounding.
@@ -89,7 +90,7 @@ def sharpness(loss, point, k=1, tol=1e-3, start=None, seed=0, max_hvps=None):
     >>> s.values.round(6), s.converged
     (array([25.,  1.]), True)
     """
-    xp, point = one_point(loss, point)
+    xp, point = one_point(loss, point, "hvp")
     n = prod(point.shape)
     start = _check(k, tol, start, max_hvps, n)
     limit = 50 + 20 * k if max_hvps is None else max_hvps
@@ -144,7 +145,7 @@ class _RitzSpace:
 
     def __init__(self, product, xp, point, seed):
         self._product, self._xp, self._point = product, xp, point
-        self._generator = np.random.default_rng(seed)
+        self._generator = generator(seed)
         self._basis = self._images = self._like(np.empty((0, prod(point.shape))))
         self.hvps = 0
 
@@ -177,7 +178,7 @@ class _RitzSpace:
         values = spectrum[:count]
         vectors, images = self._combine(mixing[:count])
         defects = images - self._like(values)[:, None] * vectors
-        norms = _to_numpy(self._xp.linalg.vector_norm(defects, axis=1))
+        norms = float64(self._xp.linalg.vector_norm(defects, axis=1))
         with np.errstate(divide="ignore"):
             residuals = np.divide(norms, np.abs(values), out=np.zeros(count), where=norms > 0)
         rounding = 10 * float(self._xp.finfo(self._point.dtype).eps) * np.abs(spectrum).max()
@@ -190,7 +191,7 @@ class _RitzSpace:
 
     def _decompose(self):
         """The Hessian's eigenvalues within the space, the largest first, and the mixing rows."""
-        projected = _to_numpy(self._basis @ self._images.T)
+        projected = float64(self._basis @ self._images.T)
         values, mixing = np.linalg.eigh((projected + projected.T) / 2)
         return values[::-1].copy(), mixing[:, ::-1].T.copy()
 
@@ -218,12 +219,10 @@ def _unsettled(pairs, k, tol):
 
 def _check(k, tol, start, max_hvps, n):
     """The start as a sequence of rows; clear errors for what cannot be computed."""
-    if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= n:
-        raise ValueError(f"k must be a whole number from 1 to the {n} coordinates, not {k!r}")
-    if not 0 < tol < 1:
-        raise ValueError(f"tol must lie between 0 and 1, not {tol!r}")
-    if not (max_hvps is None or max_hvps > k):
-        raise ValueError(f"max_hvps must be at least k + 1 = {k + 1}, not {max_hvps!r}")
+    whole("k", k, least=1, most=n)
+    real("tol", tol, above=0, below=1)
+    if max_hvps is not None:
+        whole("max_hvps", max_hvps, least=k + 1)
     if start is None:
         return []
     rows = [*start.vectors, *start.guard] if isinstance(start, Sharpness) else start
@@ -234,8 +233,3 @@ def _check(k, tol, start, max_hvps, n):
             f"start must be the answer at a nearby point, or its finite vectors of shape (j, {n})"
         )
     return rows
-
-
-def _to_numpy(array):
-    """A small array as float64 NumPy, wherever it lives."""
-    return np.asarray(array.tolist(), dtype=float)

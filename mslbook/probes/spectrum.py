@@ -7,7 +7,7 @@ import numpy as np
 from array_api_compat import device
 from scipy.linalg import eigh_tridiagonal
 
-from mslbook.checks import whole
+from mslbook.checks import float64, generator, real, real_numbers, whole
 from mslbook.probes.points import hessian_at, in_full_precision, one_point
 
 
@@ -37,9 +37,8 @@ class SpectralDensity:
         `grid` is an array of eigenvalues (G,); the answer, of its shape, has the integral 1.
         Raises ``ValueError`` for a width that is not positive and finite.
         """
-        if not 0 < width < np.inf:
-            raise ValueError(f"width must be positive and finite, not {width!r}")
-        away = (np.asarray(grid, dtype=float)[..., None] - self.nodes.ravel()) / width
+        real("width", width, above=0)
+        away = (float64(real_numbers("grid", grid))[..., None] - self.nodes.ravel()) / width
         bells = np.exp(-(away**2) / 2) / (width * np.sqrt(2 * np.pi))
         return bells @ self.weights.ravel() / len(self.nodes)
 
@@ -55,7 +54,8 @@ class SpectralDensity:
 
     def share(self, above):
         """The share of the eigenvalues that are larger than `above`, from 0 to 1."""
-        return float(self.weights[self.nodes > above].sum() / len(self.nodes))
+        larger = self.nodes > real_numbers("above", above)
+        return float(self.weights[larger].sum() / len(self.nodes))
 
     def __repr__(self):
         return (
@@ -99,15 +99,15 @@ def spectral_density(loss, point, steps=64, samples=8, seed=0):
     """
     whole("steps", steps, least=1)
     whole("samples", samples, least=1)
-    xp, point = one_point(loss, point)
+    xp, point = one_point(loss, point, "hvp")
     n = prod(point.shape)
     product = hessian_at(loss, point)
-    generator = np.random.default_rng(seed)
+    random = generator(seed)
     steps = min(steps, n)
     nodes, weights = np.empty((samples, steps)), np.zeros((samples, steps))
     hvps = 0
     for node, weight in zip(nodes, weights, strict=True):
-        start = generator.standard_normal(n)  # by NumPy, so the same on every library and device
+        start = random.standard_normal(n)  # by NumPy, so the same on every library and device
         start = xp.asarray(start, dtype=point.dtype, device=device(point))
         diagonal, beside = _lanczos(product, xp, start, steps)
         values, vectors = eigh_tridiagonal(diagonal, beside)

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mslbook.probes.points import finite_row, values_along
+from mslbook.checks import finite_row
+from mslbook.probes.points import TINY, values_along
 
 CLEAR = 3  # spacings from the minimum, nearer than which its own error would count
 ROUNDING = 100  # times the precision of the losses that a rise must be, to be told to a hundredth
@@ -106,8 +107,8 @@ def scales(distances, values):
             f"distances of shape {distances.shape} and losses of shape {values.shape} are not "
             f"one line: give two rows of the same length, at least {2 * CLEAR + 3}"
         )
-    if not np.all(np.diff(distances) > 0):
-        raise ValueError("distances must increase")
+    if not np.all(np.diff(distances) > TINY):
+        raise ValueError(f"distances must increase, by more than {TINY:.0e} from one to the next")
     values, precision = values.astype(float), float(np.finfo(values.dtype).eps)
     (ties,) = np.nonzero(values == values.min())
     hidden = ROUNDING * precision * abs(values.min())  # a rise that rounding may hide

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from mslbook.checks import real
 from mslbook.losses.analytic import f2
 
 GOLDEN = (1 + 5**0.5) / 2  # the largest stretch of (α, σ) -> (α + σ, σ)
@@ -21,8 +22,7 @@ def c_of_f3_exceeds(c):
     >>> c_of_f3_exceeds(0.3), c_of_f3_exceeds(0.35)
     (True, False)
     """
-    if not c > 0:
-        raise ValueError(f"definition 4.1 asks for a constant c > 0, not {c!r}")
+    real("the constant c of definition 4.1", c, above=0)
     if c > 2 / 3 or GOLDEN * 8**0.5 / (np.log1p(30) / 2) > (1 / c**2 - 1) ** 0.5:
         return False
     a, s, half = np.full(4, 16.0), np.array([-48.0, -16.0, 16.0, 48.0]), 16.0

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mslbook.checks import fixed, not_empty
+from mslbook.checks import a_loss, numpy_rates
 from mslbook.losses.protocol import Loss
 
 ROUNDING = 1e-12  # how far from 0 the minimum may lie
@@ -20,7 +20,7 @@ def stable_lr(f: Loss) -> float:
     >>> stable_lr(f1), round(stable_lr(f2), 6)
     (2.0, 0.333333)
     """
-    if f.dimension is not None:
+    if a_loss(f).dimension is not None:
         raise ValueError(
             f"a function of one variable is needed here, not a loss of {f.dimension}: for those, "
             "compare 2 / lr with mslbook.probes.sharpness"
@@ -54,7 +54,7 @@ def two_cycle(f: Loss, lr):
     """
     from scipy.optimize import elementwise  # slow to import, and nothing else here needs it
 
-    lr = not_empty(np.asarray(fixed(lr), dtype=float))
+    lr = numpy_rates(lr)
     stable = stable_lr(f)
     if not np.all(np.isfinite(lr) & (lr > stable)):
         wrong = lr[~(np.isfinite(lr) & (lr > stable))].flat[0]

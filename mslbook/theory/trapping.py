@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from mslbook.checks import fixed, learning_rates
+from mslbook.checks import a_loss, learning_rates, numpy_rates
 from mslbook.losses.protocol import Loss, as_point
 
 RADII = np.geomspace(1e-4, 1e6, 81)  # the spheres that are sampled, eight to a decade
@@ -115,7 +115,7 @@ def trapping_radius(loss: Loss, lr, minimum=None) -> Trap:
     >>> print(round(trap.r1, 6), round(trap.r2, 6), round(trap.radius, 6))
     0.605707 3.666667 3.666667
     """
-    lr = learning_rates(np.asarray(fixed(lr), dtype=float))
+    lr = learning_rates(numpy_rates(lr))
     field = _Field(loss, minimum)
     found, directions = _survey(field)
     _require_conditions(found)
@@ -155,7 +155,7 @@ class _Field:
     """The gradient as a function of x - x*, an array of shape (..., n) also for n = 1."""
 
     def __init__(self, loss, minimum):
-        self.loss, self.n = loss, loss.dimension or 1
+        self.loss, self.n = a_loss(loss), loss.dimension or 1
         zero = 0.0 if loss.dimension is None else np.zeros(self.n)
         self.minimum = as_point(zero if minimum is None else minimum, loss.dimension)
         if self.minimum.ndim != np.ndim(zero) or not np.all(np.isfinite(self.minimum)):
