@@ -12,7 +12,7 @@ UV := uv==0.13.9
 BIN := .venv/bin
 LIBRARY := tests --ignore=tests/paper
 NBVAL := -n auto --dist loadscope --nbval --nbval-current-env \
-  --nbval-sanitize-with tests/nbval_sanitize.cfg
+  --nbval-sanitize-with tests/paper/nbval_sanitize.cfg
 
 # Kernels are the environment's own, whatever the user has installed or configured elsewhere, and
 # sums are added up in one order, so that stored outputs come out the same on any number of cores.
@@ -42,7 +42,7 @@ check: .venv/.dev  ## lint, and the tests of the library: for every day
 	$(BIN)/pytest -q -n auto $(LIBRARY)
 
 portable: .venv/.dev oldest  ## validate the notebooks as other machines would, and the library as below
-	$(BIN)/python tests/portable/run.py
+	$(BIN)/python tests/paper/portable/run.py
 
 oldest: .venv/.html  ## test the library without PyTorch, on the oldest versions that pyproject.toml allows
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python _build/oldest

@@ -19,7 +19,7 @@ from packaging.specifiers import SpecifierSet
 
 import mslbook
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 # Where conda-forge's name is not the index's.

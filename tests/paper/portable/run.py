@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent.parent
-NBVAL = ["pytest", "-q", "-n", "auto", "--dist", "loadscope", "-p", "no:cacheprovider", "--nbval",
-         "--nbval-current-env", "--nbval-sanitize-with", "tests/nbval_sanitize.cfg"]  # fmt: skip
+ROOT = HERE.parents[2]
+NBVAL = "pytest -q -n auto --dist loadscope -p no:cacheprovider --nbval --nbval-current-env"
+SANITIZE = "tests/paper/nbval_sanitize.cfg"
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def effective(values):
 def validate(name, variables, notebooks="notebooks"):
     """Whether notebooks give what they store in an environment with these variables."""
     print(f"{name}:", *(f"{key}={value!r}" for key, value in variables.items()), flush=True)
-    command = [sys.executable, "-m", *NBVAL, str(notebooks)]
+    command = [sys.executable, "-m", *NBVAL.split(), "--nbval-sanitize-with", SANITIZE, notebooks]
     environment = os.environ | variables
     return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode == 0
 

@@ -15,7 +15,7 @@ import yaml
 from jupytext.compare import NotebookDifference, compare_notebooks
 from jupytext.sync_contentsmanager import TextFileContentsManager
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 QUICKEST = ROOT / "notebooks" / "4_1_one_dimension.ipynb"
 
@@ -192,7 +192,7 @@ def nbval(notebook, folder):
     """Validate one notebook as `make test` does; what pytest printed, and its exit status."""
     file = folder / "chapter.ipynb"
     nbformat.write(notebook, file)
-    sanitize = ROOT / "tests" / "nbval_sanitize.cfg"
+    sanitize = ROOT / "tests" / "paper" / "nbval_sanitize.cfg"
     command = [sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env"]
     command += ["--nbval-sanitize-with", sanitize, "-p", "no:cacheprovider", file]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)

@@ -13,7 +13,7 @@ from sphinx.util.inventory import InventoryFile
 
 pytestmark = pytest.mark.browser  # needs the built book
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "_build" / "html" / "book" / "reference"
 PARTS = ["losses", "theory", "probes", "experiments", "claims", "demos"]
 
