@@ -312,3 +312,10 @@ def test_a_learning_rate_is_positive_and_finite(lr):
 def test_a_ball_beyond_what_is_sampled_is_refused():
     with pytest.raises(ValueError, match="larger than what is sampled"):
         trapping_radius(f1, 1e7)
+
+
+@pytest.mark.parametrize("lr", [4.93, 4.95, 5.0, 5.02])
+def test_the_higher_of_two_landings_is_found_where_both_are_nearly_as_far(lr):
+    """On f1, that from the two-cycle and that from lr - 1, which is farther beyond 4.9215."""
+    farthest = lr * np.log(lr) - lr + 1
+    assert trapping_radius(f1, lr).r2 == pytest.approx(farthest, rel=1e-9)

@@ -14,6 +14,7 @@ KEPT = 6  # how many of the best directions of a sphere are tried on the next on
 APART = np.cos(0.05)  # two of them enclose at least 0.05 radians, so that they differ
 ANGLES = 0.1 * 8.0 ** -np.arange(9)  # radians: a direction is improved by turns up to the first of
 COARSE = ANGLES[:6]  # these angles, then up to the second ...; fewer do for the first survey
+HILLS = 3  # how many of the farthest landings are improved
 NOTHING = 1e-6  # a cosine, or a ratio of gradients, that counts as 0
 PLACE = "journal definition 4.1, preprint definition 1"
 
@@ -314,22 +315,31 @@ def _outermost(field, row, values, directions, level):
 
 
 def _farthest_landing(field, directions, r1, lr):
-    """The largest ‖x - lr grad‖ over ‖x‖ <= r1: the best sample, improved."""
-    from scipy.optimize import minimize
+    """The largest ‖x - lr grad‖ over ‖x‖ <= r1: the best samples, improved.
+
+    They are the best on spheres where the neighbouring spheres have no better ones. Each is
+    improved along its ray first, since the simplex method does not leave the rim inwards.
+    """
+    from scipy.optimize import minimize, minimize_scalar
 
     if r1 == 0:
         return 0.0
 
-    def landing(x):  # within the ball, whatever x
+    def lost(x):  # the landing with its sign changed; within the ball, whatever x
         x = x * np.minimum(1, r1 / np.linalg.norm(x, axis=-1, keepdims=True))
-        return np.linalg.norm(x - lr * field.grad(x), axis=-1)
+        return -np.linalg.norm(x - lr * field.grad(x), axis=-1)
 
-    radii = np.append(RADII[: np.searchsorted(RADII, r1)], r1)
-    followed = directions[: len(radii)].reshape(len(radii), -1, field.n)
+    radii = np.union1d(RADII[r1 > RADII], r1 * np.arange(17, 33) / 32)
+    followed = directions[np.searchsorted(RADII, radii)].reshape(len(radii), -1, field.n)
     spread = np.tile(_directions(field.n), (len(radii), 1, 1))
-    x = radii[:, None, None] * np.concatenate((spread, followed), axis=1)
-    far = landing(x)
-    start = x.reshape(-1, field.n)[np.argmax(far)]
-    options = {"xatol": 1e-10, "fatol": 1e-12 * r1}
-    run = minimize(lambda x: -landing(x), start, method="Nelder-Mead", options=options)
-    return float(max(-run.fun, far.max()))
+    u = np.concatenate((spread, followed), axis=1)
+    depths = lost(radii[:, None, None] * u)
+    around = np.pad(depths.min(axis=1), 1, constant_values=np.inf)
+    hills = np.flatnonzero((around[1:-1] <= around[:-2]) & (around[1:-1] <= around[2:]))
+    farthest = [depths.min()]
+    for k in hills[np.argsort(around[1:-1][hills])[:HILLS]]:
+        ray, ends = u[k, depths[k].argmin()], radii[[max(k - 1, 0), min(k + 1, len(radii) - 1)]]
+        top = minimize_scalar(lambda r, ray=ray: lost(r * ray), bounds=ends, method="bounded").x
+        options = {"xatol": 1e-10, "fatol": 1e-12 * r1}
+        farthest.append(minimize(lost, top * ray, method="Nelder-Mead", options=options).fun)
+    return float(-min(farthest))
