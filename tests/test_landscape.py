@@ -452,7 +452,7 @@ class Untouchable:
             torch.zeros(2),
             torch.ones(2, device="meta"),
             [1.0],
-            ValueError,
+            TypeError,
             "ordinary tensor, not one without numbers",
         ),
     ],

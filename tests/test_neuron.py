@@ -5,7 +5,6 @@ import sys
 
 import numpy as np
 import pytest
-import torch
 from scipy import stats
 from scipy.integrate import quad
 
@@ -61,7 +60,7 @@ def test_the_piecewise_form_is_the_papers_three_cases():
         assert three_neurons_piecewise(x, w) == pytest.approx(value, abs=1e-15)
 
 
-def test_the_network_is_one_of_torch_too():
+def test_the_network_is_one_of_torch_too(torch):
     linear, head = torch.nn.Linear(1, 3), torch.nn.Linear(3, 1)
     linear.weight.data, linear.bias.data = torch.ones(3, 1), torch.tensor([1.0, 0.0, -1.0])
     head.weight.data, head.bias.data = torch.tensor([[-1.0, 2.0, -1.0]]), torch.tensor([1.0])
@@ -233,7 +232,7 @@ class TestAsALoss:
         bend = (loss.grad(w + h) - loss.grad(w - h)) / (2 * h)
         np.testing.assert_allclose(w**2 * loss.hvp(w, 1.0), w**2 * bend, rtol=0, atol=1e-8)
 
-    def test_torch_is_answered_in_kind(self, loss):
+    def test_torch_is_answered_in_kind(self, loss, torch):
         for dtype, rtol in ((torch.float64, 1e-12), (torch.float32, 1e-3)):
             w = torch.tensor([[-2.0, -0.1], [0.0, 0.3]], dtype=dtype)
             for ours, theirs in (
@@ -260,11 +259,10 @@ class TestAsALoss:
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize(
     "loss", [EmpiricalLoss(DATA), PopulationLoss(stats.lognorm(1.0))], ids=["data", "distribution"]
 )
-def test_a_gpu_is_answered_in_kind(loss):
+def test_a_gpu_is_answered_in_kind(loss, cuda, torch):
     w = torch.tensor([-2.0, 0.0, 0.3], dtype=torch.float64, device="cuda")
     for ours, theirs in (
         (loss.value(w), loss.value(w.cpu())),
@@ -275,7 +273,7 @@ def test_a_gpu_is_answered_in_kind(loss):
         torch.testing.assert_close(ours.cpu(), theirs, rtol=1e-12, atol=0)
 
 
-def test_empirical_loss_can_be_differentiated_by_torch():
+def test_empirical_loss_can_be_differentiated_by_torch(torch):
     loss, w = EmpiricalLoss(DATA), torch.tensor([-3.0, 0.02, 0.4], dtype=torch.float64)
     w.requires_grad_()
     (slope,) = torch.autograd.grad(loss.value(w).sum(), w)
@@ -343,7 +341,7 @@ def test_importing_the_losses_leaves_the_slow_libraries_out():
     assert done.stdout.split() == []
 
 
-def test_tensors_with_gradients_travel_through_numpy():
+def test_tensors_with_gradients_travel_through_numpy(torch):
     loss = PopulationLoss(stats.uniform(0, 3))
     w = torch.tensor([-2.0, 0.3], dtype=torch.float64, requires_grad=True)
     for method, vector in ((loss.value, ()), (loss.grad, ()), (loss.hvp, (1.0,))):
