@@ -35,6 +35,7 @@ def written(tmp_path, **changes):
 
 
 def test_digits_are_real_and_embedded():
+    pytest.importorskip("sklearn")
     pictures = load("digits")
     assert pictures.name == "digits"
     assert pictures.train_images.dtype == np.uint8
