@@ -34,7 +34,7 @@ pdf: .venv/.dev browser book  ## print the built book into _build/mslbook.pdf
 test: .venv/.dev browser book  ## run everything that guards the book
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/pytest $(NBVAL) tests mslbook notebooks
+	$(BIN)/pytest $(NBVAL) --no-loadscope-reorder notebooks tests mslbook
 
 check: .venv/.dev  ## lint, and the tests of the library: for every day
 	$(BIN)/ruff check .
