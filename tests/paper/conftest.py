@@ -7,10 +7,13 @@ import io
 import os
 import shutil
 import threading
+import unicodedata
 from pathlib import Path
 
+import matplotlib
 import pytest
 import yaml
+from bs4 import BeautifulSoup
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = "/usr/bin/chromium"
@@ -23,8 +26,39 @@ def unavailable(reason):
     pytest.skip(reason)
 
 
+HUNG = 300_000  # milliseconds: what takes longer will never come, however busy the machine is
+FONTS = """<?xml version="1.0"?><fontconfig><dir>{fonts}</dir><cachedir>{cache}</cachedir>
+<alias><family>serif</family><prefer><family>DejaVu Serif</family></prefer></alias>
+<alias><family>monospace</family><prefer><family>DejaVu Sans Mono</family></prefer></alias>
+<match><edit name="family" mode="append_last"><string>DejaVu Sans</string></edit></match>
+</fontconfig>"""
+
+
 @pytest.fixture(scope="session")
-def browser():
+def fonts(tmp_path_factory):
+    """Variables by which Chromium finds the fonts that Matplotlib brings, and no others.
+
+    So a page is laid out in the same way on every machine, and in wide letters.
+    """
+    folder = tmp_path_factory.mktemp("fonts")
+    installed = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
+    (folder / "fonts.conf").write_text(FONTS.format(fonts=installed, cache=folder))
+    return {"FONTCONFIG_FILE": str(folder / "fonts.conf")}
+
+
+def patient(make):
+    """Open pages and contexts that wait for as long as a busy machine takes."""
+
+    def made(**options):
+        opened = make(**options)
+        opened.set_default_timeout(HUNG)
+        return opened
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def browser(fonts):
     """One headless Chromium for all browser tests: `page = browser.new_page()`."""
     if not shutil.which(CHROMIUM):
         unavailable(f"no Chromium at {CHROMIUM}: `make browser` says how to get it")
@@ -33,23 +67,64 @@ def browser():
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(
             executable_path=CHROMIUM,
+            env=os.environ | fonts,
+            timeout=HUNG,
             args=[
                 "--no-sandbox",
                 "--disable-background-networking",
                 "--disable-component-update",
                 "--disable-sync",
+                # The list below the address bar is two more pages for each window that is opened.
+                "--disable-features=WebUIOmniboxPopup,WebUIOmniboxAimPopup,WebUIOmniboxFullPopup,"
+                "PaintHolding,HttpsUpgrades",
                 # The network ends at this machine, as it does for a reader who is offline.
                 "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
             ],
         )
+        chromium.new_page = patient(chromium.new_page)
+        chromium.new_context = patient(chromium.new_context)
         yield chromium
         chromium.close()
+
+
+def go(page, address):
+    """Open a page of the book and wait until its sizes are known."""
+    page.goto(address)
+    page.wait_for_function("document.documentElement.matches('.settled')")
+
+
+def still(element):
+    """Where an element stands once it has not moved for ten frames."""
+    return element.evaluate(STILL)
+
+
+STILL = """async element => {
+  const place = () => element.getBoundingClientRect().y;
+  for (let y = place(), frames = 0; frames < 10; frames++) {
+    await new Promise(requestAnimationFrame);
+    if (place() !== y) [y, frames] = [place(), 0];
+  }
+  return place();
+}"""
+
+
+def normal(text):
+    """Text in one line, whatever ligatures, spaces and dashes a font or a program sets."""
+    text = unicodedata.normalize("NFKC", text).replace("\N{SOFT HYPHEN}", "")
+    dashes = "".join(map(chr, range(0x2010, 0x2016))) + "\N{MINUS SIGN}"
+    return " ".join(text.translate(dict.fromkeys(map(ord, dashes), "-")).split())
 
 
 HTML = ROOT / "_build" / "html"
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text())
 PAGES = [TOC["root"], *(page["file"] for part in TOC["parts"] for page in part["chapters"])]
 FOLDER = "/a/folder/"
+
+
+@functools.cache
+def parsed(file):
+    """A built page as a tree, which is for all tests: change a copy of it."""
+    return BeautifulSoup(file.read_text(encoding="utf-8"), "html.parser")
 
 
 @functools.cache

@@ -9,14 +9,13 @@ from urllib.parse import unquote, urljoin, urlsplit
 import nbformat
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from bs4 import BeautifulSoup
-from conftest import HTML, PAGES, ROOT, TOC
+from conftest import HTML, PAGES, ROOT, TOC, go, parsed, still
 
 pytestmark = pytest.mark.browser
 
 WIDTHS = {"desktop": [1280], "phone": [360, 390]}
-VIEWS = [f"{width}-{theme}" for width, theme in itertools.product(WIDTHS, ["light", "dark"])]
-ONCE = VIEWS[0]
+# Devices, each with the theme in which it opens a page and the one to which it changes there.
+THEMES = {"desktop": ["light", "dark"], "phone": ["dark", "light"]}
 MAX_WEIGHT = 1_500_000  # bytes of all a page loads, compressed as hosts do, with nothing cached
 
 AXE = Axe()
@@ -25,13 +24,12 @@ AXE = Axe()
 class Visit:
     """A page that is open in a browser of its own, and what went wrong on its way there."""
 
-    def __init__(self, browser, site, address, view=ONCE):
-        self.view, self.address, self.wrong, self.answers = view, address, [], []
-        device, theme = view.split("-")
+    def __init__(self, browser, site, address, device="desktop"):
+        self.device, self.address, self.wrong, self.answers = device, address, [], []
         self.widths = WIDTHS[device]
         self.context = browser.new_context(
             viewport={"width": self.widths[0], "height": 900},
-            color_scheme=theme,
+            color_scheme=THEMES[device][0],
             has_touch=device == "phone",
         )
         self.page = page = self.context.new_page()
@@ -41,9 +39,14 @@ class Visit:
         page.on("response", self.receive)
         ours = (site, "data:", "blob:")
         page.on("request", lambda asked: asked.url.startswith(ours) or self.wrong.append(asked.url))
-        page.goto(f"{site}/{address}")
+        go(page, f"{site}/{address}")
         page.add_style_tag(content="section { content-visibility: visible !important }")  # all
-        page.evaluate("window.MathJax?.startup.promise.then(() => document.fonts.ready)")
+
+    def show(self, theme):
+        """Change the theme as the reader's system does when evening comes."""
+        self.page.emulate_media(color_scheme=theme)
+        follows = "theme => document.documentElement.dataset.theme === theme"
+        self.page.wait_for_function(follows, arg=theme)
 
     def hear(self, message):
         """A page of ours has nothing to say to the console."""
@@ -61,11 +64,11 @@ class Visit:
         return sum(size["responseBodySize"] + size["responseHeadersSize"] for size in sizes)
 
 
-@pytest.fixture(scope="module", params=itertools.product(PAGES, VIEWS), ids="-".join)
+@pytest.fixture(scope="module", params=itertools.product(PAGES, WIDTHS), ids="-".join)
 def visit(request, browser, site):
-    """Every page at every width and in both themes: loaded once, for all that is asked of it."""
-    address, view = request.param
-    visit = Visit(browser, site, f"{address}.html", view)
+    """Every page on every device: loaded once, for all that is asked of it."""
+    address, device = request.param
+    visit = Visit(browser, site, f"{address}.html", device)
     yield visit
     visit.context.close()
 
@@ -73,6 +76,23 @@ def visit(request, browser, site):
 @pytest.fixture
 def page(visit):
     return visit.page
+
+
+def test_a_theme_changes_no_place(visit):
+    """So what is asked below about places in one theme holds in the other one."""
+    places = []
+    for theme in reversed(THEMES[visit.device]):
+        visit.show(theme)
+        places.append(visit.page.eval_on_selector_all(LAID_OUT, PLACES))
+    assert len(places[0]) > 100
+    assert places[0] == places[1]
+
+
+LAID_OUT = "body :not(.only-light, .only-dark)"  # of the two logos, alike in size, one is shown
+PLACES = """all => all.map(one => {
+  const { x, y, width, height } = one.getBoundingClientRect();
+  return [one.tagName, x, y, width, height].join();
+})"""
 
 
 def test_the_page_does_not_scroll_sideways(visit):
@@ -144,44 +164,68 @@ RAW_FORMULAS = r"""[...document.querySelectorAll("article :is(p, li, td, th, h1,
 
 
 def test_it_is_accessible(visit):
-    """axe-core finds nothing, at both widths; contrasts hold in both themes at either."""
+    """axe-core finds nothing, on either device; contrasts hold in both themes on either."""
     visit.page.emulate_media(reduced_motion="reduce")  # colours do not fade
-    visit.page.evaluate(FEW_TOKENS)
+    visit.page.evaluate(FEW_OF_A_KIND)
     options = {"resultTypes": ["violations"], "preload": False}  # preload asks for files
-    options |= {} if visit.view in AUDITED else CONTRAST
     found = AXE.run(visit.page, options=options).response["violations"]
+    first, other = THEMES[visit.device]
+    visit.show(other)
+    assert visit.page.evaluate(ONE_OF_A_KIND) > 4
+    options |= {"runOnly": ["color-contrast"]}
+    kinds = {"include": [["[data-kind]"]]}
+    found += AXE.run(visit.page, context=kinds, options=options).response["violations"]
+    visit.show(first)
     assert [(one["id"], node["html"][:150]) for one in found for node in one["nodes"]] == []
 
 
-# Contrasts of code take most of the time: one token of each kind in a cell stands for all of them.
-FEW_TOKENS = """for (const code of document.querySelectorAll("article pre")) {
+# Contrasts take most of the time: one token of each kind in a cell, and one formula in a paragraph,
+# stand for all of them.
+FEW_OF_A_KIND = """for (const code of document.querySelectorAll("article pre")) {
   const seen = new Set();
   for (const token of code.querySelectorAll("span")) {
     if (seen.has(token.className)) token.replaceWith(token.textContent);
     seen.add(token.className);
   }
+}
+for (const words of document.querySelectorAll("article :is(p, li, td, dd, dt, figcaption)")) {
+  const formulas = words.querySelectorAll(":scope > .math, :scope > .together > .math");
+  for (const formula of [...formulas].slice(1)) formula.replaceWith("x");
 }"""
-CONTRAST = {"runOnly": ["color-contrast"]}
-AUDITED = ("desktop-light", "phone-dark")  # for all that a theme does not change
+# In the other theme, where nothing stands elsewhere, one text stands for all of the same colour,
+# size and weight on the same grounds. How many kinds there are.
+ONE_OF_A_KIND = """() => {
+  const grounds = new Map(), kinds = new Set();
+  for (const one of document.body.querySelectorAll("*")) {
+    const style = getComputedStyle(one);
+    const paint = [style.backgroundColor, style.backgroundImage, style.opacity].join();
+    const below = grounds.get(one.parentElement) ?? "";
+    const ground = paint === "rgba(0, 0, 0, 0),none,1" ? below : `${below}/${paint}`;
+    grounds.set(one, ground);
+    const kind = [ground, style.color, style.fontSize, style.fontWeight].join();
+    const text = [...one.childNodes].some(node => node.nodeType === 3 && node.data.trim());
+    const seen = one.checkVisibility({ opacityProperty: true, visibilityProperty: true });
+    if (!text || !seen || kinds.has(kind)) continue;
+    kinds.add(kind);
+    one.dataset.kind = "";
+  }
+  return kinds.size;
+}"""
 
 
 def test_demos_follow_their_sliders(visit):
     """By keyboard, and by mouse or touch, every slider changes what its demo draws at first."""
     demos = visit.page.locator(".msl-demo")
     assert demos.count() == demos_stored(visit.address)
-    if visit.view not in WAYS:
-        return  # the theme changes colours alone
     for demo in demos.all():
         sliders = demo.locator("input[type=range]")
         assert sliders.count() > 0
         moved = set()
-        for slider, move in itertools.product(sliders.all(), WAYS[visit.view]):
+        for slider, move in itertools.product(sliders.all(), WAYS[visit.device]):
             demo.get_by_role("button", name="Reset").click()
             before = demo.evaluate(DRAWINGS)
             move(slider, slider.evaluate(UPPER_HALF))
-            changed = visit.page.wait_for_function(
-                CHANGED, arg=[demo.element_handle(), before], timeout=5000
-            )
+            changed = visit.page.wait_for_function(CHANGED, arg=[demo.element_handle(), before])
             moved.update(changed.json_value())
         assert len(moved) == len(before), "a panel stands still whatever one moves"
 
@@ -204,7 +248,7 @@ def by_touch(slider, upper):
     slider.tap(position=other_end(slider, upper))
 
 
-WAYS = {"desktop-light": [by_keyboard, by_mouse], "phone-dark": [by_touch]}
+WAYS = {"desktop": [by_keyboard, by_mouse], "phone": [by_touch]}
 DRAWINGS = "demo => [...demo.querySelectorAll('canvas')].map(c => c.toDataURL())"
 CHANGED = f"""([demo, before]) => {{
   const changed = ({DRAWINGS})(demo).flatMap((drawing, i) => drawing === before[i] ? [] : [i]);
@@ -226,7 +270,7 @@ def demos_stored(address):
 def test_it_is_light(visit):
     """With all that is loaded only when one comes near it."""
     visit.page.evaluate(SCREEN_BY_SCREEN)
-    visit.page.wait_for_load_state("networkidle")
+    visit.page.wait_for_function(ALL_HERE)
     assert 0 < visit.weight() < MAX_WEIGHT
 
 
@@ -236,6 +280,8 @@ SCREEN_BY_SCREEN = """async () => {
     await new Promise(requestAnimationFrame);
   }
 }"""
+ALL_HERE = """document.fonts.status === "loaded"
+  && [...document.images].every(image => image.complete || !image.checkVisibility())"""
 
 
 def test_nothing_went_wrong_and_no_other_host_was_asked(visit):
@@ -250,15 +296,12 @@ def test_nothing_went_wrong_and_no_other_host_was_asked(visit):
 def test_links_land_where_they_lead(browser, site, width, anchor):
     """Opened afresh and from the contents, on the page as it is, sections out of sight left out."""
     page = browser.new_page(viewport={"width": width, "height": 900})
-    page.goto(f"{site}/notebooks/{anchor}", wait_until="networkidle")
-    page.wait_for_function("document.documentElement.matches('.settled')")
+    go(page, f"{site}/notebooks/{anchor}")
     target = page.locator("#" + anchor.split("#")[1])
-    page.wait_for_timeout(300)
-    assert 0 <= target.bounding_box()["y"] < 120
+    assert 0 <= still(target) < 120
     page.evaluate("scrollTo(0, 0)")
     page.evaluate("anchor => { location.hash = ''; location.hash = anchor; }", anchor.split("#")[1])
-    page.wait_for_timeout(300)
-    assert 0 <= target.bounding_box()["y"] < 120
+    assert 0 <= still(target) < 120
     page.close()
 
 
@@ -280,7 +323,7 @@ def test_search_finds_a_word_in_the_book_itself(browser, site):
 
 
 def test_a_dark_page_is_printed_dark_on_white_and_then_dark_again(browser, site):
-    visit = Visit(browser, site, "notebooks/4_1_one_dimension.html", "phone-dark")
+    visit = Visit(browser, site, "notebooks/4_1_one_dimension.html", "phone")
     brightness = []
     for event in ("load", "beforeprint", "afterprint"):
         visit.page.evaluate("event => dispatchEvent(new Event(event))", event)
@@ -297,12 +340,6 @@ def test_a_page_opened_as_a_file_typesets_and_draws(browser, site):
     test_demos_follow_their_sliders(visit)
     assert visit.wrong == []
     visit.context.close()
-
-
-@functools.cache
-def parsed(file):
-    """The text of a built page as a tree."""
-    return BeautifulSoup(file.read_text(encoding="utf-8"), "html.parser")
 
 
 @functools.cache

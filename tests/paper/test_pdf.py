@@ -1,12 +1,14 @@
 """The PDF of the book: every page of the table of contents, in order, whole and typeset."""
 
+import html
+import os
 import re
 import subprocess
 import sys
 
 import pytest
 import yaml
-from conftest import HTML, PAGES, ROOT, TOC
+from conftest import HTML, PAGES, ROOT, TOC, normal
 from pypdf import PdfReader
 
 pytestmark = pytest.mark.browser
@@ -16,28 +18,29 @@ CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text())
 
 
 @pytest.fixture(scope="module")
-def pdf(browser, site, tmp_path_factory):
+def pdf(browser, site, fonts, tmp_path_factory):
     file = tmp_path_factory.mktemp("pdf") / "book.pdf"
-    subprocess.run([sys.executable, ROOT / "book" / "_tools" / "pdf.py", file], check=True)
+    tool = [sys.executable, ROOT / "book" / "_tools" / "pdf.py", file]
+    subprocess.run(tool, check=True, env=os.environ | fonts)
     return PdfReader(file)
 
 
 @pytest.fixture(scope="module")
 def texts(pdf):
     """The text of each page, in one line; it begins with the running head and the number."""
-    return [" ".join(page.extract_text().split()) for page in pdf.pages]
+    return [normal(page.extract_text()) for page in pdf.pages]
 
 
 def titles():
     """The titles of all pages but the home page, as they are built."""
     found = [re.search(r"<h1>(.*?)<", (HTML / f"{page}.html").read_text())[1] for page in CHAPTERS]
     assert len(set(found)) == len(CHAPTERS)
-    return found
+    return [normal(html.unescape(title)) for title in found]
 
 
 def test_it_has_all_chapters_in_order(pdf):
-    chapters = [one["/Title"] for one in pdf.outline if not isinstance(one, list)]
-    assert chapters == [CONFIG["title"], CONFIG["title"], *titles()]
+    chapters = [normal(one["/Title"]) for one in pdf.outline if not isinstance(one, list)]
+    assert chapters == [normal(CONFIG["title"])] * 2 + titles()
     assert pdf.metadata.title == CONFIG["title"]
 
 

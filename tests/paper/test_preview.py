@@ -1,6 +1,7 @@
 """The cards that links within the book show: what is on them, and when they come and go."""
 
 import pytest
+from conftest import go, still
 
 pytestmark = pytest.mark.browser
 
@@ -28,11 +29,10 @@ def visit(browser, site):
     def open_page(address, **options):
         contexts.append(browser.new_context(**options))
         page = contexts[-1].new_page()
-        page.set_default_timeout(10_000)
         page.on("console", lambda message: message.type == "error" and wrong.append(message.text))
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("request", lambda asked: asked.url.startswith(site) or wrong.append(asked.url))
-        page.goto(f"{site}/{address}.html", wait_until="networkidle")
+        go(page, f"{site}/{address}.html")
         return page
 
     yield open_page
@@ -41,12 +41,29 @@ def visit(browser, site):
     assert wrong == []
 
 
+def link_to(page, anchor):
+    """The first link to a place, on the screen and at rest: what moves leaves the mouse behind."""
+    link = page.locator(LINK.format(anchor)).first
+    link.scroll_into_view_if_needed()
+    still(link)
+    return link
+
+
+def stop_the_clock(page):
+    """From now on the page's timers run only where the test says for how long."""
+    page.clock.install(time=0)
+    page.clock.pause_at(1000)
+
+
+LATER = 10_000  # milliseconds on the page's clock: longer than a card waits for anything
+
+
 @pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("case", SHOWN)
 def test_a_link_shows_what_it_leads_to(visit, case, width):
     address, anchor, expected = SHOWN[case]
     page = visit(address, viewport={"width": width, "height": 800})
-    link = page.locator(LINK.format(anchor)).first
+    link = link_to(page, anchor)
     link.hover()
     card = page.locator(CARD)
     card.locator(expected).first.wait_for(state="visible")
@@ -70,7 +87,7 @@ def test_a_theorem_looks_as_on_its_page(visit):
     })"""
     title = ".proof.theorem > .admonition-title"
     there = page.locator(f"article {title}").first.evaluate(looks)
-    page.locator(LINK.format("#theorem-4-1")).first.hover()
+    link_to(page, "#theorem-4-1").hover()
     assert page.locator(f"{CARD} {title}").evaluate(looks) == there
     assert there[1:] == ["none", "none"]  # no bell
 
@@ -78,30 +95,38 @@ def test_a_theorem_looks_as_on_its_page(visit):
 def test_a_page_that_cannot_be_fetched_shows_no_card_until_it_can(visit):
     page = visit("notebooks/4_2_many_dimensions")
     page.evaluate("() => { fetched = fetch; fetch = () => Promise.reject(Error('offline')); }")
-    link = page.locator(LINK.format("4_1_one_dimension.html#one-dimension")).first
+    link = link_to(page, "4_1_one_dimension.html#one-dimension")
+    stop_the_clock(page)
     link.hover()
-    page.wait_for_timeout(600)
+    page.clock.run_for(LATER)
     assert page.locator(CARD).count() == 0
     page.evaluate("() => { fetch = fetched; }")
     page.mouse.move(0, 0)
-    page.wait_for_timeout(400)
+    page.clock.run_for(LATER)
     link.hover()
+    page.clock.run_for(LATER)
     page.locator(CARD).wait_for()
 
 
 def test_the_mouse_may_enter_the_card(visit):
     page = visit("notebooks/4_2_many_dimensions")
-    page.locator(LINK.format("#theorem-4-1")).first.hover()
+    link = link_to(page, "#theorem-4-1")
+    stop_the_clock(page)
+    link.hover()
+    page.clock.run_for(LATER)
     card = page.locator(CARD)
     card.wait_for()
     card.hover()
-    page.wait_for_timeout(500)  # longer than a card waits for the mouse
+    page.clock.run_for(LATER)
     assert card.is_visible()
+    page.mouse.move(0, 0)
+    page.clock.run_for(LATER)
+    assert not card.is_visible()
 
 
 def test_the_keyboard_opens_and_closes_a_card(visit):
     page = visit("notebooks/4_2_many_dimensions")
-    link, card = page.locator(LINK.format("#theorem-4-1")).first, page.locator(CARD)
+    link, card = link_to(page, "#theorem-4-1"), page.locator(CARD)
     page.keyboard.press("Tab")  # from now on focus is the keyboard's
     link.focus()
     card.wait_for()
@@ -115,17 +140,22 @@ def test_the_keyboard_opens_and_closes_a_card(visit):
 
 
 def test_touch_shows_no_card(visit):
-    page = visit("notebooks/4_2_many_dimensions", has_touch=True)
+    page = visit("notebooks/4_3_general_setting", has_touch=True)
     page.evaluate("window.addEventListener('click', event => event.preventDefault())")
-    page.locator(LINK.format("#theorem-4-1")).first.tap()
-    page.wait_for_timeout(500)  # longer than a card would take
+    link = link_to(page, "#eq-4-5")  # on this page: a card could be shown at once
+    stop_the_clock(page)
+    link.tap()
+    page.clock.run_for(LATER)
     assert page.locator(CARD).count() == 0
+    link.hover()
+    page.clock.run_for(LATER)
+    assert page.locator(CARD).count() == 1
 
 
 @pytest.mark.parametrize("motion", ["reduce", "no-preference"])
 def test_cards_fade_in_only_where_motion_is_welcome(visit, motion):
     page = visit("notebooks/4_2_many_dimensions", reduced_motion=motion)
-    page.locator(LINK.format("#theorem-4-1")).first.hover()
+    link_to(page, "#theorem-4-1").hover()
     page.locator(CARD).wait_for()
     name = page.locator(CARD).evaluate("card => getComputedStyle(card).animationName")
     assert name == {"reduce": "none", "no-preference": "preview"}[motion]

@@ -1,13 +1,13 @@
 """What the world sees of the built book: cards, the map of the site, and wrong addresses."""
 
+import copy
 import re
 import xml.etree.ElementTree as xml
 
 import nbformat
 import pytest
 import yaml
-from bs4 import BeautifulSoup
-from conftest import HTML, PAGES, ROOT, TOC
+from conftest import HTML, PAGES, ROOT, TOC, go, parsed
 
 pytestmark = pytest.mark.browser
 
@@ -39,7 +39,7 @@ def test_the_root_address_has_the_card_of_the_home_page(site):
 @pytest.mark.parametrize("page", PAGES)
 def test_no_formula_is_left_as_text(page, site):
     """As where a line within a formula begins with a minus, which makes it an item of a list."""
-    (article,) = BeautifulSoup((HTML / f"{page}.html").read_text(), "html.parser").select("article")
+    article = copy.copy(parsed(HTML / f"{page}.html").article)
     for other in article.select("pre, code, .math, script, style"):
         other.decompose()
     assert not re.search(r"\$|\\[(\[a-z]", article.get_text())
@@ -47,7 +47,7 @@ def test_no_formula_is_left_as_text(page, site):
 
 @pytest.mark.parametrize("page", CHAPTERS)
 def test_figures_have_number_caption_and_words_and_no_digest(page, site):
-    tree = BeautifulSoup((HTML / f"{page}.html").read_text(), "html.parser")
+    tree = parsed(HTML / f"{page}.html")
     notebook = nbformat.read(ROOT / f"{page}.ipynb", as_version=4)
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     pictures = sum("image/png" in output.get("data", {}) for output in outputs)
@@ -63,7 +63,7 @@ def test_figures_have_number_caption_and_words_and_no_digest(page, site):
 @pytest.mark.parametrize("page", CHAPTERS)
 def test_nothing_but_words_stands_before_the_first_demo(page, site):
     """The code that it needs is folded into one line, and is whole."""
-    tree = BeautifulSoup((HTML / f"{page}.html").read_text(), "html.parser")
+    tree = parsed(HTML / f"{page}.html")
     demo = tree.select_one("article .msl-demo-host")
     assert demo.find_all_previous("pre") == demo.find_parent(class_="cell").find_all("pre")
     code = demo.find_parent(class_="cell").pre.get_text()
@@ -73,7 +73,7 @@ def test_nothing_but_words_stands_before_the_first_demo(page, site):
 
 @pytest.mark.parametrize("page", PAGES)
 def test_no_line_breaks_between_a_formula_and_what_touches_it(page, site):
-    (article,) = BeautifulSoup((HTML / f"{page}.html").read_text(), "html.parser").select("article")
+    (article,) = parsed(HTML / f"{page}.html").select("article")
     for formula in article.select("span.math"):
         if "together" not in formula.parent.get("class", []):
             before, after = formula.previous_sibling, formula.next_sibling
@@ -93,12 +93,13 @@ def test_a_wrong_address_leads_home_from_any_folder(browser, site, address):
     page.on("response", lambda reply: reply.ok or wrong.append(reply.url))
     page.on("request", lambda asked: asked.url.startswith(site) or wrong.append(asked.url))
     page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.goto(f"{site}/{address}", wait_until="networkidle")
+    page.goto(f"{site}/{address}")
     assert wrong == [f"{site}/{address}"]
 
     wrong.clear()
     page.get_by_role("link", name="home page").click()
-    page.wait_for_url(f"{site}/{TOC['root']}.html", wait_until="networkidle")
+    page.wait_for_url(f"{site}/{TOC['root']}.html")
+    page.wait_for_function("document.documentElement.matches('.settled')")
     assert wrong == []
     page.close()
 
@@ -108,7 +109,7 @@ def test_a_link_shows_its_target_in_any_folder(browser, site):
     wrong = []
     page.on("response", lambda reply: reply.ok or wrong.append(reply.url))
     page.on("request", lambda asked: asked.url.startswith(site) or wrong.append(asked.url))
-    page.goto(f"{site}/book/reference/theory.html", wait_until="networkidle")
+    go(page, f"{site}/book/reference/theory.html")
     page.locator("article a.internal[href$='#lemma-4-1']").first.hover()
     page.locator("#preview mjx-container").first.wait_for()
     assert wrong == []

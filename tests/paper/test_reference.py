@@ -9,6 +9,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from conftest import go
 from sphinx.util.inventory import InventoryFile
 
 pytestmark = pytest.mark.browser  # needs the built book
@@ -43,7 +44,7 @@ def test_the_reference_has_every_public_name(documented, part):
 def test_of_an_example_the_code_alone_is_copied(browser, site):
     context = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
     page = context.new_page()
-    page.goto(f"{site}/book/reference/theory.html", wait_until="networkidle")
+    go(page, f"{site}/book/reference/theory.html")
     example = page.locator("dl:has(> dt[id='mslbook.theory.stable_lr']) .highlight").first
     example.hover()
     example.locator("button.copybtn").click()
