@@ -468,6 +468,8 @@ def test_bad_planes():
     for parallel in ([2.0, 0.0], [-1.0, 1e-5]):
         with pytest.raises(ValueError, match="parallel"):
             plane(Untouchable(), [0.0, 0.0], ([1.0, 0.0], parallel), [0.0], [0.0])
+    with pytest.raises(ValueError, match="two directions, not 1"):
+        plane(Untouchable(), [0.0, 0.0], None, [0.0], [0.0])
     with pytest.raises(ValueError, match="two directions, not 3"):
         plane(Untouchable(), [0.0, 0.0], np.ones((3, 2)), [0.0], [0.0])
 

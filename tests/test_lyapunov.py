@@ -96,6 +96,8 @@ def test_tensors_are_answered_in_kind(loss):
     start = np.random.default_rng(0).normal(size=(5, 2))
     expected = lyapunov(loss, start, 0.1, steps=30)
     exponents = lyapunov(loss, torch.asarray(start), torch.tensor([[0.1]]), steps=30)
+    rates = torch.tensor([[0.1]], dtype=torch.float64, requires_grad=True)
+    np.testing.assert_array_equal(lyapunov(loss, start, rates, steps=30), expected)
     assert isinstance(exponents, torch.Tensor)
     np.testing.assert_allclose(exponents.numpy(), expected, rtol=1e-6)
 

@@ -267,7 +267,7 @@ def test_what_is_not_a_path_is_refused(path, k, words):
 def test_other_bad_input_is_refused():
     with pytest.raises(ValueError, match="do not hold one column of 30 snapshots: .*at least 960"):
         principal_directions(PATH, 1, memory=ONE_ROW - 1)
-    with pytest.raises(TypeError, match="real numbers, not complex"):
+    with pytest.raises(TypeError, match="must be real numbers .* not complex128"):
         principal_directions(PATH + 1j, 1)
     for origin, axes in ((PATH[0, :9], PATH[:2]), (PATH[0], PATH[:2, :9]), (PATH[0], PATH[0])):
         with pytest.raises(ValueError, match=r"needs an origin of shape \(70,\) and directions"):
@@ -289,6 +289,11 @@ def test_other_bad_input_is_refused():
     for number, words in ((np.nan, "holds nan or"), (np.inf, "holds nan or"), (0, "is 0 every")):
         with pytest.raises(ValueError, match=f"direction 1 .* {words}.*points nowhere"):
             orthogonalise([[1.0, 0.0], [0.0, number]])
+    for wrong in (None, 1.0):
+        with pytest.raises((TypeError, ValueError), match="must be real numbers|not rows of"):
+            orthogonalise(wrong)
+        with pytest.raises(ValueError, match="give at least one segment"):
+            segment_directions(wrong)
     with pytest.raises(ValueError, match=r"shape \(T, n\).*not NoneType"):
         principal_directions(None, 1)
 

@@ -188,3 +188,12 @@ class Linear1:
 def test_a_parabola_across_has_no_cycle():
     with pytest.raises(ValueError, match=r"across the valley.* lr h\(x\)².*as on a quadratic"):
         quasistatic(Valley(Quadratic(), valley.h), 1.0, 3.0, 10)
+
+
+def test_a_start_may_be_a_tensor_and_is_no_ragged_list():
+    torch = pytest.importorskip("torch")
+    start = torch.tensor([1.0], dtype=torch.float64, requires_grad=True)
+    expected = quasistatic(valley, [1.0], 3.0, 3).points
+    np.testing.assert_array_equal(quasistatic(valley, start, 3.0, 3).points, expected)
+    with pytest.raises(TypeError, match="the start must be real numbers in an array"):
+        quasistatic(valley, [[1.0], [2.0, 3.0]], 3.0, 3)

@@ -72,6 +72,7 @@ def plane(loss, theta, directions, first, second, progress=False):
     (3, 2)
     """
     xp, theta = one_point(loss, theta)
+    directions = list(directions) if np.iterable(directions) else [directions]
     if len(directions) != 2:
         raise ValueError(f"a plane has two directions, not {len(directions)}")
     u, w = (_unit(xp, theta, direction) for direction in directions)
@@ -377,8 +378,8 @@ def _amplified(scatter, order):
 
 def _unit(xp, theta, direction):
     """The direction as a unit vector of the kind of the point."""
-    numbers = real_numbers("the direction", direction)
     if not is_array_api_obj(direction):
+        numbers = real_numbers("the direction", direction)
         direction = xp.asarray(numbers, dtype=theta.dtype, device=device(theta))
     elif array_namespace(direction) is not xp:
         raise TypeError(
@@ -390,6 +391,7 @@ def _unit(xp, theta, direction):
             f"the point is on {device(theta)}, the direction on {device(direction)}: "
             "move one with .to(...)"
         )
+    direction = real_numbers("the direction", direction)
     if direction.shape != theta.shape:
         raise ValueError(
             f"the direction has shape {tuple(direction.shape)}, the point {tuple(theta.shape)}: "

@@ -5,7 +5,7 @@ from itertools import islice
 import numpy as np
 from array_api_compat import array_namespace, device
 
-from mslbook.checks import a_loss, fixed, generator, whole
+from mslbook.checks import a_loss, fixed, generator, points_and_rates, whole
 from mslbook.descent import iterate
 
 
@@ -69,5 +69,6 @@ def _begin(point, lr, dimension, seed):
     xp = array_namespace(point)
     v = generator(seed).standard_normal(() if dimension is None else dimension)
     v = xp.asarray(v / np.linalg.norm(v), dtype=point.dtype, device=device(point))
+    _, lr = points_and_rates(point, lr, dimension)
     rate = xp.asarray(lr, dtype=point.dtype, device=device(point))
     return xp, rate, xp.broadcast_to(v, point.shape)

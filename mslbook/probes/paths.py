@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mslbook.checks import float64, real, whole
+from mslbook.checks import float64, real, real_numbers, whole
 
 MEMORY = 2**28  # bytes of snapshots held at a time, 256 MiB
 # Directions with a smaller part of the first one's variance are lost in the rounding of the Gram
@@ -105,7 +105,7 @@ def segment_directions(segments, memory=MEMORY):
     array([[1., 0.],
            [0., 1.]])
     """
-    segments = list(segments)
+    segments = list(segments) if np.iterable(segments) else []
     if len({_shape(segment)[1] for segment in segments}) != 1:
         raise ValueError("give at least one segment, and all of them in the same dimension")
     leading = []
@@ -127,7 +127,7 @@ def orthogonalise(vectors):
     array([[1., 0.],
            [0., 1.]])
     """
-    rows = [_float64(row) for row in vectors]
+    rows = [_float64(row) for row in (vectors if np.iterable(vectors) else [vectors])]
     shapes = {row.shape for row in rows}
     if len(shapes) != 1 or len(*shapes) != 1:
         raise ValueError(f"vectors must have the shape (k, n), not rows of {[*shapes]}")
@@ -267,10 +267,7 @@ def _columns(snapshots, block):
 
 def _float64(array):
     """The array, or the tensor from any device, in NumPy's float64."""
-    tensor = hasattr(array, "detach")
-    if array.is_complex() if tensor else np.iscomplexobj(array):
-        raise TypeError("points and directions must hold real numbers, not complex ones")
-    return float64(array)
+    return float64(real_numbers("points and directions", array))
 
 
 def _way(score):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mslbook.checks import points_and_rates, whole
+from mslbook.checks import array_of, points_and_rates, whole
 from mslbook.losses.analytic import Valley
 from mslbook.losses.protocol import as_point, value_and_grad
 from mslbook.theory.cycles import stable_lr, two_cycle
@@ -143,7 +143,8 @@ def _checked(valley, start, lr):
             "write it as mslbook.losses.Valley(f, h)"
         )
     d = valley.h.dimension
-    x = np.asarray(start)
+    x = array_of("the start", start)
+    x = np.asarray(x.detach() if hasattr(x, "detach") else x)
     if x.ndim == 0 and d == 1:
         x = x[None]
     if x.shape[-1:] != (d,):
