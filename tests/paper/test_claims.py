@@ -6,6 +6,7 @@ import re
 import pytest
 
 from mslbook import claims
+from mslbook.claims.claim import at_most
 from mslbook.cli import main
 
 
@@ -100,3 +101,8 @@ def test_the_command_line_says_which_verdict_changed(unmeasured, monkeypatch, ca
     monkeypatch.setattr(claims, "CLAIMS", (*unmeasured, turned))
     assert main(["claims"]) == 1
     assert f"the verdict on {standing.id} was: {claims.HOLDS}" in capsys.readouterr().out
+
+
+def test_of_a_difference_that_is_rounding_the_bound_is_told_and_of_others_the_size():
+    assert at_most(0.0, 1e-9) == at_most(3e-14, 1e-9) == "at most 1e-09"
+    assert at_most(0.03, 1e-9) == "3e-02"

@@ -73,12 +73,6 @@ def test_random_basis_of_the_claims_is_orthonormal():
     np.testing.assert_allclose(basis @ basis.T, np.eye(len(basis)), atol=1e-14)
 
 
-def test_a_bound_in_words_is_a_power_of_ten_that_bounds():
-    assert claims._below(0.0) == claims._below(3e-14) == "by less than 1e-09"
-    assert claims._below(2e-9) == "by less than 1e-08"
-    assert claims._below(0.03) == "by less than 1e-01"
-
-
 def test_without_its_last_term_f3_stays_chaotic_and_the_row_holds(monkeypatch):
     without_the_last_term(monkeypatch)
     assert claims._chaos_is_easy()[1] == claims.HOLDS
