@@ -50,7 +50,7 @@ def sgd(sample_grad, start, lr, steps: int, seed=0, every: int = 1) -> Walk:
         Takes a NumPy generator and points (..., n), and draws a gradient for each; such as
         :func:`label_noise` and :func:`rescaled` give.
     start : array
-        A point (n,), or one for each walk (..., n).
+        A point (n,), or one for each walk (..., n), of NumPy or torch; the walk is of its kind.
     lr : number or array
         The learning rate; an array, whose last axis has length 1, broadcasts against the start.
     steps, every : int
@@ -58,8 +58,8 @@ def sgd(sample_grad, start, lr, steps: int, seed=0, every: int = 1) -> Walk:
     seed : int or numpy.random.Generator
         The same seed gives the same walks.
 
-    Raises ValueError if a number is out of range, if start and lr do not fit together, or if a walk
-    leaves the finite numbers.
+    Raises TypeError for a sample_grad that is no function, and ValueError if a number is out of
+    range, if start and lr do not fit together, or if a walk leaves the finite numbers.
 
     >>> from mslbook.losses import valley
     >>> sgd(label_noise(valley, 0.1), np.ones((50, 2)), lr=1.5, steps=100)
@@ -84,7 +84,7 @@ def euler_maruyama(drift, diffusion, start, dt, steps: int, seed=0, every: int =
         Of points (..., n): the drift (..., n), and the matrices (..., n, m) that take the m
         independent Brownian motions W to the noise. Either may answer with fewer leading axes.
     start : array
-        A point (n,), or one for each walk (..., n).
+        A point (n,), or one for each walk (..., n), of NumPy or torch; the walk is of its kind.
     dt : number
         The time of one step; the error of means, such as a covariance, is proportional to it.
     steps, seed, every :

@@ -529,6 +529,7 @@ def test_values_that_are_no_real_numbers(values):
         (np.arange(9.0)[::-1], np.arange(9.0) ** 2, "equal steps"),
         (np.arange(9.0) ** 2, np.arange(9.0), "equal steps"),
         (np.zeros(9), np.arange(9.0), "equal steps"),
+        (1e-300 * np.arange(9.0), np.arange(9.0) ** 2, "equal steps of more than 1e-150"),
         (np.arange(8.0), np.arange(8.0), "at least 9"),
         (np.arange(9.0), [np.inf, *range(8)], "not finite"),
     ],

@@ -15,7 +15,7 @@ class QuadraticApproximation:
     `loss` at p: what gradient descent would see if the loss were quadratic (journal and preprint
     section 2.1). `point` is one point; the methods take what `loss` itself takes.
 
-    Raises ValueError unless `point` is one finite point, TypeError if `loss` is none.
+    Raises ValueError unless `point` is one finite point, TypeError unless `loss` is a loss.
 
     >>> from mslbook.losses import f1
     >>> q = QuadraticApproximation(f1, 0.0)
