@@ -452,8 +452,8 @@ class Untouchable:
             torch.zeros(2),
             torch.ones(2, device="meta"),
             [1.0],
-            TypeError,
-            "ordinary tensor, not one without numbers",
+            ValueError,
+            "on cpu.* on meta",
         ),
     ],
 )
