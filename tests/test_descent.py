@@ -1,4 +1,4 @@
-from itertools import islice
+from itertools import islice, product
 
 import numpy as np
 import pytest
@@ -458,13 +458,12 @@ def test_a_learning_rate_is_a_number(wrong):
 
 
 def test_learning_rates_of_another_kind_are_taken_by_their_numbers(torch):
-    expected = descend(f1, np.ones(2), [0.5, 1.0], 3).points
+    starts = np.ones(2), torch.ones(2, dtype=torch.float64)
     rates = torch.tensor([0.5, 1.0], requires_grad=True)
-    for lr in (rates, rates.to(torch.bfloat16)):
-        np.testing.assert_array_equal(descend(f1, np.ones(2), lr, 3).points, expected)
-        points = descend(f1, torch.ones(2, dtype=torch.float64), lr, 3).points
-        assert not points.requires_grad
-        np.testing.assert_array_equal(points, expected)
+    for start, lr in product(starts, (rates, rates.to(torch.bfloat16))):
+        points = descend(f1, start, lr, 3).points
+        assert not getattr(points, "requires_grad", False)
+        np.testing.assert_array_equal(points, descend(f1, start, [0.5, 1.0], 3).points)
     for lr, words in (([[1.0], [2.0, 3.0]], "the learning rates must be real numbers"),
                       (rates.detach().to_sparse(), "ordinary tensor")):  # fmt: skip
         with pytest.raises(TypeError, match=words):

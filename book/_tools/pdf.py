@@ -5,14 +5,13 @@ Chromium prints it. It is printed twice: what a page number in the table of cont
 known only after the first time.
 """
 
-import io
 import sys
 from pathlib import Path
 
 import yaml
 from bs4 import BeautifulSoup
 from playwright.sync_api import sync_playwright
-from pypdf import PdfReader
+from pypdfium2 import PdfDocument
 
 ROOT = Path(__file__).resolve().parents[2]
 HTML = ROOT / "_build" / "html"
@@ -114,8 +113,8 @@ def joined():
 CUT = """() => [...document.querySelectorAll("article :not(mjx-container *)")]
   .filter(one => one.getBoundingClientRect().right > innerWidth + 1)
   .map(one => one.outerHTML.slice(0, 200))"""
-FILL = """pages => document.querySelectorAll("nav a").forEach(
-  link => link.lastChild.textContent = pages[link.getAttribute("href").slice(1)])"""
+FILL = """numbers => document.querySelectorAll("nav a").forEach(
+  (link, i) => link.lastChild.textContent = numbers[i])"""
 
 
 def printed(source):
@@ -138,10 +137,8 @@ def printed(source):
         def pdf():
             return page.pdf(prefer_css_page_size=True, scale=SCALE, outline=True, tagged=True)
 
-        first = PdfReader(io.BytesIO(pdf()))
-        places = first.named_destinations.items()
-        number = first.get_destination_page_number
-        page.evaluate(FILL, {name.lstrip("/"): number(place) + 1 for name, place in places})
+        _, *chapters = (mark for mark in PdfDocument(pdf()).get_toc() if mark.level == 0)
+        page.evaluate(FILL, [mark.get_dest().get_index() + 1 for mark in chapters])
         return pdf()
 
 

@@ -64,30 +64,6 @@ class Visit:
         return sum(size["responseBodySize"] + size["responseHeadersSize"] for size in sizes)
 
 
-@pytest.fixture(scope="module", params=itertools.product(PAGES, WIDTHS), ids="-".join)
-def visit(request, browser, site):
-    """Every page on every device: loaded once, for all that is asked of it."""
-    address, device = request.param
-    visit = Visit(browser, site, f"{address}.html", device)
-    yield visit
-    visit.context.close()
-
-
-@pytest.fixture
-def page(visit):
-    return visit.page
-
-
-def test_a_theme_changes_no_place(visit):
-    """So what is asked below about places in one theme holds in the other one."""
-    places = []
-    for theme in reversed(THEMES[visit.device]):
-        visit.show(theme)
-        places.append(visit.page.eval_on_selector_all(LAID_OUT, PLACES))
-    assert len(places[0]) > 100
-    assert places[0] == places[1]
-
-
 LAID_OUT = "body :not(.only-light, .only-dark)"  # of the two logos, alike in size, one is shown
 PLACES = """all => all.map(one => {
   const { x, y, width, height } = one.getBoundingClientRect();
@@ -95,34 +71,10 @@ PLACES = """all => all.map(one => {
 })"""
 
 
-def test_the_page_does_not_scroll_sideways(visit):
-    for width in visit.widths:
-        visit.page.set_viewport_size({"width": width, "height": 900})
-        assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
-
-
-def test_formulas_in_the_text_fit_it(page):
-    """The theme would cut what is too long."""
-    assert page.evaluate(CUT) == []
-
-
 CUT = """[...document.querySelectorAll("article span.math mjx-container")].filter(formula =>
   formula.getBoundingClientRect().right
     > formula.closest("p, li, td, dd, h1, h2, h3").getBoundingClientRect().right + 1
 ).map(formula => formula.textContent)"""
-
-
-def test_the_first_demo_begins_on_the_first_screen(visit):
-    if visit.page.locator(".msl-demo").count():
-        visit.page.evaluate("scrollTo(0, 0)")
-        top = visit.page.locator(".msl-demo").first.bounding_box()["y"]
-        assert top < {1280: 700, 360: 844}[visit.widths[0]]
-
-
-def test_what_scrolls_sideways_fades_at_its_edge_and_nothing_else_does(page):
-    assert page.evaluate(WITHOUT_CUE) == []
-
-
 # Once the page has been drawn anew.
 WITHOUT_CUE = """new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)))
 .then(() => [...document.querySelectorAll("article *")].filter(box => {
@@ -130,30 +82,6 @@ WITHOUT_CUE = """new Promise(drawn => requestAnimationFrame(() => requestAnimati
   const scrolls = /auto|scroll/.test(overflowX) && box.scrollWidth > box.clientWidth;
   return box.checkVisibility() && scrolls === (maskImage === "none");
 }).map(box => box.outerHTML.slice(0, 120)))"""
-
-
-def test_the_text_in_pictures_can_be_read(page):
-    """Of 9 pt, in files of 200 dpi: 25 pixels there, 9 on the page."""
-    sizes = "images => images.map(i => i.getBoundingClientRect().width / i.naturalWidth * 25)"
-    found = page.eval_on_selector_all("article .image-reference > img", sizes)
-    assert round(min(found, default=9), 1) >= 9
-
-
-def test_it_has_one_title_and_says_what_its_pictures_show(page):
-    assert page.locator("article h1").count() == 1
-    nameless = "images => images.filter(i => !i.alt.trim()).map(i => i.outerHTML.slice(0, 120))"
-    assert page.eval_on_selector_all("article img", nameless) == []
-    assert page.eval_on_selector_all("img:not([alt])", "images => images.map(i => i.src)") == []
-
-
-def test_every_formula_is_typeset(page):
-    formulas = page.locator("article .math")
-    assert page.locator("article .math:has(mjx-container)").count() == formulas.count()
-    # MathJax frames what it cannot read, and writes a macro that it does not know in red.
-    assert page.locator('mjx-merror, mjx-mtext[style*="color: red"]').count() == 0
-    assert page.evaluate(RAW_FORMULAS) == []
-
-
 # Paragraphs that still hold TeX; code may hold a dollar.
 RAW_FORMULAS = r"""[...document.querySelectorAll("article :is(p, li, td, th, h1, h2, h3)")]
   .map(one => {
@@ -161,42 +89,18 @@ RAW_FORMULAS = r"""[...document.querySelectorAll("article :is(p, li, td, th, h1,
     for (const code of copy.querySelectorAll("code, pre, script, mjx-container")) code.remove();
     return copy.textContent;
   }).filter(text => /\$|\\[([a-z]/.test(text))"""
-
-
-def test_it_is_accessible(visit):
-    """axe-core finds nothing, on either device; contrasts hold in both themes on either."""
-    visit.page.emulate_media(reduced_motion="reduce")  # colours do not fade
-    visit.page.evaluate(FEW_OF_A_KIND)
-    options = {"resultTypes": ["violations"], "preload": False}  # preload asks for files
-    found = AXE.run(visit.page, options=options).response["violations"]
-    first, other = THEMES[visit.device]
-    visit.show(other)
-    assert visit.page.evaluate(ONE_OF_A_KIND) > 4
-    options |= {"runOnly": ["color-contrast"]}
-    kinds = {"include": [["[data-kind]"]]}
-    found += AXE.run(visit.page, context=kinds, options=options).response["violations"]
-    visit.show(first)
-    assert [(one["id"], node["html"][:150]) for one in found for node in one["nodes"]] == []
-
-
-# Contrasts take most of the time: one token of each kind in a cell, and one formula in a paragraph,
-# stand for all of them.
-FEW_OF_A_KIND = """for (const code of document.querySelectorAll("article pre")) {
-  const seen = new Set();
-  for (const token of code.querySelectorAll("span")) {
-    if (seen.has(token.className)) token.replaceWith(token.textContent);
-    seen.add(token.className);
-  }
-}
+# An audit looks at every element, and formulas have most of them: one in a paragraph is enough.
+FEWER_FORMULAS = """
 for (const words of document.querySelectorAll("article :is(p, li, td, dd, dt, figcaption)")) {
   const formulas = words.querySelectorAll(":scope > .math, :scope > .together > .math");
   for (const formula of [...formulas].slice(1)) formula.replaceWith("x");
 }"""
-# In the other theme, where nothing stands elsewhere, one text stands for all of the same colour,
-# size and weight on the same grounds. How many kinds there are.
-ONE_OF_A_KIND = """() => {
-  const grounds = new Map(), kinds = new Set();
+# Contrast takes most of what is left: one text stands for all of the same colour, size and weight
+# on the same grounds, those of earlier pages included. The script marks the new ones.
+NEW_KINDS = """earlier => {
+  const grounds = new Map(), kinds = new Set(earlier);
   for (const one of document.body.querySelectorAll("*")) {
+    delete one.dataset?.kind;
     const style = getComputedStyle(one);
     const paint = [style.backgroundColor, style.backgroundImage, style.opacity].join();
     const below = grounds.get(one.parentElement) ?? "";
@@ -209,25 +113,14 @@ ONE_OF_A_KIND = """() => {
     kinds.add(kind);
     one.dataset.kind = "";
   }
-  return kinds.size;
+  return [...kinds];
 }"""
 
 
-def test_demos_follow_their_sliders(visit):
-    """By keyboard, and by mouse or touch, every slider changes what its demo draws at first."""
-    demos = visit.page.locator(".msl-demo")
-    assert demos.count() == demos_stored(visit.address)
-    for demo in demos.all():
-        sliders = demo.locator("input[type=range]")
-        assert sliders.count() > 0
-        moved = set()
-        for slider, move in itertools.product(sliders.all(), WAYS[visit.device]):
-            demo.get_by_role("button", name="Reset").click()
-            before = demo.evaluate(DRAWINGS)
-            move(slider, slider.evaluate(UPPER_HALF))
-            changed = visit.page.wait_for_function(CHANGED, arg=[demo.element_handle(), before])
-            moved.update(changed.json_value())
-        assert len(moved) == len(before), "a panel stands still whatever one moves"
+def audit(page, context=None, **options):
+    """What axe-core finds wrong with a page, or with parts of it."""
+    options |= {"resultTypes": ["violations"], "preload": False}  # preload asks for files
+    return AXE.run(page, context=context, options=options).response["violations"]
 
 
 def by_keyboard(slider, upper):
@@ -267,13 +160,6 @@ def demos_stored(address):
     return sum(one.get("text/plain", "").startswith("Demo(") for one in data)
 
 
-def test_it_is_light(visit):
-    """With all that is loaded only when one comes near it."""
-    visit.page.evaluate(SCREEN_BY_SCREEN)
-    visit.page.wait_for_function(ALL_HERE)
-    assert 0 < visit.weight() < MAX_WEIGHT
-
-
 SCREEN_BY_SCREEN = """async () => {
   for (let y = 0; y < document.body.scrollHeight; y += innerHeight) {
     scrollTo(0, y);
@@ -284,9 +170,118 @@ ALL_HERE = """document.fonts.status === "loaded"
   && [...document.images].every(image => image.complete || !image.checkVisibility())"""
 
 
-def test_nothing_went_wrong_and_no_other_host_was_asked(visit):
-    """Nor before, while all of the above happened to the page."""
-    assert visit.wrong == []
+class Opened:
+    """What is asked of every page, which is loaded once for all of it.
+
+    Each device below is a class, so that two workers share the pages.
+    """
+
+    @pytest.fixture(scope="class", params=PAGES)
+    @classmethod
+    def visit(cls, request, browser, site):
+        visit = Visit(browser, site, f"{request.param}.html", cls.device)
+        yield visit
+        visit.context.close()
+
+    @pytest.fixture
+    def page(self, visit):
+        return visit.page
+
+    def test_a_theme_changes_no_place(self, visit):
+        """So what is asked below about places in one theme holds in the other one."""
+        places = []
+        for theme in reversed(THEMES[visit.device]):
+            visit.show(theme)
+            places.append(visit.page.eval_on_selector_all(LAID_OUT, PLACES))
+        assert len(places[0]) > 100
+        assert places[0] == places[1]
+
+    def test_the_page_does_not_scroll_sideways(self, visit):
+        for width in visit.widths:
+            visit.page.set_viewport_size({"width": width, "height": 900})
+            assert visit.page.evaluate("document.documentElement.scrollWidth") <= width
+
+    def test_formulas_in_the_text_fit_it(self, page):
+        """The theme would cut what is too long."""
+        assert page.evaluate(CUT) == []
+
+    def test_the_first_demo_begins_on_the_first_screen(self, visit):
+        if visit.page.locator(".msl-demo").count():
+            visit.page.evaluate("scrollTo(0, 0)")
+            top = visit.page.locator(".msl-demo").first.bounding_box()["y"]
+            assert top < {1280: 700, 360: 844}[visit.widths[0]]
+
+    def test_what_scrolls_sideways_fades_at_its_edge_and_nothing_else_does(self, page):
+        assert page.evaluate(WITHOUT_CUE) == []
+
+    def test_the_text_in_pictures_can_be_read(self, page):
+        """Of 9 pt, in files of 200 dpi: 25 pixels there, 9 on the page."""
+        sizes = "images => images.map(i => i.getBoundingClientRect().width / i.naturalWidth * 25)"
+        found = page.eval_on_selector_all("article .image-reference > img", sizes)
+        assert round(min(found, default=9), 1) >= 9
+
+    def test_it_has_one_title_and_says_what_its_pictures_show(self, page):
+        assert page.locator("article h1").count() == 1
+        nameless = "images => images.filter(i => !i.alt.trim()).map(i => i.outerHTML.slice(0, 120))"
+        assert page.eval_on_selector_all("article img", nameless) == []
+        assert page.eval_on_selector_all("img:not([alt])", "images => images.map(i => i.src)") == []
+
+    def test_every_formula_is_typeset(self, page):
+        formulas = page.locator("article .math")
+        assert page.locator("article .math:has(mjx-container)").count() == formulas.count()
+        # MathJax frames what it cannot read, and writes a macro that it does not know in red.
+        assert page.locator('mjx-merror, mjx-mtext[style*="color: red"]').count() == 0
+        assert page.evaluate(RAW_FORMULAS) == []
+
+    def test_it_is_accessible(self, visit):
+        """axe-core finds nothing; contrasts hold in both themes."""
+        visit.page.emulate_media(reduced_motion="reduce")  # colours do not fade
+        visit.page.evaluate(FEWER_FORMULAS)
+        found = audit(visit.page, rules={"color-contrast": {"enabled": False}})
+        for theme in reversed(THEMES[visit.device]):
+            visit.show(theme)
+            earlier = self.kinds.get(theme, [])
+            self.kinds[theme] = visit.page.evaluate(NEW_KINDS, earlier)
+            if len(self.kinds[theme]) > len(earlier):
+                new = {"include": [["[data-kind]"]]}
+                found += audit(visit.page, new, runOnly=["color-contrast"])
+        assert [(one["id"], node["html"][:150]) for one in found for node in one["nodes"]] == []
+
+    def test_demos_follow_their_sliders(self, visit):
+        """By keyboard, and by mouse or touch, every slider changes what its demo draws at first."""
+        demos = visit.page.locator(".msl-demo")
+        assert demos.count() == demos_stored(visit.address)
+        for demo in demos.all():
+            sliders = demo.locator("input[type=range]")
+            assert sliders.count() > 0
+            moved = set()
+            for slider, move in itertools.product(sliders.all(), WAYS[visit.device]):
+                demo.get_by_role("button", name="Reset").click()
+                before = demo.evaluate(DRAWINGS)
+                move(slider, slider.evaluate(UPPER_HALF))
+                changed = visit.page.wait_for_function(CHANGED, arg=[demo.element_handle(), before])
+                moved.update(changed.json_value())
+            assert len(moved) == len(before), "a panel stands still whatever one moves"
+
+    def test_it_is_light(self, visit):
+        """With all that is loaded only when one comes near it."""
+        visit.page.evaluate(SCREEN_BY_SCREEN)
+        visit.page.wait_for_function(ALL_HERE)
+        assert 0 < visit.weight() < MAX_WEIGHT
+
+    def test_nothing_went_wrong_and_no_other_host_was_asked(self, visit):
+        """Nor before, while all of the above happened to the page."""
+        assert visit.wrong == []
+
+
+class TestOnADesktop(Opened):
+    device = "desktop"
+    kinds = {}
+
+
+class TestOnAPhone(Opened):
+    device = "phone"
+    kinds = {}
 
 
 @pytest.mark.parametrize("width", [390, 1280])
@@ -336,8 +331,9 @@ def test_a_dark_page_is_printed_dark_on_white_and_then_dark_again(browser, site)
 
 def test_a_page_opened_as_a_file_typesets_and_draws(browser, site):
     visit = Visit(browser, HTML.as_uri(), "notebooks/4_1_one_dimension.html")
-    test_every_formula_is_typeset(visit.page)
-    test_demos_follow_their_sliders(visit)
+    opened = TestOnADesktop()
+    opened.test_every_formula_is_typeset(visit.page)
+    opened.test_demos_follow_their_sliders(visit)
     assert visit.wrong == []
     visit.context.close()
 
