@@ -63,9 +63,10 @@ def vgg11(classes=10, width=1.0, batchnorm=False, seed=0):
     channels = _scaled(classes, width)
     plan = [c if c == "M" else channels(c) for c in vgg.cfgs["A"]]
     with _seeded(seed):
-        features = vgg.make_layers(plan, batchnorm)
-        model = vgg.VGG(features, init_weights=False)
-        model.avgpool, model.classifier = nn.Identity(), nn.Linear(plan[-2], classes)
+        with torch.device("meta"):  # torchvision's classifier has 120 million numbers, for nothing
+            model = vgg.VGG(nn.Identity(), init_weights=False)
+        model.features, model.avgpool = vgg.make_layers(plan, batchnorm), nn.Identity()
+        model.classifier = nn.Linear(plan[-2], classes)
         _he_initialise(model)
     return model
 

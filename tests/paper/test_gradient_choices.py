@@ -29,7 +29,7 @@ SMALL = CHOICES.settings("digits", "small")
 TINY = replace(
     SMALL,
     pictures=PICTURES,
-    width=1 / 32,
+    width=1 / 16,
     choices=tuple(replace(choice, every=1, probes=2) for choice in SMALL.choices),
 )
 NAMES = [choice.name for choice in TINY.choices]

@@ -17,8 +17,7 @@ from mslbook.probes import growth  # noqa: E402
 RECIPES = {recipe.name: recipe for recipe in (VGG11, RESNET18, DENSENET121)}
 # With channels last, torch 2.15 corrupts the memory in the backward pass of ResNet's 1 x 1
 # convolutions of stride 2 with fewer than 8 channels: 8 is what width 1/8 begins with.
-WIDTHS = dict.fromkeys(RECIPES, 1 / 32) | {"fig3_1_resnet18": 1 / 8}
-TINY = {"pictures": 12, "steps": 4, "every": 1, "products": 2}
+TINY = {"width": 1 / 8, "pictures": 12, "steps": 4, "every": 1, "products": 2}
 
 
 def shrink(patch):
@@ -28,7 +27,7 @@ def shrink(patch):
     patch.setattr(gradient_direction, "FINE", np.linspace(-2, 3, 51))
     for recipe in RECIPES.values():
         small = recipe.settings("digits", "small")
-        choose(patch, recipe.name, replace(small, width=WIDTHS[recipe.name], **TINY))
+        choose(patch, recipe.name, replace(small, **TINY))
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ SMALL = CHOICES_FROM_AFAR.settings("digits", "small")
 TINY = replace(
     SMALL,
     pictures=12,
-    width=1 / 32,
+    width=1 / 16,
     choices=tuple(replace(choice, every=2) for choice in SMALL.choices),
 )
 NAMES = [choice.name for choice in TINY.choices]
