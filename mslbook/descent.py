@@ -1,63 +1,19 @@
-"""Gradient descent on any loss: one trajectory, or a sweep of a million at once."""
+"""Descent on any loss by any optimizer: one trajectory, or a sweep of a million at once."""
 
-import operator
-from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from math import prod
+from math import inf, prod
 from typing import Any, NamedTuple
 
 import numpy as np
 from array_api_compat import array_namespace, device
 
-from mslbook.checks import a_loss, kept_steps, learning_rate, points_and_rates, whole
+from mslbook.checks import a_loss, array_of, kept_steps, learning_rate, points_and_rates, whole
 from mslbook.losses.protocol import Loss, as_point, value_and_grad
+from mslbook.optimizers import GradientDescent, Optimizer, decays
 
-
-class decays:  # lower case, because it reads as a function
-    """A learning rate that changes at given steps, such as ``decays({0: 2.5, 650: 0.25})``.
-
-    Each rate holds from its step on: the update from iterate 650 to iterate 651 is the first with
-    0.25. Called with the number of a step, the schedule returns the learning rate. Where the
-    changes are counted in epochs, ``epoch`` is the number of updates that make one.
-
-    Raises ValueError if the steps are not whole numbers that begin at 0, or if a learning rate is
-    not positive and finite.
-
-    >>> schedule = decays({0: 2.5, 650: 0.25})
-    >>> schedule(649), schedule(650)
-    (2.5, 0.25)
-    >>> decays({0: 0.1, 250: 0.01}, epoch=40)
-    decays({0: 0.1, 10000: 0.01})
-    """
-
-    def __init__(self, rates: Mapping[int, float], epoch: int = 1):
-        epoch = whole("epoch", epoch, least=1)
-        try:
-            steps = sorted(operator.index(step) for step in rates)
-        except TypeError:
-            steps = []
-        if not steps or steps[0] != 0:
-            wrong = f"not {rates!r}"
-            if steps and steps[0] < 0:
-                wrong += (
-                    f": no decay can come before step 0, where descent begins, as {steps[0]} would "
-                    "(decays: journal section 5 and fig. 5.1, preprint section 5 and fig. 6)"
-                )
-            raise ValueError(
-                "a schedule gives the learning rate by whole steps from 0 on, such as "
-                f"decays({{0: 2.5, 650: 0.25}}), {wrong}"
-            )
-        self._steps = [epoch * step for step in steps]
-        self._rates = [learning_rate(rates[step], epoch * step) for step in steps]
-
-    def __call__(self, step: int) -> float:
-        """The learning rate of the update that follows ``step`` updates."""
-        return self._rates[bisect_right(self._steps, step) - 1]
-
-    def __repr__(self):
-        return f"decays({dict(zip(self._steps, self._rates, strict=True))})"
+__all__ = ["Iterate", "Path", "decays", "descend", "iterate"]
 
 
 class Iterate(NamedTuple):
@@ -68,6 +24,7 @@ class Iterate(NamedTuple):
     value: Any  #: the loss there
     grad: Any  #: its gradient there
     diverged_at: Any  #: integers, one per trajectory: the step of its divergence, -1 for none
+    state: dict  #: what the optimizer keeps, a dictionary of arrays
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -96,43 +53,57 @@ class Path:
         return f"<Path of {self.steps[-1]} steps: {fate}>"
 
 
-def descend(loss: Loss, start, lr, steps: int, every: int = 1) -> Path:
-    """Run ``steps`` updates x <- x - lr * grad(x) of gradient descent and return their path.
-
-    This is the iteration of journal eq. 4.1 (preprint eq. 1), for a loss of any dimension.
+def descend(loss: Loss, start, lr=None, steps=0, every=1, optimizer=None) -> Path:
+    """Run gradient descent, or another optimizer, and return its path.
 
     Parameters
     ----------
     loss : Loss
         Anything with ``value`` and ``grad``; :class:`~mslbook.losses.Loss` has the shapes.
-    start : array
+    start : array_like, shape (...,) or (..., n)
         A point, or an array of points, one for each trajectory.
-    lr : number, array or function
-        A positive number; or an array that broadcasts against the points (a sweep; for a loss of
-        n variables its last axis has length 1); or a schedule, a function from the number of a
-        step to its learning rate, such as :class:`decays`.
+    lr : float, array_like or callable, optional
+        The learning rate of gradient descent, theta <- theta - lr * grad(theta): a positive number;
+        an array that broadcasts against the points (a sweep; for a loss of n variables its last
+        axis has length 1); or a schedule, a function from the number of a step to its learning
+        rate, such as :class:`~mslbook.optimizers.decays`.
     steps : int
         The number of updates.
     every : int
         Keep the start and every ``every``-th iterate; it must divide ``steps``.
+    optimizer : Optimizer, optional
+        In place of `lr`, such as ``Momentum(lr=0.1, beta=0.9)``.
 
-    A trajectory diverges at the first step at which its iterate, the loss or the gradient there is
-    no longer finite. It then stays at its last finite iterate, and ``diverged_at`` has the step.
+    Returns
+    -------
+    Path
+        A trajectory diverges at the first step at which its iterate, the loss or the gradient there
+        is no longer finite. It then stays at its last finite iterate.
 
-    Raises ValueError or TypeError, before any work, if a learning rate is not positive and finite,
-    if ``start``, ``lr`` and the loss do not fit together, or if the loss is infinite at the start.
+    Raises
+    ------
+    ValueError or TypeError
+        Before any work, if a learning rate is not positive and finite, if ``start``, ``lr`` and the
+        loss do not fit together, or if the loss is infinite at the start.
 
+    Examples
+    --------
+    >>> from mslbook.descent import decays, descend
     >>> from mslbook.losses import f1
     >>> descend(f1, start=-5.0, lr=decays({0: 5, 100: 3, 150: 1}), steps=200)
     <Path of 200 steps: loss 5.751 -> ...>
     >>> descend(f1, start=-5.0, lr=[0.5, 1.0, 2.5], steps=200, every=100).points.shape
     (3, 3)
+    >>> from mslbook.optimizers import Momentum
+    >>> descend(f1, start=-5.0, optimizer=Momentum(lr=1.0, beta=0.5), steps=100)
+    <Path of 100 steps: loss 5.751 -> ...>
     """
+    optimizer = chosen(lr, optimizer)
     steps, every = kept_steps(steps, every)
-    if callable(lr):
+    if callable(optimizer.lr):
         for step in range(steps):
-            learning_rate(lr(step), step)
-    kept = islice(iterate(loss, start, lr), 0, steps + 1, every)
+            learning_rate(optimizer.lr(step), step)
+    kept = islice(iterate(loss, start, optimizer=optimizer), 0, steps + 1, every)
     state = next(kept)
     xp, rows = array_namespace(state.point), steps // every + 1
     points, values = (
@@ -145,31 +116,89 @@ def descend(loss: Loss, start, lr, steps: int, every: int = 1) -> Path:
     return Path(points, values, np.arange(0, steps + 1, every), state.diverged_at)
 
 
-def iterate(loss: Loss, start, lr, first_step: int = 0) -> Iterator[Iterate]:
-    """Yield (step, point, value, grad, diverged_at) of gradient descent without end, start first.
+def iterate(
+    loss: Loss, start, lr=None, first_step=0, *, optimizer=None, state=None
+) -> Iterator[Iterate]:
+    """Yield the iterates of an optimizer without end, the start first.
 
     The loop beneath :func:`descend`, for runs that keep their own records. It holds on to the
     current iterate alone, never writes to an array it has yielded, and evaluates the loss once per
     step: by ``value_and_grad(x)`` where the loss has it, else by ``value(x)`` and ``grad(x)``.
-    To resume a run, pass its last point as ``start`` and that point's step as ``first_step``.
 
-    Arguments and errors are those of :func:`descend`, raised by the call itself; a schedule,
-    however, is checked as it is followed.
+    Parameters
+    ----------
+    loss, start, lr, optimizer
+        As for :func:`descend`.
+    first_step : int
+        The step of the start, to resume a run.
+    state : dict of str to array, optional
+        The optimizer's state at the start, to resume a run.
 
+    Yields
+    ------
+    Iterate
+
+    Raises
+    ------
+    ValueError or TypeError
+        As :func:`descend`, by the call itself; a schedule is checked as it is followed.
+
+    Examples
+    --------
     >>> from itertools import islice
+    >>> from mslbook.descent import iterate
     >>> from mslbook.losses import f1
-    >>> for step, point, value, grad, diverged_at in islice(iterate(f1, 1.0, lr=1.0), 3):
-    ...     print(step, f"{point:.4f}")
+    >>> for state in islice(iterate(f1, 1.0, lr=1.0), 3):
+    ...     print(state.step, f"{state.point:.4f}")
     0 1.0000
     1 0.3069
     2 0.0392
     """
-    first_step = whole("first_step", first_step)
-    x = as_point(start, a_loss(loss).dimension)
+    optimizer, first_step = chosen(lr, optimizer), whole("first_step", first_step)
+    x, lr = as_point(start, a_loss(loss).dimension), optimizer.lr
     x = x.detach() if hasattr(x, "detach") else x  # a torch descent builds no autograd graph
     if not callable(lr):
         x, lr = points_and_rates(x, lr, loss.dimension)
-    return _updates(loss, x, *value_and_grad_at_start(loss, x), lr, first_step)
+    value, grad = value_and_grad_at_start(loss, x)
+    state = resumed(optimizer, x, state)
+    return updates(lambda step: loss, x, value, grad, optimizer, lr, state, first_step)
+
+
+def chosen(lr, optimizer):
+    """The optimizer, or gradient descent at a learning rate; TypeError unless one is given."""
+    if (lr is None) == (optimizer is None):
+        raise TypeError("give a learning rate, for gradient descent, or optimizer=, one of the two")
+    if optimizer is not None and not isinstance(optimizer, Optimizer):
+        raise TypeError(f"{repr(optimizer)[:60]} is no optimizer: see mslbook.optimizers")
+    return GradientDescent(lr) if optimizer is None else optimizer
+
+
+def resumed(optimizer, x, state):
+    """The state with which an optimizer goes on at x, checked; ValueError if it is another's."""
+    fresh = optimizer.init(x)
+    if state is None:
+        return fresh
+    if state.keys() != fresh.keys():
+        raise ValueError(
+            f"the state of {type(optimizer).__name__} holds {', '.join(fresh) or 'nothing'}, not "
+            f"{', '.join(state) or 'nothing'}: pass it as it was yielded"
+        )
+    return {name: _as_yielded(name, state[name], like) for name, like in fresh.items()}
+
+
+def _as_yielded(name, array, like):
+    array = array_of(f"the {name}", array)
+    array = array.detach() if hasattr(array, "detach") else array
+    kind, expected = ((array_namespace(a), a.dtype, a.shape, device(a)) for a in (array, like))
+    if kind != expected:
+        kind, expected = (
+            f"{type(a).__name__} of {a.dtype} of shape {tuple(a.shape)} on {device(a)}"
+            for a in (array, like)
+        )
+        raise ValueError(f"the {name} is a {kind}, not a {expected}: pass it as it was yielded")
+    if not array_namespace(like).all(abs(array) < inf):
+        raise ValueError(f"the {name} holds nan or infinite numbers: pass it as it was yielded")
+    return array
 
 
 def value_and_grad_at_start(loss: Loss, x):
@@ -185,29 +214,38 @@ def value_and_grad_at_start(loss: Loss, x):
     return value, grad
 
 
-def _updates(loss, x, value, grad, lr, step):
-    xp = array_namespace(x)
+def updates(loss_at, x, value, grad, optimizer, lr, state, step):
+    """The one loop: every descent of this package is an `Iterate` after the other from here.
+
+    ``loss_at(step)`` is the loss whose gradient makes the update that follows `step`.
+    """
+    xp, dimension = array_namespace(x), loss_at(step).dimension
     diverged_at = xp.full(value.shape, -1, dtype=xp.int64, device=device(x))
 
     def per_point(array):  # one number per trajectory, shaped to meet the points
-        return array if loss.dimension is None else array[..., None]
+        return array if dimension is None else array[..., None]
 
-    moving = 1.0  # one number per trajectory once one has diverged: 0 where it stands still
+    moving = None  # one number per trajectory once one has diverged: 0 where it stands still
     while True:
-        yield Iterate(step, x, value, grad, diverged_at)
+        yield Iterate(step, x, value, grad, diverged_at, state)
         rate = learning_rate(lr(step), step) if callable(lr) else lr
+        slope = grad if moving is None else moving * grad
         step += 1
         with np.errstate(all="ignore"):
-            new = x - moving * rate * grad
-        new_value, new_grad = quiet_value_and_grad(loss, new)
-        fine = finite(new, new_value, new_grad, loss.dimension)
+            new, new_state = optimizer.update(x, slope, state, rate)
+        new_value, new_grad = quiet_value_and_grad(loss_at(step), new)
+        fine = finite(new, new_value, new_grad, dimension)
         if not xp.all(fine):
             diverged_at = xp.where(fine, diverged_at, step)
-            moving = moving * per_point(xp.astype(fine, x.dtype))
+            moving = per_point(xp.astype(diverged_at < 0, x.dtype))
             new = xp.where(per_point(fine), new, x)
             new_value = xp.where(fine, new_value, value)
             new_grad = xp.where(per_point(fine), new_grad, grad)
-        x, value, grad = new, new_value, new_grad
+            new_state = {  # at rest
+                name: xp.where(moving > 0, array, 0 * x) if array.ndim == x.ndim else array
+                for name, array in new_state.items()
+            }
+        x, value, grad, state = new, new_value, new_grad, new_state
 
 
 def quiet_value_and_grad(loss: Loss, x):

@@ -24,9 +24,10 @@ from mslbook.checks import (
     real,
     whole,
 )
-from mslbook.descent import finite, quiet_value_and_grad, value_and_grad_at_start
+from mslbook.descent import resumed, updates, value_and_grad_at_start
 from mslbook.losses.analytic import Valley
 from mslbook.losses.protocol import Loss, as_point, value_and_grad
+from mslbook.optimizers import Momentum
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -179,47 +180,21 @@ def minibatch_sgd(
             f"SGD moves one point at a time, not a start of shape {tuple(x.shape)}: for a sweep "
             "call it once for each point"
         )
-    real("momentum", momentum, least=0, below=1)
-    lr = lr if callable(lr) else learning_rate(lr)
-    velocity = array_namespace(x).zeros_like(x) if velocity is None else _velocity(velocity, x)
+    optimizer = Momentum(lr, momentum)
+    state = resumed(optimizer, x, None if velocity is None else {"velocity": velocity})
     loss_at = _batches(loss, x, batch, whole("seed", seed, most=inf))
     value, grad = value_and_grad_at_start(loss_at(step), x)
-    return _updates(loss_at, x, value, grad, velocity, lr, momentum, step)
+    return _until_divergence(updates(loss_at, x, value, grad, optimizer, lr, state, step))
 
 
-def _velocity(velocity, x):
-    """The velocity of a run that goes on at x, checked."""
-    velocity = as_point(velocity, None)
-    velocity = velocity.detach() if hasattr(velocity, "detach") else velocity
-    xp = array_namespace(x)
-    kind, points = ((array_namespace(a), a.shape, a.dtype, device(a)) for a in (velocity, x))
-    if kind != points:
-        its, points = (
-            f"{type(a).__name__} of {a.dtype} of shape {tuple(a.shape)} on {device(a)}"
-            for a in (velocity, x)
-        )
-        raise ValueError(
-            f"the velocity is a {its}, its point a {points}: pass both as they were yielded"
-        )
-    if not xp.all(xp.isfinite(velocity)):
-        raise ValueError("the velocity holds nan or infinite numbers: pass it as it was yielded")
-    return velocity
-
-
-def _updates(loss_at, x, value, grad, velocity, lr, momentum, step):
-    xp = array_namespace(x)
-    while True:
-        yield Update(step, x, value, grad, -1, velocity)
-        rate = learning_rate(lr(step), step) if callable(lr) else lr
-        step += 1
-        with np.errstate(all="ignore"):
-            new_velocity = momentum * velocity + grad
-            new = x - rate * new_velocity
-        new_value, new_grad = quiet_value_and_grad(loss_at(step), new)
-        if not xp.all(finite(new, new_value, new_grad, None)):
-            yield Update(step - 1, x, value, grad, step, velocity)
+def _until_divergence(iterates):
+    last = None
+    for step, point, value, grad, diverged_at, state in iterates:
+        if diverged_at >= 0:
+            yield last._replace(diverged_at=step)
             return
-        x, value, grad, velocity = new, new_value, new_grad, new_velocity
+        last = Update(step, point, value, grad, -1, state["velocity"])
+        yield last
 
 
 def _batches(loss, x, batch, seed):

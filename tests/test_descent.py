@@ -5,6 +5,7 @@ import pytest
 
 from mslbook.descent import decays, descend, iterate
 from mslbook.losses import F2, Quadratic, Radial, Ridge, Sum, f1, f2, f3, two_valleys, valley
+from mslbook.optimizers import Momentum
 from mslbook.theory import stable_lr, two_cycle
 
 
@@ -328,7 +329,15 @@ def test_theorem_4_2_in_each_direction():
 # --- what is refused ---
 
 
-@pytest.mark.parametrize("wrong", [0, -0.1, np.inf, np.nan, "fast", None])
+def test_either_a_learning_rate_or_an_optimizer_is_given():
+    for given in ({}, {"lr": 0.1, "optimizer": Momentum(0.1)}):
+        with pytest.raises(TypeError, match="give a learning rate, for gradient descent, or opt"):
+            descend(f1, 1.0, steps=3, **given)
+    with pytest.raises(TypeError, match="'momentum' is no optimizer"):
+        descend(f1, 1.0, steps=3, optimizer="momentum")
+
+
+@pytest.mark.parametrize("wrong", [0, -0.1, np.inf, np.nan, "fast"])
 def test_learning_rates_are_positive_and_finite(wrong):
     message = "a learning rate must be positive and finite"
     with pytest.raises(ValueError, match=message):

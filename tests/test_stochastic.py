@@ -427,10 +427,10 @@ def test_a_walk_that_diverges_ends_at_its_last_finite_iterate():
         ({"first_step": -1}, "first_step must be a whole number of at least 0"),
         (
             {"velocity": np.zeros(2)},
-            r"velocity .* of shape \(2,\) .*, its point .* of shape \(1,\)",
+            r"velocity .* of shape \(2,\) .*, not .* of shape \(1,\)",
         ),
         ({"velocity": np.full(1, np.nan)}, "the velocity holds nan or infinite numbers"),
-        ({"velocity": np.zeros(1, np.float32)}, "ndarray of float32 .* its .* of float64"),
+        ({"velocity": np.zeros(1, np.float32)}, "ndarray of float32 .* not a ndarray of float64"),
         ({"start": [np.inf]}, "the start must be finite"),
         ({"start": [1e200]}, "not finite at the start: start elsewhere"),
         ({"start": [1.0, 2.0]}, "this loss has 1 variables"),
@@ -450,7 +450,7 @@ def test_minibatches_that_cannot_be_are_refused_by_the_call(wrong, words):
 def test_a_velocity_of_another_library_is_refused():
     torch = pytest.importorskip("torch")
     velocity = torch.zeros(2, dtype=torch.float64)
-    with pytest.raises(ValueError, match="velocity is a Tensor of .*, its point a ndarray of"):
+    with pytest.raises(ValueError, match="velocity is a Tensor of .*, not a ndarray of"):
         minibatch_sgd(valley, [1.0, 2.0], 0.1, velocity=velocity)
 
 

@@ -1,0 +1,84 @@
+"""Adam."""
+
+from dataclasses import dataclass
+
+from array_api_compat import array_namespace, device
+
+from mslbook.checks import real
+from mslbook.optimizers.base import Optimizer
+
+
+@dataclass(frozen=True)
+class Adam(Optimizer):
+    """Adam, as ``torch.optim.Adam`` computes it.
+
+    With its diagonal P, stable up to 2 (1 + beta1) / ((1 - beta1) lr) in the largest eigenvalue of
+    P^(-1/2) H P^(-1/2): 38 / lr at beta1 = 0.9.
+
+    Parameters
+    ----------
+    lr : float, array_like or callable
+        The learning rate, or a schedule ``lr(step)``.
+    beta1, beta2 : float
+        Of the running means of gradients and of their squares, at least 0 and below 1.
+    eps : float
+        Added to the root, positive.
+
+    Raises
+    ------
+    ValueError
+        If a learning rate or another number is out of range.
+
+    Notes
+    -----
+    P = (1 - beta1^t) (√(s / (1 - beta2^t)) + eps) after t updates, s the mean of squares.
+
+    References
+    ----------
+    D. Kingma and J. Ba, "Adam: a method for stochastic optimization" (2015); J. Cohen et al.,
+    "Adaptive gradient methods at the edge of stability" (2022).
+
+    Examples
+    --------
+    >>> from mslbook.optimizers import Adam
+    >>> round(Adam(lr=0.001).edge())
+    38000
+    """
+
+    beta1: float = 0.9
+    beta2: float = 0.999
+    eps: float = 1e-8
+
+    def __post_init__(self):
+        super().__post_init__()
+        real("beta1", self.beta1, least=0, below=1)
+        real("beta2", self.beta2, least=0, below=1)
+        real("eps", self.eps, above=0)
+
+    def init(self, theta):
+        """Means of 0, after 0 updates."""
+        xp = array_namespace(theta)
+        zero = xp.zeros_like(theta)
+        return {"mean": zero, "square": zero, "count": xp.asarray(0, device=device(theta))}
+
+    def update(self, theta, grad, state, lr):
+        """One step along the mean gradient over its root mean square."""
+        state = {
+            "mean": self.beta1 * state["mean"] + (1 - self.beta1) * grad,
+            "square": self.beta2 * state["square"] + (1 - self.beta2) * grad * grad,
+            "count": state["count"] + 1,
+        }
+        return theta - lr * state["mean"] / self.precondition(state), state
+
+    def precondition(self, state):
+        """P after the updates counted in the state, at least one."""
+        count = int(state["count"])
+        if count == 0:
+            raise ValueError("Adam has no preconditioner before its first update")
+        root = (state["square"] / (1 - self.beta2**count)) ** 0.5
+        return (1 - self.beta1**count) * (root + self.eps)
+
+    @property
+    def lr_times_edge(self):
+        """2 (1 + beta1) / (1 - beta1)."""
+        return 2 * (1 + self.beta1) / (1 - self.beta1)

@@ -1,0 +1,31 @@
+"""Gradient descent."""
+
+from dataclasses import dataclass
+
+from mslbook.optimizers.base import Optimizer
+
+
+@dataclass(frozen=True)
+class GradientDescent(Optimizer):
+    """Gradient descent: theta <- theta - lr * grad, stable up to the sharpness 2 / lr.
+
+    Parameters
+    ----------
+    lr : float, array_like or callable
+        The learning rate, or a schedule ``lr(step)``.
+
+    Examples
+    --------
+    >>> from mslbook.optimizers import GradientDescent
+    >>> GradientDescent(lr=0.1).edge()
+    20.0
+    """
+
+    def update(self, theta, grad, state, lr):
+        """One step against the gradient."""
+        return theta - lr * grad, state
+
+    @property
+    def lr_times_edge(self):
+        """2."""
+        return 2.0

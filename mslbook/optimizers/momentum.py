@@ -1,0 +1,58 @@
+"""Polyak's heavy ball."""
+
+from dataclasses import dataclass
+
+from array_api_compat import array_namespace
+
+from mslbook.checks import real
+from mslbook.optimizers.base import Optimizer
+
+
+@dataclass(frozen=True)
+class Momentum(Optimizer):
+    """Heavy ball: v <- beta * v + grad, theta <- theta - lr * v, as ``torch.optim.SGD`` does.
+
+    Stable up to the sharpness 2 (1 + beta) / lr.
+
+    Parameters
+    ----------
+    lr : float, array_like or callable
+        The learning rate, or a schedule ``lr(step)``.
+    beta : float
+        The momentum, at least 0 and below 1.
+
+    Raises
+    ------
+    ValueError
+        If a learning rate or `beta` is out of range.
+
+    References
+    ----------
+    B. T. Polyak, "Some methods of speeding up the convergence of iteration methods" (1964).
+
+    Examples
+    --------
+    >>> from mslbook.optimizers import Momentum
+    >>> Momentum(lr=0.25, beta=0.5).edge()
+    12.0
+    """
+
+    beta: float = 0.9
+
+    def __post_init__(self):
+        super().__post_init__()
+        real("momentum", self.beta, least=0, below=1)
+
+    def init(self, theta):
+        """A velocity of 0."""
+        return {"velocity": array_namespace(theta).zeros_like(theta)}
+
+    def update(self, theta, grad, state, lr):
+        """One step along the new velocity."""
+        velocity = self.beta * state["velocity"] + grad
+        return theta - lr * velocity, {"velocity": velocity}
+
+    @property
+    def lr_times_edge(self):
+        """2 (1 + beta)."""
+        return 2 * (1 + self.beta)

@@ -1,0 +1,67 @@
+"""RMSProp."""
+
+from dataclasses import dataclass
+
+from array_api_compat import array_namespace
+
+from mslbook.checks import real
+from mslbook.optimizers.base import Optimizer
+
+
+@dataclass(frozen=True)
+class RMSProp(Optimizer):
+    """RMSProp: s <- decay * s + (1 - decay) * grad², theta <- theta - lr * grad / (√s + eps).
+
+    As ``torch.optim.RMSprop(alpha=decay)`` does. With P = √s + eps, stable up to 2 / lr in the
+    largest eigenvalue of P^(-1/2) H P^(-1/2).
+
+    Parameters
+    ----------
+    lr : float, array_like or callable
+        The learning rate, or a schedule ``lr(step)``.
+    decay : float
+        Of the mean of squared gradients, at least 0 and below 1.
+    eps : float
+        Added to the root, positive.
+
+    Raises
+    ------
+    ValueError
+        If a learning rate or another number is out of range.
+
+    References
+    ----------
+    J. Cohen et al., "Adaptive gradient methods at the edge of stability" (2022).
+
+    Examples
+    --------
+    >>> from mslbook.optimizers import RMSProp
+    >>> RMSProp(lr=0.001).edge()
+    2000.0
+    """
+
+    decay: float = 0.99
+    eps: float = 1e-8
+
+    def __post_init__(self):
+        super().__post_init__()
+        real("decay", self.decay, least=0, below=1)
+        real("eps", self.eps, above=0)
+
+    def init(self, theta):
+        """A mean square of 0."""
+        return {"square": array_namespace(theta).zeros_like(theta)}
+
+    def update(self, theta, grad, state, lr):
+        """One step against the gradient over its root mean square."""
+        state = {"square": self.decay * state["square"] + (1 - self.decay) * grad * grad}
+        return theta - lr * grad / self.precondition(state), state
+
+    def precondition(self, state):
+        """The root mean square of the gradients, plus eps."""
+        return state["square"] ** 0.5 + self.eps
+
+    @property
+    def lr_times_edge(self):
+        """2."""
+        return 2.0

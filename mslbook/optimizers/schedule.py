@@ -1,0 +1,56 @@
+"""Learning rates that change on the way."""
+
+import operator
+from bisect import bisect_right
+
+from mslbook.checks import learning_rate, whole
+
+
+class decays:  # lower case, because it reads as a function
+    """A piecewise constant learning rate, such as ``decays({0: 2.5, 650: 0.25})``.
+
+    Each rate holds from its step on: the update from iterate 650 to iterate 651 is the first with
+    0.25. Called with a step, the schedule returns the learning rate of the update that follows.
+
+    Parameters
+    ----------
+    rates : dict of int to float
+        The learning rates by the step at which they begin, the first one at step 0.
+    epoch : int, optional
+        The number of updates in an epoch, where `rates` counts in epochs.
+
+    Raises
+    ------
+    ValueError
+        If the steps are not whole numbers from 0 on, or a rate is not positive and finite.
+
+    Examples
+    --------
+    >>> from mslbook.optimizers import decays
+    >>> schedule = decays({0: 2.5, 650: 0.25})
+    >>> schedule(649), schedule(650)
+    (2.5, 0.25)
+    >>> decays({0: 0.1, 250: 0.01}, epoch=40)
+    decays({0: 0.1, 10000: 0.01})
+    """
+
+    def __init__(self, rates, epoch=1):
+        epoch = whole("epoch", epoch, least=1)
+        try:
+            steps = sorted(operator.index(step) for step in rates)
+        except TypeError:
+            steps = []
+        if not steps or steps[0] != 0:
+            raise ValueError(
+                "a schedule gives the learning rate by whole steps from 0 on, such as "
+                f"decays({{0: 2.5, 650: 0.25}}), not {rates!r}"
+            )
+        self._steps = [epoch * step for step in steps]
+        self._rates = [learning_rate(rates[step], epoch * step) for step in steps]
+
+    def __call__(self, step):
+        """The learning rate of the update that follows `step` updates."""
+        return self._rates[bisect_right(self._steps, step) - 1]
+
+    def __repr__(self):
+        return f"decays({dict(zip(self._steps, self._rates, strict=True))})"
