@@ -10,7 +10,7 @@ import numpy as np
 from array_api_compat import array_namespace, device
 
 from mslbook.checks import a_loss, array_of, kept_steps, learning_rate, points_and_rates, whole
-from mslbook.losses.protocol import Loss, as_point, value_and_grad
+from mslbook.loss import Loss, as_point, value_and_grad
 from mslbook.optimizers import GradientDescent, Optimizer, decays
 
 __all__ = ["Iterate", "Path", "decays", "descend", "iterate"]
@@ -66,7 +66,7 @@ def descend(loss: Loss, start, lr=None, steps=0, every=1, optimizer=None) -> Pat
         The learning rate of gradient descent, theta <- theta - lr * grad(theta): a positive number;
         an array that broadcasts against the points (a sweep; for a loss of n variables its last
         axis has length 1); or a schedule, a function from the number of a step to its learning
-        rate, such as :class:`~mslbook.optimizers.decays`.
+        rate, such as :class:`~mslbook.descent.decays`.
     steps : int
         The number of updates.
     every : int

@@ -25,8 +25,8 @@ from mslbook.checks import (
     whole,
 )
 from mslbook.descent import resumed, updates, value_and_grad_at_start
+from mslbook.loss import Loss, as_point, value_and_grad
 from mslbook.losses.analytic import Valley
-from mslbook.losses.protocol import Loss, as_point, value_and_grad
 from mslbook.optimizers import Momentum
 
 

@@ -9,9 +9,9 @@ torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
 from mslbook import models  # noqa: E402
+from mslbook.loss import QuadraticModel  # noqa: E402
 from mslbook.losses import f1, valley  # noqa: E402
 from mslbook.losses.network import NetworkLoss, half_squared_error  # noqa: E402
-from mslbook.losses.taylor import QuadraticApproximation  # noqa: E402
 from mslbook.probes import sharpness, spectral_density  # noqa: E402
 
 N, CLASSES = 7, 3
@@ -508,7 +508,7 @@ def test_quadratic_approximation_of_a_network():
     reference = by_definition(model, inputs, labels, "half squared", None, "train")
     loss = NetworkLoss(model, inputs, labels, half_squared_error)
     p = loss.point
-    q = QuadraticApproximation(loss, p)
+    q = QuadraticModel(loss, p)
     grad, hessian = dense(reference, p)
     torch.testing.assert_close(q.value(p + u), reference(p) + grad @ u + u @ hessian @ u / 2)
     torch.testing.assert_close(q.grad(p + u), grad + hessian @ u)
@@ -519,10 +519,10 @@ def test_quadratic_approximation_of_a_network():
 
 def test_quadratic_approximation_of_analytic_losses_takes_many_points():
     x = np.linspace(-3, 3, 7)
-    np.testing.assert_allclose(QuadraticApproximation(f1, 0.0).value(x), x**2 / 2)
-    np.testing.assert_allclose(QuadraticApproximation(f1, 1).grad(x), np.log(2) + (x - 1) / 2)
+    np.testing.assert_allclose(QuadraticModel(f1, 0.0).value(x), x**2 / 2)
+    np.testing.assert_allclose(QuadraticModel(f1, 1).grad(x), np.log(2) + (x - 1) / 2)
     points = np.random.default_rng(0).normal(size=(5, 2))
-    q = QuadraticApproximation(valley, points[0])
+    q = QuadraticModel(valley, points[0])
     one_by_one = [q.value(point) for point in points]
     np.testing.assert_allclose(q.value(points), one_by_one)
     near = points[0] + 1e-4 * points
@@ -646,4 +646,4 @@ def test_cpu_and_cuda_give_the_same_sharpness(network):
 )
 def test_an_approximation_is_made_at_one_finite_point(loss, point):
     with pytest.raises(ValueError, match="made at one finite point"):
-        QuadraticApproximation(loss, point)
+        QuadraticModel(loss, point)

@@ -14,8 +14,8 @@ from mslbook.descent import iterate
 from mslbook.experiments.pictures import identify
 from mslbook.experiments.recipes import Recipe, of_size
 from mslbook.experiments.training import accuracy, environments, progress_bar, resume, train
+from mslbook.loss import QuadraticModel
 from mslbook.losses.network import NetworkLoss, half_squared_error
-from mslbook.losses.taylor import QuadraticApproximation
 from mslbook.models import fully_connected
 from mslbook.probes import sharpness
 
@@ -155,7 +155,7 @@ def _quadratic(loss, lr, part, progress):
     if part.carry["branch_step"] < 0:
         return [np.nan] * (QUADRATIC_STEPS + 1)
     branch = part.carry["branch"]
-    steps = iterate(QuadraticApproximation(loss, branch), branch, lr)
+    steps = iterate(QuadraticModel(loss, branch), branch, lr)
     losses = []
     with progress_bar(f"η = {lr:g}, quadratic", QUADRATIC_STEPS + 1, show=progress) as bar:
         for state in islice(steps, QUADRATIC_STEPS + 1):

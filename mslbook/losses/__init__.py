@@ -3,6 +3,7 @@
 The analytic ones need no torch; :mod:`mslbook.losses.network` has the loss of a torch model.
 """
 
+from mslbook.loss import FunctionLoss, Loss, QuadraticModel
 from mslbook.losses.analytic import (
     F1,
     F2,
@@ -33,7 +34,6 @@ from mslbook.losses.neuron import (
     three_neurons,
     three_neurons_piecewise,
 )
-from mslbook.losses.protocol import Loss
 
 __all__ = [
     "F1",
@@ -41,12 +41,14 @@ __all__ = [
     "Clip",
     "Composed",
     "EmpiricalLoss",
+    "FunctionLoss",
     "Landing",
     "Linear",
     "Loss",
     "PopulationLoss",
     "PseudoHuber",
     "Quadratic",
+    "QuadraticModel",
     "Radial",
     "Reciprocal",
     "Ridge",

@@ -12,7 +12,7 @@ import numpy as np
 from array_api_compat import array_namespace, device
 
 from mslbook.checks import a_loss, finite_row, float64, real, real_numbers, whole
-from mslbook.losses.protocol import Loss, as_point, value_and_grad
+from mslbook.loss import Loss, as_point, value_and_grad
 
 DECADES = np.logspace(-6, 30, 145)  # where a condition on a whole function is tried
 

@@ -8,8 +8,8 @@ import numpy as np
 from array_api_compat import array_namespace, device
 
 from mslbook.checks import float64, real_numbers
+from mslbook.loss import as_point
 from mslbook.losses.analytic import ClosedForm
-from mslbook.losses.protocol import as_point
 
 NODES = 16  # of Gauss and Legendre, and of the series, on each panel
 TOLERANCE = 1e-14  # by which two halves of a panel may differ from the whole, relative to x²

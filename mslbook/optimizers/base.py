@@ -18,7 +18,7 @@ class Optimizer(ABC):
     ----------
     lr : float, array_like or callable
         The learning rate, positive and finite; an array for a sweep, or a schedule ``lr(step)``
-        such as :class:`~mslbook.optimizers.decays`.
+        such as :class:`~mslbook.descent.decays`.
 
     Raises
     ------

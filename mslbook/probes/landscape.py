@@ -16,7 +16,7 @@ import numpy as np
 from array_api_compat import array_namespace, device, is_array_api_obj
 
 from mslbook.checks import finite_row, generator, real, real_numbers
-from mslbook.losses.protocol import as_point
+from mslbook.loss import as_point
 from mslbook.probes.points import TINY, one_point, precision, values_along
 
 PARALLEL = 1e-3  # the sine of the angle below which two directions span no plane

@@ -3,7 +3,7 @@
 import numpy as np
 
 from mslbook.checks import a_loss, numpy_rates
-from mslbook.losses.protocol import Loss
+from mslbook.loss import Loss
 
 ROUNDING = 1e-12  # how far from 0 the minimum may lie
 PLACE = "journal section 4.1, preprint section 4.1"

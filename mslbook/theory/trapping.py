@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from mslbook.checks import a_loss, learning_rates, numpy_rates
-from mslbook.losses.protocol import Loss, as_point
+from mslbook.loss import Loss, as_point
 
 RADII = np.geomspace(1e-4, 1e6, 81)  # the spheres that are sampled, eight to a decade
 DECADE = 8  # spheres
