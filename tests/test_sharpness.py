@@ -1,9 +1,11 @@
 """Sharpness against dense eigenvalues: matrices of every kind, analytic losses, networks."""
 
+import tracemalloc
 from importlib import import_module
 
 import numpy as np
 import pytest
+from scipy.sparse.linalg import eigsh
 
 torch = pytest.importorskip("torch")
 from test_network_loss import CRITERIA, MODELS, build, by_definition, dense, targets_for  # noqa: E402
@@ -198,6 +200,48 @@ def test_networks_make_the_products_they_count(monkeypatch):
 
     monkeypatch.setattr(loss, "hessian", counted)
     assert sharpness(loss, loss.point, k=2).hvps == len(made) > 2
+
+
+@pytest.mark.parametrize("spectrum", ["random", "one far below", "all negative", "outliers"])
+def test_arpack_finds_the_same(spectrum):
+    matrix = rotated(SPECTRA[spectrum])
+    values = eigsh(matrix, k=3, which="LA", return_eigenvectors=False)
+    found = sharpness(Parabola(matrix), np.zeros(n), k=3, tol=1e-8, max_hvps=2000)
+    np.testing.assert_allclose(found.values, np.sort(values)[::-1], atol=1e-7)
+
+
+def test_a_preconditioner_gives_the_eigenvalues_of_the_preconditioned_hessian():
+    matrix, P = rotated(SPECTRA["random"]), np.linspace(0.5, 4, n)
+    found = sharpness(Parabola(matrix), np.zeros(n), k=2, tol=1e-8, preconditioner=P)
+    expected = np.linalg.eigvalsh(matrix / np.sqrt(np.outer(P, P)))[::-1][:2]
+    np.testing.assert_allclose(found.values, expected)
+
+
+@pytest.mark.parametrize("wrong", [np.ones(n - 1), np.zeros(n), -np.ones(n), np.full(n, np.inf)])
+def test_a_preconditioner_that_is_none_is_refused(wrong):
+    with pytest.raises(ValueError, match="a positive, finite number for each of the"):
+        sharpness(Parabola(np.eye(n)), np.zeros(n), preconditioner=wrong)
+
+
+def test_the_memory_is_bounded_by_restarts():
+    size, asked = 20_000, 120
+    curvatures = np.linspace(0, 1, size)
+    tracemalloc.start()
+    found = sharpness(Diagonal(curvatures), np.zeros(size), tol=1e-12, max_hvps=asked)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found.hvps == asked
+    assert peak / (8 * size) < 2 * (40 + 4) + 10 * 2
+
+
+class Diagonal:
+    """A quadratic loss with these curvatures along the coordinates."""
+
+    def __init__(self, curvatures):
+        self.curvatures, self.dimension = curvatures, len(curvatures)
+
+    def hvp(self, theta, v):
+        return self.curvatures * v
 
 
 def test_restarts_keep_the_basis_small_and_the_answer_right(monkeypatch):

@@ -84,17 +84,21 @@ def values_along(values, least):
     return values
 
 
-def hessian_at(loss, point):
+def hessian_at(loss, point, preconditioner=None):
     """The Hessian at `point` as a function of a flat vector, its graph reused if it has one.
 
-    A product that is not finite raises ``FloatingPointError``.
+    With a diagonal P it is P^(-1/2) H P^(-1/2). A product that is not finite raises
+    ``FloatingPointError``.
     """
     xp = array_namespace(point)
     keep = getattr(loss, "hessian", None)
     product = keep(point) if keep else lambda v: loss.hvp(point, v)
+    scale = None if preconditioner is None else _inverse_root(xp, point, preconditioner)
 
     def flat(row):
-        image = product(row.reshape(point.shape)).reshape((-1,))
+        row = row.reshape(point.shape)
+        image = product(row) if scale is None else scale * product(scale * row)
+        image = image.reshape((-1,))
         if not bool(xp.all(xp.isfinite(image))):
             raise FloatingPointError(
                 "a Hessian-vector product is not finite here: check that the loss is finite and "
@@ -103,3 +107,13 @@ def hessian_at(loss, point):
         return image
 
     return flat
+
+
+def _inverse_root(xp, point, preconditioner):
+    P = xp.asarray(preconditioner, dtype=point.dtype, device=device(point))
+    if P.shape != point.shape or not bool(xp.all((P > 0) & xp.isfinite(P))):
+        raise ValueError(
+            f"the preconditioner must hold a positive, finite number for each of the "
+            f"{tuple(point.shape)} coordinates of theta: pass optimizer.precondition(state)"
+        )
+    return P**-0.5

@@ -5,9 +5,9 @@ from math import prod
 from typing import Any
 
 import numpy as np
-from array_api_compat import device
 
 from mslbook.checks import float64, generator, real, whole
+from mslbook.probes.lanczos import KrylovSpace
 from mslbook.probes.points import hessian_at, in_full_precision, one_point
 
 # A row this close to the span of the others adds nothing but rounding.
@@ -23,14 +23,21 @@ class Sharpness:
 
     Attributes
     ----------
-    values : NumPy array (k,), the algebraically largest eigenvalues, descending
-    vectors : (k, n), their unit eigenvectors, of the kind of the point
-    residuals : NumPy array (k,), ``||Hv - λv|| / |λ|`` of each, from the products themselves
-    converged : whether every residual is within the tolerance (or down to rounding, as for an
-        eigenvalue of 0) and the guard is settled
-    hvps : how many Hessian-vector products it took
-    guard : (j, n), the next eigenvector as far as it was found; `start=` this whole answer to
-        hand it on, so that an eigenvalue that overtakes the k-th one is seen coming
+    values : ndarray, shape (k,)
+        The algebraically largest eigenvalues, descending.
+    vectors : array, shape (k, n)
+        Their unit eigenvectors, of the kind of theta; those of P^(-1/2) H P^(-1/2) where there was
+        a preconditioner.
+    residuals : ndarray, shape (k,)
+        ``||Hv - λv|| / |λ|`` of each, from the products themselves.
+    converged : bool
+        Whether every residual is within the tolerance (or down to rounding, as for an eigenvalue
+        of 0) and the guard is settled.
+    hvps : int
+        How many Hessian-vector products it took.
+    guard : array, shape (1, n)
+        The Ritz vector of eigenvalue k + 1, or none if there is no such eigenvalue. Pass the whole
+        answer as ``start`` at a nearby point to detect an eigenvalue that overtakes the k-th.
     """
 
     values: np.ndarray
@@ -50,58 +57,83 @@ class Sharpness:
 
 
 @in_full_precision
-def sharpness(loss, point, k=1, tol=1e-3, start=None, seed=0, max_hvps=None):
-    """The k algebraically largest eigenvalues of the Hessian of `loss` at `point`.
+def sharpness(loss, theta, k=1, tol=1e-3, start=None, seed=0, max_hvps=None, preconditioner=None):
+    """The k algebraically largest eigenvalues of the Hessian of a loss.
 
     Lanczos with full reorthogonalisation: an orthonormal basis grows by the residual of the first
     Ritz pair that is not yet accurate, one Hessian-vector product at a time. From one random
     start this spans the Krylov space of Lanczos; from the eigenvectors of a nearby point it
     starts almost done.
 
+    Parameters
+    ----------
+    loss : Loss
+        Anything with ``hvp(theta, v)``.
+    theta : array_like, shape () or (n,)
+        A number, for a function of one variable, or a vector of n coordinates.
+    k : int
+        How many eigenvalues, at most n.
+    tol : float
+        The relative residual ``||Hv - λv|| / |λ|`` at which an eigenvalue counts as found. The
+        eigenvalue itself is off by the square of it; a smaller one tells close eigenvalues apart.
+    start : Sharpness or array, shape (j, n), optional
+        The answer at a nearby point, or vectors: the first k + 1 are used, and the one after the
+        k-th is the guard.
+    seed : int
+        Of the random start; the same everywhere, whatever the library or device.
+    max_hvps : int, optional
+        Products after which it gives up, at least k + 1; by default ``50 + 20 * k``.
+    preconditioner : array, shape of theta, optional
+        A positive diagonal P, such as ``optimizer.precondition(state)``: the eigenvalues are those
+        of P^(-1/2) H P^(-1/2), to be compared with ``optimizer.edge()``.
+
+    Returns
+    -------
+    Sharpness
+
+    Raises
+    ------
+    ValueError
+        For arguments out of range.
+    FloatingPointError
+        If a product is not finite.
+
+    Notes
+    -----
     One pair beyond the k asked for, the guard, is followed until its eigenvalue is known or its
     residual keeps it below the k-th, because a warm start alone cannot see an eigenvector that it
     is orthogonal to. Started from a whole earlier answer the guard goes on where it was, and sees
     the eigenvalue that it follows overtake, though not one that jumps up from beyond it; started
-    from k bare vectors it begins at random, may see any, and costs a few products more.
+    from k bare vectors it begins at random, may see any, and costs a few products more. A residual
+    says how far an eigenvalue is from one of the Hessian's, not that none was missed: no method
+    that samples products can.
 
-    Parameters
-    ----------
-    loss : anything with ``hvp(point, v)``
-    point : a number, for a function of one variable, or a vector of n coordinates
-    k : how many, at most n
-    tol : relative residual ``||Hv - λv|| / |λ|`` at which an eigenvalue counts as found
-    start : the answer at a nearby point, or vectors of shape (j, n): the first k + 1 are used,
-        and the one after the k-th is the guard
-    seed : of the random start; the same everywhere, whatever the library or device
-    max_hvps : products after which it gives up, at least k + 1; by default ``50 + 20 * k``
+    Memory: at most 2 (40 + 4 k) + 10 (k + 1) vectors of n numbers, at which the basis is shrunk to
+    the best Ritz vectors and grows anew.
 
-    A residual says how far an eigenvalue is from one of the Hessian's, not that none was missed:
-    no method that samples products can. Ask for a smaller `tol` to tell close eigenvalues apart.
-
-    Returns a `Sharpness`. Raises ``ValueError`` for arguments out of range, and
-    ``FloatingPointError`` if a product is not finite.
-
-    The sharpness is what gradient descent compares with 2/η (journal and preprint section 2.1).
-
+    Examples
+    --------
     >>> from mslbook.losses import f1, two_valleys
+    >>> from mslbook.probes import sharpness
     >>> sharpness(f1, 0.0).values
     array([1.])
-    >>> s = sharpness(two_valleys, np.array([0.0, 0.0]), k=2, tol=1e-8)
+    >>> s = sharpness(two_valleys, [0.0, 0.0], k=2, tol=1e-8)
     >>> s.values.round(6), s.converged
     (array([25.,  1.]), True)
     """
-    xp, point = one_point(loss, point, "hvp")
-    n = prod(point.shape)
+    xp, theta = one_point(loss, theta, "hvp")
+    n = prod(theta.shape)
     start = _check(k, tol, start, max_hvps, n)
     limit = 50 + 20 * k if max_hvps is None else max_hvps
-    followed = min(k + 1, n)
-    space = _RitzSpace(hessian_at(loss, point), xp, point, seed)
+    followed, random = min(k + 1, n), generator(seed)
+    product, like = hessian_at(loss, theta, preconditioner), theta.reshape((-1,))
+    space = _RitzSpace(product, xp, like, capacity=min(n, 40 + 4 * k))
     for row in start[:followed]:
         space.add(row)
     # Random rows complete the start: all of them if it is cold, the guard if it is warm.
     further = 0 if len(space) == followed else BARE_STEPS if len(space) else COLD_STEPS
     while len(space) < followed:
-        space.add(space.random())
+        space.add(random.standard_normal(n))  # by NumPy, so the same on every library and device
     while True:
         pairs = space.largest(followed)
         todo = _unsettled(pairs, k, tol)
@@ -114,7 +146,7 @@ def sharpness(loss, point, k=1, tol=1e-3, start=None, seed=0, max_hvps=None):
                 break  # the whole space: no product can add anything
             space.restart(2 * k + 1)
         if not space.add(pairs.defects[todo]):
-            space.add(space.random())
+            space.add(random.standard_normal(n))
     return Sharpness(
         values=pairs.values[:k],
         vectors=pairs.vectors[:k],
@@ -140,68 +172,50 @@ class _Pairs:
     rounding: float
 
 
-class _RitzSpace:
-    """An orthonormal basis, the Hessian's images of it, and the best eigenpairs within it."""
+class _RitzSpace(KrylovSpace):
+    """A Krylov space with the Hessian's images of its rows, and the best eigenpairs within it."""
 
-    def __init__(self, product, xp, point, seed):
-        self._product, self._xp, self._point = product, xp, point
-        self._generator = generator(seed)
-        self._basis = self._images = self._like(np.empty((0, prod(point.shape))))
-        self.hvps = 0
+    def __init__(self, product, xp, like, capacity):
+        super().__init__(product, xp, like, capacity, DEPENDENT)
+        self._images = self._rows(capacity)
 
-    def __len__(self):
-        return self._basis.shape[0]
-
-    def random(self):
-        """A random direction: drawn by NumPy, so the same on every library and device."""
-        return self._generator.standard_normal(self._basis.shape[1])
+    @property
+    def images(self):
+        """The Hessian's images of the basis, (len, n)."""
+        return self._images[: len(self)]
 
     def add(self, row):
-        """Add the part of `row` orthogonal to the basis; False if there is none to speak of."""
-        row, norm = self._like(row), self._xp.linalg.vector_norm
-        for sweep in range(3):  # twice is enough for orthogonality, thrice for a row nearly lost
-            length = float(norm(row))
-            if not length > (DEPENDENT if sweep else 0.0):
-                return False
-            row = row / length
-            row = row - (self._basis @ row) @ self._basis
-        row = row / norm(row)
-        image = self._product(row)
-        self.hvps += 1
-        self._basis = self._xp.concat([self._basis, row[None]])
-        self._images = self._xp.concat([self._images, image[None]])
-        return True
+        """Add a row; whether it added anything."""
+        image = super().add(row)
+        if image is not None:
+            self.images[-1, ...] = image
+        return image is not None
 
     def largest(self, count):
         """The `count` largest Ritz pairs of the space."""
         spectrum, mixing = self._decompose()
         values = spectrum[:count]
-        vectors, images = self._combine(mixing[:count])
-        defects = images - self._like(values)[:, None] * vectors
+        vectors, defects = (self.combine(mixing[:count], r) for r in (self.basis, self.images))
+        for i, value in enumerate(values):
+            defects[i] -= float(value) * vectors[i]
         norms = float64(self._xp.linalg.vector_norm(defects, axis=1))
         with np.errstate(divide="ignore"):
             residuals = np.divide(norms, np.abs(values), out=np.zeros(count), where=norms > 0)
-        rounding = 10 * float(self._xp.finfo(self._point.dtype).eps) * np.abs(spectrum).max()
+        rounding = 10 * float(self._xp.finfo(self._like.dtype).eps) * np.abs(spectrum).max()
         return _Pairs(values, vectors, defects, norms, residuals, rounding)
 
     def restart(self, count):
         """Shrink to the `count` best Ritz vectors; their images need no new products."""
-        _, mixing = self._decompose()
-        self._basis, self._images = self._combine(mixing[:count])
+        values, mixing = self._decompose()
+        for rows in (self.basis, self.images):
+            rows[:count, ...] = self.combine(mixing[:count], rows)
+        self._count = count
+        self.projected[...] = np.diag(values[:count])
 
     def _decompose(self):
         """The Hessian's eigenvalues within the space, the largest first, and the mixing rows."""
-        projected = float64(self._basis @ self._images.T)
-        values, mixing = np.linalg.eigh((projected + projected.T) / 2)
+        values, mixing = np.linalg.eigh(self.projected)
         return values[::-1].copy(), mixing[:, ::-1].T.copy()
-
-    def _combine(self, mixing):
-        mixing = self._like(mixing)
-        return mixing @ self._basis, mixing @ self._images
-
-    def _like(self, array):
-        """The array as one of the point's kind."""
-        return self._xp.asarray(array, dtype=self._point.dtype, device=device(self._point))
 
 
 def _unsettled(pairs, k, tol):

@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from math import prod
 
 import numpy as np
-from array_api_compat import device
-from scipy.linalg import eigh_tridiagonal
 
 from mslbook.checks import float64, generator, real, real_numbers, whole
+from mslbook.probes.lanczos import KrylovSpace
 from mslbook.probes.points import hessian_at, in_full_precision, one_point
 
 
@@ -65,77 +64,73 @@ class SpectralDensity:
 
 
 @in_full_precision
-def spectral_density(loss, point, steps=64, samples=8, seed=0):
-    """The density of the eigenvalues of the Hessian of `loss` at `point`.
-
-    Stochastic Lanczos quadrature: for a random unit vector v, the mean of (v·u)² over its draws is
-    1/n for every eigenvector u. So the weights (v·u)², set at the eigenvalues, are on average
-    their density; and m steps of Lanczos from v turn these n weights into m, at the eigenvalues of
-    a tridiagonal matrix, with the same moments up to the (2m - 1)-th (Gauss's quadrature).
+def spectral_density(loss, theta, steps=64, samples=8, seed=0):
+    """The density of the eigenvalues of the Hessian of a loss, by stochastic Lanczos quadrature.
 
     Parameters
     ----------
-    loss : anything with ``hvp(point, v)``
-    point : a number, for a function of one variable, or a vector of n coordinates
-    steps : products for each sample, which resolve the spectrum, its ends before its middle;
-        a sample whose Krylov space is exhausted earlier needs no more
-    samples : random vectors; the error of a mean falls with the root of samples · n
-    seed : of these; the same everywhere, whatever the library or device
+    loss : Loss
+        Anything with ``hvp(theta, v)``.
+    theta : array_like, shape () or (n,)
+        A number, for a function of one variable, or a vector of n coordinates.
+    steps : int
+        Products for each sample, which resolve the spectrum, its ends before its middle; a sample
+        whose Krylov space is exhausted earlier needs no more.
+    samples : int
+        Random vectors; the error of a mean falls with the root of samples · n.
+    seed : int
+        Of these; the same everywhere, whatever the library or device.
 
-    All `steps` vectors of n numbers are kept in memory, since each new one is made orthogonal to
-    all (or Lanczos would find the same eigenvalues over and again).
+    Returns
+    -------
+    SpectralDensity
 
-    Returns a `SpectralDensity`. Raises ``ValueError`` for arguments out of range, and
-    ``FloatingPointError`` if a product is not finite.
+    Raises
+    ------
+    ValueError
+        For arguments out of range.
+    FloatingPointError
+        If a product is not finite.
 
-    `sharpness` finds the upper end of this density to any accuracy; the density shows the rest,
-    in how many directions the loss is flat, steep or bent downwards (the separate scales of the
-    journal's and the preprint's section 3.2, as far as second derivatives see them).
+    Notes
+    -----
+    For a random unit vector v, the mean of (v·u)² over its draws is 1/n for every eigenvector u. So
+    the weights (v·u)², set at the eigenvalues, are on average their density; and m steps of Lanczos
+    from v turn these n weights into m, at the eigenvalues of the Hessian within the Krylov space,
+    with the same moments up to the (2m - 1)-th (Gauss's quadrature).
 
+    Memory: `steps` + 4 vectors of n numbers, since each new one is made orthogonal to all the
+    others (or Lanczos would find the same eigenvalues over and again).
+
+    `sharpness` finds the upper end of this density to any accuracy; the density shows the rest: in
+    how many directions the loss is flat, steep or bent downwards.
+
+    Examples
+    --------
     >>> from mslbook.losses import two_valleys
-    >>> found = spectral_density(two_valleys, np.array([0.0, 0.0]), samples=1)
+    >>> from mslbook.probes import spectral_density
+    >>> found = spectral_density(two_valleys, [0.0, 0.0], samples=1)
     >>> found.nodes.round(6)
     array([[ 1., 25.]])
     """
     whole("steps", steps, least=1)
     whole("samples", samples, least=1)
-    xp, point = one_point(loss, point, "hvp")
-    n = prod(point.shape)
-    product = hessian_at(loss, point)
-    random = generator(seed)
+    xp, theta = one_point(loss, theta, "hvp")
+    n = prod(theta.shape)
+    product, like, random = hessian_at(loss, theta), theta.reshape((-1,)), generator(seed)
+    rounding = 10 * float(xp.finfo(theta.dtype).eps)
     steps = min(steps, n)
     nodes, weights = np.empty((samples, steps)), np.zeros((samples, steps))
     hvps = 0
     for node, weight in zip(nodes, weights, strict=True):
-        start = random.standard_normal(n)  # by NumPy, so the same on every library and device
-        start = xp.asarray(start, dtype=point.dtype, device=device(point))
-        diagonal, beside = _lanczos(product, xp, start, steps)
-        values, vectors = eigh_tridiagonal(diagonal, beside)
-        taken = len(diagonal)
+        space = KrylovSpace(product, xp, like, steps, rounding)
+        row = random.standard_normal(n)  # by NumPy, so the same on every library and device
+        while len(space) < steps and (image := space.add(row)) is not None:
+            row = image
+        values, vectors = np.linalg.eigh(space.projected)
+        taken = len(space)
         node[:taken], weight[:taken] = values, vectors[0] ** 2
         node[taken:] = values[-1]  # of an exhausted Krylov space; their weight is 0
         weight /= weight.sum()
         hvps += taken
     return SpectralDensity(nodes, weights, n, hvps)
-
-
-def _lanczos(product, xp, start, steps):
-    """The tridiagonal matrix of the Hessian in the Krylov space: its diagonal and the one beside.
-
-    It ends before `steps` where the space is exhausted, up to the rounding of a product.
-    """
-    norm = xp.linalg.vector_norm
-    rounding = 10 * float(xp.finfo(start.dtype).eps)
-    basis = xp.empty((steps, len(start)), dtype=start.dtype, device=device(start))
-    row, length, diagonal, beside = start, norm(start), [], []
-    for known in range(1, steps + 1):
-        basis[known - 1] = row / length
-        row = product(basis[known - 1])
-        diagonal.append(float(basis[known - 1] @ row))
-        for _ in range(2):  # twice is enough
-            row = row - (basis[:known] @ row) @ basis[:known]
-        length = float(norm(row))
-        if length <= rounding * max(map(abs, [*diagonal, *beside])):
-            break
-        beside.append(length)
-    return np.array(diagonal), np.array(beside[: known - 1])
