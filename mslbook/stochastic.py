@@ -26,7 +26,7 @@ from mslbook.checks import (
 )
 from mslbook.descent import resumed, updates, value_and_grad_at_start
 from mslbook.loss import Loss, as_point, value_and_grad
-from mslbook.losses.analytic import Valley
+from mslbook.losses import Valley
 from mslbook.optimizers import Momentum
 
 

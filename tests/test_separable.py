@@ -56,12 +56,9 @@ def test_functions_may_come_from_a_generator():
         ([[np.nan, 0], [0, 1]], "nan"),
     ],
 )
-def test_a_basis_that_is_not_orthonormal_is_refused_with_the_place_that_asks_for_it(basis, off):
-    with pytest.raises(
-        ValueError, match=r"journal eq. 4.4 and theorem 4.2.*preprint eq. 4"
-    ) as told:
+def test_a_basis_that_is_not_orthonormal_is_refused(basis, off):
+    with pytest.raises(ValueError, match=f"must be orthonormal, but .* is off by {off}:"):
         separable([f1, f1], basis)
-    assert f"off by {off}:" in str(told.value)
 
 
 def test_the_advice_in_the_message_makes_an_orthonormal_basis():
@@ -73,8 +70,7 @@ def test_the_advice_in_the_message_makes_an_orthonormal_basis():
 @pytest.mark.parametrize(
     ("functions", "basis", "message"),
     [
-        ([f1, f3], np.eye(2), "function 2 of the sum must be a loss of one variable"),
-        ([f1, np.abs], np.eye(2), "function 2 of the sum must be a loss of one variable"),
+        ([f1, f3], np.eye(2), "expected a function of one variable, not a loss of 2"),
         ([f1], np.eye(2), "a sum of 1 functions needs 1 basis vectors"),
         ([f1, f1], [1.0, 0.0], r"not an array of shape \(2,\)"),
         ([f1, f1], [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]], "2 basis vectors of length 2"),
@@ -83,3 +79,5 @@ def test_the_advice_in_the_message_makes_an_orthonormal_basis():
 def test_parts_that_do_not_fit_are_refused(functions, basis, message):
     with pytest.raises(ValueError, match=message):
         separable(functions, basis)
+    with pytest.raises(TypeError, match="is not a loss, it has no dimension"):
+        separable([f1, np.abs], np.eye(2))

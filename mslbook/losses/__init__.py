@@ -4,31 +4,29 @@ The analytic ones need no torch; :mod:`mslbook.losses.network` has the loss of a
 """
 
 from mslbook.loss import FunctionLoss, Loss, QuadraticModel
-from mslbook.losses.analytic import (
-    F1,
-    F2,
-    Clip,
+from mslbook.losses.combine import (
     Composed,
     Linear,
-    PseudoHuber,
-    Quadratic,
     Radial,
-    Reciprocal,
     Ridge,
-    Saturation,
     Scaled,
     Sum,
     Valley,
     crossed_valleys,
-    f1,
-    f2,
-    f3,
     separable,
-    two_valleys,
-    valley,
 )
 from mslbook.losses.counterexamples import Landing, Staircase
-from mslbook.losses.neuron import (
+from mslbook.losses.one_variable import (
+    F1,
+    F2,
+    Clip,
+    PseudoHuber,
+    Quadratic,
+    Reciprocal,
+    Saturation,
+)
+from mslbook.losses.paper import f1, f2, f3, two_valleys, valley
+from mslbook.losses.three_neurons import (
     EmpiricalLoss,
     PopulationLoss,
     three_neurons,

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
-from mslbook.losses.analytic import ClosedForm, f1
+from mslbook.losses.closed_form import ClosedForm
+from mslbook.losses.paper import f1
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True)
 class Staircase(ClosedForm):
     """ln(1 + s²) / 2 with s = x + sin x: rises for ever, and is level at every odd multiple of π.
 
@@ -25,12 +26,8 @@ class Staircase(ClosedForm):
         s, slope, u = x + xp.sin(x), 2 * xp.cos(x / 2) ** 2, 1 / (1 + (x + xp.sin(x)) ** 2)
         return ((1 - s * s) * u * u * slope * slope - s * u * xp.sin(x)) * v
 
-    def formula(self, x):
-        """Its formula."""
-        return f"ln(1 + ({x} + sin {x})^2)/2"
 
-
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True)
 class Landing(ClosedForm):
     """An unstable minimum on which descent lands: ``f' = x`` exactly for ``1 <= |x| <= 2``.
 
@@ -53,7 +50,3 @@ class Landing(ClosedForm):
     def _hvp(self, xp, x, v):
         _, far, hollow = self._parts(xp, x)
         return (1 / (1 + far) + 5 * hollow * (hollow - 4 * x * x)) * v
-
-    def formula(self, x):
-        """Its name, applied to ``x``."""
-        return f"Landing({x})"

@@ -3,7 +3,7 @@
 import numpy as np
 
 from mslbook.checks import real
-from mslbook.losses.analytic import f2
+from mslbook.losses import f2
 
 GOLDEN = (1 + 5**0.5) / 2  # the largest stretch of (α, σ) -> (α + σ, σ)
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from mslbook.checks import array_of, points_and_rates, whole
 from mslbook.loss import as_point, value_and_grad
-from mslbook.losses.analytic import Valley
+from mslbook.losses import Valley
 from mslbook.theory.cycles import stable_lr, two_cycle
 
 PLACE = "journal section 4.4 and eq. 4.8, preprint section 4.4 and eq. 8"

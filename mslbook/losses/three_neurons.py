@@ -9,7 +9,7 @@ from array_api_compat import array_namespace, device
 
 from mslbook.checks import float64, real_numbers
 from mslbook.loss import as_point
-from mslbook.losses.analytic import ClosedForm
+from mslbook.losses.closed_form import ClosedForm
 
 NODES = 16  # of Gauss and Legendre, and of the series, on each panel
 TOLERANCE = 1e-14  # by which two halves of a panel may differ from the whole, relative to x²
@@ -60,7 +60,7 @@ class EmpiricalLoss(ClosedForm):
 
     >>> loss = EmpiricalLoss([0.1, 1.0, 10.0])
     >>> loss
-    w -> mean of min(1, x_i^2 w^2) over 3 data from 0.1 to 10
+    EmpiricalLoss(3 data from 0.1 to 10)
     >>> loss.value([0.0, 0.5, 2.0, 20.0])
     array([0.    , 0.4175, 0.68  , 1.    ])
     """
@@ -96,12 +96,7 @@ class EmpiricalLoss(ClosedForm):
         return 2 * self._parts(xp, w)[0] * v
 
     def __repr__(self):
-        return f"w -> {self.formula('w')}"
-
-    def formula(self, w):
-        """Its formula, and on how many data."""
-        x = self.x
-        return f"mean of min(1, x_i^2 {w}^2) over {len(x)} data from {x[0]:g} to {x[-1]:g}"
+        return f"EmpiricalLoss({len(self.x)} data from {self.x[0]:g} to {self.x[-1]:g})"
 
 
 class PopulationLoss(ClosedForm):
@@ -128,7 +123,7 @@ class PopulationLoss(ClosedForm):
     >>> from scipy.stats import uniform
     >>> loss = PopulationLoss(uniform(0, 3))
     >>> loss
-    w -> E min(1, x^2 w^2) for x from uniform(0, 3)
+    PopulationLoss(uniform(0, 3))
     >>> loss.value([0.1, 1.0]).round(12)  # C² w² / 3, and 1 - 2 / (3 C w)
     array([0.03      , 0.77777778])
     """
@@ -164,11 +159,7 @@ class PopulationLoss(ClosedForm):
         return curvature * v
 
     def __repr__(self):
-        return f"w -> {self.formula('w')}"
-
-    def formula(self, w):
-        """Its formula, and the distribution."""
-        return f"E min(1, x^2 {w}^2) for x from {_name(self.distribution)}"
+        return f"PopulationLoss({_name(self.distribution)})"
 
 
 def _integrate(distribution):

@@ -1,0 +1,37 @@
+"""What the losses in closed form share."""
+
+from array_api_compat import array_namespace, device
+
+from mslbook.loss import as_point
+
+
+class ClosedForm:
+    """A loss given by a formula, for NumPy arrays and torch tensors alike.
+
+    A subclass is a frozen dataclass that gives ``_value_and_grad(xp, x)`` and ``_hvp(xp, x, v)``,
+    where ``xp`` is the namespace of the arrays. Points may be numbers, lists, arrays or tensors;
+    arrays and tensors are answered in kind, with their dtype and on their device.
+    """
+
+    dimension = None
+
+    def value(self, x):
+        """The loss at `x`: shape (...,)."""
+        return self.value_and_grad(x)[0]
+
+    def grad(self, x):
+        """The gradient at `x`, of the shape of `x`."""
+        return self.value_and_grad(x)[1]
+
+    def value_and_grad(self, x):
+        """Both of them; they share most of their work."""
+        x = as_point(x, self.dimension)
+        value, grad = self._value_and_grad(array_namespace(x), x)
+        return value[()], grad[()]  # a scalar rather than NumPy's array of no axes
+
+    def hvp(self, x, v):
+        """The Hessian at `x` times `v`; the two broadcast against each other."""
+        x, v = as_point(x, self.dimension), as_point(v, self.dimension)
+        xp = array_namespace(x)
+        v = xp.asarray(v, dtype=x.dtype, device=device(x))
+        return self._hvp(xp, *xp.broadcast_arrays(x, v))[()]

@@ -1,0 +1,375 @@
+"""Losses made of other losses."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from array_api_compat import device
+
+from mslbook.checks import a_loss, finite_row, float64, real, real_numbers, whole
+from mslbook.loss import Loss, value_and_grad
+from mslbook.losses.closed_form import ClosedForm
+
+
+@dataclass(frozen=True)
+class Ridge(ClosedForm):
+    """f(p·x), for f of one variable and a vector p: constant across p.
+
+    The sum of ridges over an orthonormal basis is journal eq. 4.4.
+
+    Examples
+    --------
+    >>> from mslbook.losses import Ridge, f1
+    >>> Ridge(f1, (1, 1)).grad([2.0, -1.0]).round(4)
+    array([0.6931, 0.6931])
+    """
+
+    f: Loss
+    p: tuple[float, ...]
+
+    def __post_init__(self):
+        _check_one_variable(self.f)
+        object.__setattr__(self, "p", tuple(finite_row("p", self.p).tolist()))
+
+    @property
+    def dimension(self):
+        """The length of p."""
+        return len(self.p)
+
+    def _value_and_grad(self, xp, x):
+        p = xp.asarray(self.p, dtype=x.dtype, device=device(x))
+        value, slope = value_and_grad(self.f, x @ p)
+        return value, slope[..., None] * p
+
+    def _hvp(self, xp, x, v):
+        p = xp.asarray(self.p, dtype=x.dtype, device=device(x))
+        return self.f.hvp(x @ p, v @ p)[..., None] * p
+
+
+@dataclass(frozen=True)
+class Radial(ClosedForm):
+    """f(‖x‖) in ``dimension`` variables, for an even function f of one variable.
+
+    Examples
+    --------
+    >>> from mslbook.losses import Radial, f1
+    >>> Radial(f1, dimension=2).hvp([0.0, 0.0], [3.0, 4.0])
+    array([3., 4.])
+    """
+
+    f: Loss
+    dimension: int
+
+    def __post_init__(self):
+        _check_one_variable(self.f)
+        whole("the dimension", self.dimension, least=1)
+
+    def _value_and_grad(self, xp, x):
+        r, r_or_one = self._radius(xp, x)
+        value, slope = value_and_grad(self.f, r)
+        return value, (slope / r_or_one)[..., None] * x
+
+    def _hvp(self, xp, x, v):
+        r, r_or_one = self._radius(xp, x)
+        along = self.f.hvp(r, 1.0)
+        across = xp.where(r > 0, self.f.grad(r) / r_or_one, along)  # at the origin: f''(0)
+        u = x / r_or_one[..., None]
+        return across[..., None] * v + ((along - across) * xp.vecdot(u, v))[..., None] * u
+
+    def _radius(self, xp, x):
+        r = xp.sqrt(xp.vecdot(x, x))
+        return r, xp.where(r > 0, r, 1.0)
+
+
+@dataclass(frozen=True)
+class Valley(ClosedForm):
+    """F(x, y) = f(h(x) y), x in R^d and y the last coordinate: minima all along y = 0.
+
+    The positive loss h of d variables says how steep the valley is at x (journal section 4.4,
+    preprint section 4.4); f is an even function of one variable.
+
+    Examples
+    --------
+    >>> from mslbook.losses import Quadratic, Ridge, Valley, f1
+    >>> narrowing = Valley(f1, h=Ridge(Quadratic(curvature=2.0, minimum=1.0), (1,)))
+    >>> narrowing.hvp([[0.0, 0.0], [3.0, 0.0]], [0.0, 1.0])
+    array([[  0.,   1.],
+           [  0., 100.]])
+    """
+
+    f: Loss
+    h: Loss
+
+    def __post_init__(self):
+        _check_one_variable(self.f)
+        if a_loss(self.h).dimension is None:
+            raise ValueError(
+                "h must be a loss of d variables: write Ridge(h, (1,)) for a function of one"
+            )
+
+    @property
+    def dimension(self):
+        """One more than h has."""
+        return self.h.dimension + 1
+
+    def _value_and_grad(self, xp, x):
+        x, y = x[..., :-1], x[..., -1]
+        h, h_grad = value_and_grad(self.h, x)
+        value, slope = value_and_grad(self.f, h * y)
+        return value, _append(xp, (slope * y)[..., None] * h_grad, slope * h)
+
+    def _hvp(self, xp, x, v):
+        (x, y), (v, w) = (x[..., :-1], x[..., -1]), (v[..., :-1], v[..., -1])
+        h, h_grad = value_and_grad(self.h, x)
+        h_change = xp.vecdot(h_grad, v)
+        slope = self.f.grad(h * y)
+        slope_change = self.f.hvp(h * y, h_change * y + h * w)
+        along = (slope_change * y + slope * w)[..., None] * h_grad
+        along = along + (slope * y)[..., None] * self.h.hvp(x, v)
+        return _append(xp, along, slope_change * h + slope * h_change)
+
+
+@dataclass(frozen=True)
+class Linear(ClosedForm):
+    """loss(A x): the loss in other coordinates, for a matrix A given by its rows.
+
+    Examples
+    --------
+    >>> from mslbook.losses import Linear, Ridge, f1
+    >>> swapped = Linear(Ridge(f1, (1, 0)), ((0, 1), (1, 0)))
+    >>> swapped.grad([5.0, 0.0])
+    array([0., 0.])
+    """
+
+    loss: Loss
+    A: tuple[tuple[float, ...], ...]
+
+    def __post_init__(self):
+        rows = self.A if np.iterable(self.A) else ()
+        rows = tuple(tuple(finite_row("a row of A", row).tolist()) for row in rows)
+        if len(rows) != a_loss(self.loss).dimension or len({len(row) for row in rows}) != 1:
+            raise ValueError(
+                f"A must have {self.loss.dimension} rows of one length, as many as the loss has "
+                f"variables, not rows of lengths {[len(row) for row in rows]}"
+            )
+        object.__setattr__(self, "A", rows)
+
+    @property
+    def dimension(self):
+        """The number of columns of A."""
+        return len(self.A[0])
+
+    def _value_and_grad(self, xp, x):
+        A = xp.asarray(self.A, dtype=x.dtype, device=device(x))
+        value, grad = value_and_grad(self.loss, x @ A.T)
+        return value, grad @ A
+
+    def _hvp(self, xp, x, v):
+        A = xp.asarray(self.A, dtype=x.dtype, device=device(x))
+        return self.loss.hvp(x @ A.T, v @ A.T) @ A
+
+
+@dataclass(frozen=True)
+class Composed(ClosedForm):
+    """outer(inner(x)), a function of one variable of any loss, such as a cut-off (journal eq. 5.1).
+
+    Examples
+    --------
+    >>> from mslbook.losses import Composed, Saturation, f1
+    >>> bool(Composed(Saturation(), f1).value(1e9) < 1)
+    True
+    """
+
+    outer: Loss
+    inner: Loss
+
+    def __post_init__(self):
+        _check_one_variable(self.outer)
+        a_loss(self.inner)
+
+    @property
+    def dimension(self):
+        """That of the inner loss."""
+        return self.inner.dimension
+
+    def _value_and_grad(self, xp, x):
+        inner, grad = value_and_grad(self.inner, x)
+        value, slope = value_and_grad(self.outer, inner)
+        return value, self._per_point(slope) * grad
+
+    def _hvp(self, xp, x, v):
+        inner, grad = value_and_grad(self.inner, x)
+        change = grad * v if self.dimension is None else xp.vecdot(grad, v)
+        slope, slope_change = self.outer.grad(inner), self.outer.hvp(inner, change)
+        curvature = self._per_point(slope) * self.inner.hvp(x, v)
+        return self._per_point(slope_change) * grad + curvature
+
+    def _per_point(self, array):
+        return array if self.dimension is None else array[..., None]
+
+
+@dataclass(frozen=True)
+class Scaled(ClosedForm):
+    """factor * loss(x).
+
+    Examples
+    --------
+    >>> from mslbook.losses import Scaled, f1
+    >>> Scaled(0.5, f1).hvp(0.0, 1.0)
+    np.float64(0.5)
+    """
+
+    factor: float
+    loss: Loss
+
+    def __post_init__(self):
+        real("the factor", self.factor)
+        a_loss(self.loss)
+
+    @property
+    def dimension(self):
+        """That of the loss."""
+        return self.loss.dimension
+
+    def _value_and_grad(self, xp, x):
+        value, grad = value_and_grad(self.loss, x)
+        return self.factor * value, self.factor * grad
+
+    def _hvp(self, xp, x, v):
+        return self.factor * self.loss.hvp(x, v)
+
+
+@dataclass(frozen=True)
+class Sum(ClosedForm):
+    """The sum of losses of one dimension.
+
+    Examples
+    --------
+    >>> from mslbook.losses import Ridge, Sum, f1, f2
+    >>> Sum((Ridge(f1, (1, 0)), Ridge(f2, (0, 1)))).hvp([0.0, 0.0], [1.0, 1.0])
+    array([1., 6.])
+    """
+
+    terms: tuple[Loss, ...]
+
+    def __post_init__(self):
+        terms = tuple(self.terms) if np.iterable(self.terms) else (self.terms,)
+        object.__setattr__(self, "terms", terms)
+        dimensions = [a_loss(term).dimension for term in terms]
+        if len(set(dimensions)) != 1:
+            raise ValueError(
+                f"the terms of a sum must have the same number of variables, not {dimensions}"
+            )
+
+    @property
+    def dimension(self):
+        """That of every term."""
+        return self.terms[0].dimension
+
+    def _value_and_grad(self, xp, x):
+        values, grads = zip(*(value_and_grad(term, x) for term in self.terms), strict=True)
+        return sum(values[1:], values[0]), sum(grads[1:], grads[0])
+
+    def _hvp(self, xp, x, v):
+        return sum(term.hvp(x, v) for term in self.terms)
+
+
+def separable(functions, basis):
+    """The loss f_1(p_1·x) + ... + f_n(p_n·x) over an orthonormal basis p_1, ..., p_n of R^n.
+
+    Gradient descent on it is n descents side by side, one along each p_i.
+
+    Parameters
+    ----------
+    functions : sequence of n losses of one variable
+    basis : array_like, shape (n, n)
+        A vector in each row.
+
+    Returns
+    -------
+    Sum
+        Of n `Ridge` terms.
+
+    Raises
+    ------
+    ValueError
+        Unless there are n functions of one variable and n orthonormal vectors, to 1e-6.
+
+    References
+    ----------
+    Journal eq. 4.4 and theorem 4.2, preprint eq. 4 and theorem 2.
+
+    Examples
+    --------
+    >>> from mslbook.losses import f1, f2, separable
+    >>> separable([f1, f2], [[0.6, 0.8], [-0.8, 0.6]]).hvp([0.0, 0.0], [0.6, 0.8])
+    array([0.6, 0.8])
+    """
+    functions, basis = tuple(functions), float64(real_numbers("the basis", basis))
+    n = len(functions)
+    for f in functions:
+        _check_one_variable(f)
+    if n == 0:
+        raise ValueError("a sum over no functions is no loss: give at least one")
+    if basis.shape != (n, n):
+        raise ValueError(
+            f"a sum of {n} functions needs {n} basis vectors of length {n}, one in each row, not "
+            f"an array of shape {basis.shape}"
+        )
+    off = abs(basis @ basis.T - np.eye(n)).max()
+    if not off < 1e-6:
+        raise ValueError(
+            f"the basis must be orthonormal, but a product of its rows is off by {off:.2g}: "
+            "np.linalg.qr(np.transpose(basis))[0].T makes an orthonormal basis of any other"
+        )
+    return Sum(Ridge(f, p) for f, p in zip(functions, basis, strict=True))
+
+
+def crossed_valleys(f, h, k, cutoff):
+    """A wide valley along x1, crossed by a narrow one along x2: f(h(x1) x2) + φ(f(k h(x2) x1)).
+
+    Parameters
+    ----------
+    f, h : losses of one variable
+        They make the valley; f should be even, and h positive.
+    k : float
+        How many times narrower the second valley is, above 1.
+    cutoff : loss of one variable
+        The φ that confines the second valley, such as ``Saturation(c)`` or ``Clip(c)``: it should
+        rise from 0 and level off.
+
+    Returns
+    -------
+    Sum
+        A loss of two variables.
+
+    Raises
+    ------
+    ValueError
+        Unless k is above 1 and finite, and f, h and the cut-off have one variable.
+
+    References
+    ----------
+    Journal eq. 5.1, preprint eq. 9.
+
+    Examples
+    --------
+    >>> from mslbook.losses import Clip, Quadratic, crossed_valleys, f1
+    >>> loss = crossed_valleys(f1, h=Quadratic(minimum=1.0), k=10, cutoff=Clip(0.25))
+    >>> loss.value([[0.0, 0.0], [5.0, 0.0]])
+    array([0.  , 0.25])
+    """
+    real("k", k, above=1, why=": it is how much narrower the second valley is")
+    for function in (f, h, cutoff):
+        _check_one_variable(function)
+    wide = Valley(f, h=Ridge(h, (1,)))
+    return Sum((wide, Composed(cutoff, Linear(wide, ((0, 1), (k, 0))))))
+
+
+def _append(xp, x, y):
+    """The point (x, y), from x of shape (..., d) and y of shape (...,)."""
+    return xp.concat((x, y[..., None]), axis=-1)
+
+
+def _check_one_variable(f):
+    if a_loss(f).dimension is not None:
+        raise ValueError(f"expected a function of one variable, not a loss of {f.dimension}: {f!r}")

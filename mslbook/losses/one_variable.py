@@ -1,0 +1,215 @@
+"""Functions of one variable in closed form."""
+
+from dataclasses import dataclass
+
+from mslbook.checks import real
+from mslbook.losses.closed_form import ClosedForm
+
+
+@dataclass(frozen=True)
+class F1(ClosedForm):
+    """The convex ``(1 + |x|) ln(1 + |x|) - |x|``, which grows more slowly than a quadratic.
+
+    Its second derivative ``1 / (1 + |x|)`` is largest at the minimum, 1, and falls to 0
+    (journal fig. 4.1, preprint fig. 4). Accurate to a few units in the last place everywhere.
+
+    Examples
+    --------
+    >>> from mslbook.losses import F1
+    >>> F1().value([1e-20, 1.0])  # the formula as it stands would give 0 for the first
+    array([5.00000000e-41, 3.86294361e-01])
+    """
+
+    def _value_and_grad(self, xp, x):
+        a = xp.abs(x)
+        log = xp.log1p(a)
+        value = (a * (log - 1) + log)[...]  # [...] makes an array of a number, to write to
+        near = a < 0.25  # where the formula would subtract nearly equal numbers
+        value[near] = _f1_near_0(a[near])
+        return value, xp.sign(x) * log
+
+    def _hvp(self, xp, x, v):
+        return v / (1 + xp.abs(x))
+
+
+@dataclass(frozen=True)
+class F2(ClosedForm):
+    """The population loss of journal eq. 6.2 (preprint eq. 11), quadratic within ``|x| <= 1/C``.
+
+    It is ``C² x² / 3`` where ``|x| <= 1/C``, and ``1 - 2 / (3 C |x|)`` beyond, where it is concave
+    and levels off. The second derivative jumps at ``|x| = 1/C`` from ``2 C² / 3`` down to
+    ``-4 C² / 3``; at the jump itself ``hvp`` takes the inner value, ``2 C² / 3``.
+
+    Parameters
+    ----------
+    C : float
+        Positive and finite.
+
+    Examples
+    --------
+    >>> from mslbook.losses import F2
+    >>> F2(C=3).hvp(1 / 3, 1.0)
+    np.float64(6.0)
+    """
+
+    C: float
+
+    def __post_init__(self):
+        real("C", self.C, above=0)
+
+    def _parts(self, xp, x):
+        """C|x|, split into a factor of at most 1 (inside) and one of at least 1 (beyond)."""
+        a = xp.abs(x)
+        inside = a <= 1 / self.C
+        return inside, xp.where(inside, self.C * a, 1.0), xp.where(inside, 1.0, self.C * a)
+
+    def _value_and_grad(self, xp, x):
+        _, small, large = self._parts(xp, x)
+        value = small * small / 3 + 2 / 3 * (1 - 1 / large)
+        return value, 2 * self.C / 3 * xp.sign(x) * small / large / large
+
+    def _hvp(self, xp, x, v):
+        inside, _, large = self._parts(xp, x)
+        return 2 * self.C**2 / 3 * xp.where(inside, 1.0, -2 / large / large / large) * v
+
+
+@dataclass(frozen=True)
+class PseudoHuber(ClosedForm):
+    """The convex function √(1 + x²) - 1: like f1 subquadratic, but smooth at the minimum.
+
+    Its curvature 1 / (1 + x²)^(3/2) has no kink at 0, and its two-cycle is √(lr²/4 - 1).
+
+    Examples
+    --------
+    >>> from mslbook.losses import PseudoHuber
+    >>> PseudoHuber().hvp([0.0, 3**0.5], 1.0).round(6)
+    array([1.   , 0.125])
+    """
+
+    def _value_and_grad(self, xp, x):
+        root = xp.hypot(xp.ones_like(x), x)  # no overflow far out
+        return x * (x / (1 + root)), x / root
+
+    def _hvp(self, xp, x, v):
+        return v / xp.hypot(xp.ones_like(x), x) ** 3
+
+
+@dataclass(frozen=True)
+class Quadratic(ClosedForm):
+    """The parabola minimum + curvature x² / 2: what a quadratic approximation sees.
+
+    Examples
+    --------
+    >>> from mslbook.losses import Quadratic
+    >>> Quadratic(curvature=4.0).value(3.0)
+    np.float64(18.0)
+    """
+
+    curvature: float = 1.0
+    minimum: float = 0.0
+
+    def __post_init__(self):
+        real("the curvature", self.curvature)
+        real("the minimum", self.minimum)
+
+    def _value_and_grad(self, xp, x):
+        return self.minimum + self.curvature / 2 * x * x, self.curvature * x
+
+    def _hvp(self, xp, x, v):
+        return self.curvature * v
+
+
+@dataclass(frozen=True)
+class Saturation(ClosedForm):
+    """The smooth cut-off c x / (1 + x) for x >= 0, which stays below c (journal eq. 5.1).
+
+    Preprint eq. 9.
+
+    Parameters
+    ----------
+    c : float
+        The height, positive and finite.
+
+    Examples
+    --------
+    >>> from mslbook.losses import Saturation
+    >>> Saturation().value([0.0, 1.0, 9.0])
+    array([0. , 0.5, 0.9])
+    """
+
+    c: float = 1.0
+
+    def __post_init__(self):
+        real("the height c of a cut-off", self.c, above=0)
+
+    def _value_and_grad(self, xp, x):
+        u = 1 / (1 + x)
+        return self.c * x * u, self.c * u * u
+
+    def _hvp(self, xp, x, v):
+        u = 1 / (1 + x)
+        return -2 * self.c * u * u * u * v
+
+
+@dataclass(frozen=True)
+class Clip(ClosedForm):
+    """The hard cut-off min(x, c), which has a kink at x = c (journal eq. 5.1, preprint eq. 9).
+
+    Its slope jumps there from 1 to 0; at x = c itself ``grad`` takes the flat side, 0.
+
+    Parameters
+    ----------
+    c : float
+        The height, positive and finite.
+
+    Examples
+    --------
+    >>> from mslbook.losses import Clip
+    >>> Clip(0.25).value([0.0, 0.2, 9.0])
+    array([0.  , 0.2 , 0.25])
+    """
+
+    c: float
+
+    def __post_init__(self):
+        real("the height c of a cut-off", self.c, above=0)
+
+    def _value_and_grad(self, xp, x):
+        below = x < self.c
+        return xp.where(below, x, self.c), xp.astype(below, x.dtype)
+
+    def _hvp(self, xp, x, v):
+        return xp.zeros_like(v)
+
+
+@dataclass(frozen=True)
+class Reciprocal(ClosedForm):
+    """The function 1 / (1 + x) for x > -1: positive and falling, a valley that gets flatter.
+
+    Examples
+    --------
+    >>> from mslbook.losses import Reciprocal
+    >>> Reciprocal().value([0.0, 1.0, 9.0])
+    array([1. , 0.5, 0.1])
+    """
+
+    def _value_and_grad(self, xp, x):
+        u = 1 / (1 + x)
+        return u, -u * u
+
+    def _hvp(self, xp, x, v):
+        u = 1 / (1 + x)
+        return 2 * u * u * u * v
+
+
+def _f1_near_0(a):
+    """f1 at 0 <= a < 1/4, by a series of positive terms.
+
+    With u = a / (2 + a) it is 2 ((1 + u) artanh u - u) / (1 - u), as ln(1 + a) = 2 artanh u.
+    """
+    u = a / (2 + a)
+    w = u * u
+    series = w / 17 + 1 / 15  # to become (artanh u - u) / u³
+    for odd in (13, 11, 9, 7, 5, 3):
+        series = series * w + 1 / odd
+    return 2 * w / (1 - u) * (1 + (1 + u) * u * series)
