@@ -37,9 +37,9 @@ def as_link(place):
 
 
 def set_docstring(app, what, name, obj, options, lines):
-    """Rewrite one docstring; an instance has the comment by its definition in place of one."""
+    """Rewrite one docstring; a loss of the paper has the comment by its definition in place of one."""
     if what == "data":
-        comments = ModuleAnalyzer.for_module(type(obj).__module__).find_attr_docs()
+        comments = ModuleAnalyzer.for_module("mslbook.losses.paper").find_attr_docs()
         lines[:] = comments["", name.rpartition(".")[2]]
     text = SECTION.sub(as_field, "\n".join(lines))
     lines[:] = PLACE.sub(as_link, text).split("\n")
