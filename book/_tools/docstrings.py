@@ -37,7 +37,7 @@ def as_link(place):
 
 
 def set_docstring(app, what, name, obj, options, lines):
-    """Rewrite one docstring; a loss of the paper has the comment by its definition in place of one."""
+    """Rewrite one docstring; a loss of the paper has the comment above it in place of one."""
     if what == "data":
         comments = ModuleAnalyzer.for_module("mslbook.losses.paper").find_attr_docs()
         lines[:] = comments["", name.rpartition(".")[2]]
