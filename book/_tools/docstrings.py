@@ -12,6 +12,7 @@ from textwrap import indent
 
 from sphinx.pycode import ModuleAnalyzer
 
+EXAMPLES = re.compile(r"^Examples\n-+\n", re.MULTILINE)  # they speak for themselves
 SECTION = re.compile(r"^(\w+)\n-+\n((?:.+\n?)+)", re.MULTILINE)
 PLACE = re.compile(r"(journal (eq\.|theorem|lemma|definition)\s+(\d)\.(\d))", re.IGNORECASE)
 ENTRY = re.compile(r"^(\S.*?) : (.*)((?:\n +.*)*)", re.MULTILINE)
@@ -41,7 +42,7 @@ def set_docstring(app, what, name, obj, options, lines):
     if what == "data":
         comments = ModuleAnalyzer.for_module("mslbook.losses.paper").find_attr_docs()
         lines[:] = comments["", name.rpartition(".")[2]]
-    text = SECTION.sub(as_field, "\n".join(lines))
+    text = SECTION.sub(as_field, EXAMPLES.sub("", "\n".join(lines)))
     lines[:] = PLACE.sub(as_link, text).split("\n")
 
 

@@ -41,7 +41,6 @@ def test_the_hard_cut_off_is_the_minimum_and_flat_beyond_its_kink():
     np.testing.assert_array_equal(Clip(0.25).value(z), [0, 0.1, 0.25, 0.25, 0.25])
     np.testing.assert_array_equal(Clip(0.25).grad(z), [1, 1, 0, 0, 0])
     np.testing.assert_array_equal(Clip(0.25).hvp(z, 3.0), 0 * z)
-    assert repr(Clip(0.25)) == "x -> min(x, 0.25)"
 
 
 def test_the_smooth_cut_off_of_any_height_is_a_multiple_of_that_of_height_1():
@@ -50,7 +49,6 @@ def test_the_smooth_cut_off_of_any_height_is_a_multiple_of_that_of_height_1():
         scaled = 0.3 * getattr(Saturation(), method)(z)
         np.testing.assert_allclose(getattr(Saturation(0.3), method)(z), scaled, rtol=1e-15)
     np.testing.assert_allclose(Saturation(0.3).hvp(z, 2.0), 0.3 * Saturation().hvp(z, 2.0))
-    assert repr(Saturation(0.3)) == "x -> 0.3 (x/(1 + x))"
 
 
 @pytest.mark.parametrize("loss", [two_valleys, HARD])
@@ -74,13 +72,13 @@ def test_cut_offs_answer_tensors_in_kind():
 @pytest.mark.parametrize("cutoff", [Clip, Saturation])
 @pytest.mark.parametrize("height", [0, -0.25, np.inf, np.nan])
 def test_the_height_of_a_cut_off_is_positive(cutoff, height):
-    with pytest.raises(ValueError, match=r"height c of a cut-off must be positive.*eq\. 5\.1"):
+    with pytest.raises(ValueError, match="height c of a cut-off must be positive and"):
         cutoff(height)
 
 
 @pytest.mark.parametrize("k", [1, 0.5, -10, np.inf, np.nan])
 def test_the_second_valley_is_narrower(k):
-    with pytest.raises(ValueError, match="k must be above 1.*journal section 5"):
+    with pytest.raises(ValueError, match="k must be above 1 .* it is how much narrower"):
         crossed_valleys(f1, h=BOWL, k=k, cutoff=Clip(0.25))
 
 
@@ -92,13 +90,10 @@ def test_the_parts_of_crossed_valleys_have_one_variable():
             crossed_valleys(k=10, **parts)
 
 
-def test_a_decay_before_step_0_is_told_why():
-    with pytest.raises(ValueError, match=r"not \{0: 2.5, -5: 0.25\}: no decay can come before st"):
-        decays({0: 2.5, -5: 0.25})
-    with pytest.raises(ValueError, match=r"journal section 5 and fig\. 5\.1, preprint section 5"):
-        decays({0: 2.5, -5: 0.25})
-    with pytest.raises(ValueError, match=r"not \{1: 2.5\}$"):
-        decays({1: 2.5})
+@pytest.mark.parametrize("rates", [{0: 2.5, -5: 0.25}, {1: 2.5}])
+def test_a_schedule_begins_at_step_0(rates):
+    with pytest.raises(ValueError, match=r"by whole steps from 0 on, .* not \{"):
+        decays(rates)
 
 
 # --- what the chapter proves and says -------------------------------------------------------------
