@@ -101,8 +101,9 @@ class FunctionLoss:
         self.dimension = None if dimension is None else whole("dimension", dimension, least=1)
 
     def value(self, theta):
-        """The function at `theta`, one number for each point."""
-        return self.value_and_grad(theta)[0]
+        """The function at `theta`, one number for each point, without a backward pass."""
+        theta = as_point(theta, self.dimension)
+        return _like(theta, self._leaf_and_value(theta)[1])
 
     def grad(self, theta):
         """Its gradient, of the shape of `theta`."""
@@ -141,13 +142,20 @@ class FunctionLoss:
         """The values and the gradient at `theta`, and the leaf of their graph."""
         import torch
 
+        leaf, value = self._leaf_and_value(theta)
+        options = {"create_graph": create_graph, "materialize_grads": True}
         with torch.enable_grad():
-            leaf = torch.tensor(theta) if not hasattr(theta, "detach") else theta.detach().clone()
-            leaf.requires_grad_()
-            value = self._values(leaf)
-            options = {"create_graph": create_graph, "materialize_grads": True}
             (slope,) = torch.autograd.grad(value.sum(), leaf, **options)
         return value, slope, leaf
+
+    def _leaf_and_value(self, theta):
+        """The point as the leaf of a graph of its own, and the values there."""
+        import torch
+
+        leaf = theta.detach().clone() if hasattr(theta, "detach") else torch.tensor(theta)
+        leaf.requires_grad_()
+        with torch.enable_grad():
+            return leaf, self._values(leaf)
 
     def _values(self, leaf):
         import torch

@@ -306,8 +306,6 @@ def separable(functions, basis):
     """
     functions, basis = tuple(functions), float64(real_numbers("the basis", basis))
     n = len(functions)
-    for f in functions:
-        _check_one_variable(f)
     if n == 0:
         raise ValueError("a sum over no functions is no loss: give at least one")
     if basis.shape != (n, n):
@@ -359,8 +357,6 @@ def crossed_valleys(f, h, k, cutoff):
     array([0.  , 0.25])
     """
     real("k", k, above=1, why=": it is how much narrower the second valley is")
-    for function in (f, h, cutoff):
-        _check_one_variable(function)
     wide = Valley(f, h=Ridge(h, (1,)))
     return Sum((wide, Composed(cutoff, Linear(wide, ((0, 1), (k, 0))))))
 

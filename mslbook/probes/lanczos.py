@@ -51,6 +51,10 @@ class KrylovSpace:
         """The Hessian within the space, (len, len), in double precision."""
         return self._projected[: self._count, : self._count]
 
+    def clear(self):
+        """Begin anew in the same memory."""
+        self._count = 0
+
     def add(self, row):
         """Add the part of a row that is orthogonal to the basis, and return the Hessian's image.
 
@@ -84,11 +88,6 @@ class KrylovSpace:
             if length > KEPT_LENGTH:
                 break
         return row
-
-    def combine(self, mixing, rows):
-        """Combinations of rows: (count, len) times (len, n)."""
-        mixing = self._xp.asarray(mixing, dtype=rows.dtype, device=device(rows))
-        return mixing @ rows
 
     def _rows(self, count):
         shape = (count, self._like.shape[0])

@@ -5,6 +5,7 @@ from math import prod
 from typing import Any
 
 import numpy as np
+from array_api_compat import device
 
 from mslbook.checks import float64, generator, real, whole
 from mslbook.probes.lanczos import KrylovSpace
@@ -195,7 +196,7 @@ class _RitzSpace(KrylovSpace):
         """The `count` largest Ritz pairs of the space."""
         spectrum, mixing = self._decompose()
         values = spectrum[:count]
-        vectors, defects = (self.combine(mixing[:count], r) for r in (self.basis, self.images))
+        vectors, defects = (self._combine(mixing[:count], r) for r in (self.basis, self.images))
         for i, value in enumerate(values):
             defects[i] -= float(value) * vectors[i]
         norms = float64(self._xp.linalg.vector_norm(defects, axis=1))
@@ -208,7 +209,7 @@ class _RitzSpace(KrylovSpace):
         """Shrink to the `count` best Ritz vectors; their images need no new products."""
         values, mixing = self._decompose()
         for rows in (self.basis, self.images):
-            rows[:count, ...] = self.combine(mixing[:count], rows)
+            rows[:count, ...] = self._combine(mixing[:count], rows)
         self._count = count
         self.projected[...] = np.diag(values[:count])
 
@@ -216,6 +217,10 @@ class _RitzSpace(KrylovSpace):
         """The Hessian's eigenvalues within the space, the largest first, and the mixing rows."""
         values, mixing = np.linalg.eigh(self.projected)
         return values[::-1].copy(), mixing[:, ::-1].T.copy()
+
+    def _combine(self, mixing, rows):
+        """Combinations of rows: (count, len) times (len, n)."""
+        return self._xp.asarray(mixing, dtype=rows.dtype, device=device(rows)) @ rows
 
 
 def _unsettled(pairs, k, tol):

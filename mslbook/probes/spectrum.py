@@ -99,7 +99,7 @@ def spectral_density(loss, theta, steps=64, samples=8, seed=0):
     from v turn these n weights into m, at the eigenvalues of the Hessian within the Krylov space,
     with the same moments up to the (2m - 1)-th (Gauss's quadrature).
 
-    Memory: `steps` + 4 vectors of n numbers, since each new one is made orthogonal to all the
+    Memory: `steps` + 7 vectors of n numbers, since each new one is made orthogonal to all the
     others (or Lanczos would find the same eigenvalues over and again).
 
     `sharpness` finds the upper end of this density to any accuracy; the density shows the rest: in
@@ -121,9 +121,9 @@ def spectral_density(loss, theta, steps=64, samples=8, seed=0):
     rounding = 10 * float(xp.finfo(theta.dtype).eps)
     steps = min(steps, n)
     nodes, weights = np.empty((samples, steps)), np.zeros((samples, steps))
-    hvps = 0
+    space = KrylovSpace(product, xp, like, steps, rounding)
     for node, weight in zip(nodes, weights, strict=True):
-        space = KrylovSpace(product, xp, like, steps, rounding)
+        space.clear()
         row = random.standard_normal(n)  # by NumPy, so the same on every library and device
         while len(space) < steps and (image := space.add(row)) is not None:
             row = image
@@ -132,5 +132,4 @@ def spectral_density(loss, theta, steps=64, samples=8, seed=0):
         node[:taken], weight[:taken] = values, vectors[0] ** 2
         node[taken:] = values[-1]  # of an exhausted Krylov space; their weight is 0
         weight /= weight.sum()
-        hvps += taken
-    return SpectralDensity(nodes, weights, n, hvps)
+    return SpectralDensity(nodes, weights, n, space.hvps)
