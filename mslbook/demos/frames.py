@@ -17,6 +17,9 @@ MAX_BYTES = 300_000  # of text for one demo, so that a notebook with one stays u
 # 1000. The last digits of a computation, which differ from one processor to the next, go, and steps
 # of a power of two leave numbers that float32 holds exactly and place no round decimal on a tie.
 BITS = 14
+# On a log axis what is smaller is not drawn, as 0 is not: where descent underflows, rounding
+# decides at which step it is 0. The page's numbers end here.
+SMALLEST = np.finfo("<f4").tiny
 
 
 class Frames:
@@ -162,7 +165,7 @@ class Frames:
         if axis == "values":  # the heights of an image, seen as its colour
             return to_multiples(values, rounding_step([self.heights[mark]]))
         if scale(panel, axis) == "log":
-            positive = np.where(values > 0, values, np.nan)
+            positive = np.where(values >= SMALLEST, values, np.nan)
             return to_multiples(positive, np.ldexp(1.0, np.frexp(positive)[1] - BITS))
         return to_multiples(values, self.step)
 

@@ -364,3 +364,12 @@ def test_neither_the_package_nor_the_demos_load_what_they_do_not_need():
         "import mslbook.demos; assert not {'matplotlib', 'torch', 'scipy'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_on_a_log_axis_what_underflows_is_left_out_as_zero_is():
+    falls = np.array([1.0, 1e-30, 1e-65, 0.0])
+    for last in (falls[2:], falls[:1:-1], [0.0, 0.0]):
+        trail = STEPS[:4], np.concatenate([falls[:2], last])
+        demo = Demo(**parts(frame=lambda a, b, trail=trail: wave(a, b) | {"trail": trail}))
+        found = stored(demo, 1, 0, "y", 0)
+        np.testing.assert_allclose(found, [1.0, 1e-30, np.nan, np.nan], rtol=2**-14)
