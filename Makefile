@@ -12,6 +12,7 @@ UV := uv==0.13.9
 BIN := .venv/bin
 LIBRARY := tests --ignore=tests/paper
 NBVAL := -n auto --dist loadscope --nbval --nbval-current-env \
+  --nbval-kernel-startup-timeout 600 \
   --nbval-sanitize-with tests/paper/nbval_sanitize.cfg
 
 # Kernels are the environment's own, whatever the user has installed or configured elsewhere, and

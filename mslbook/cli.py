@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import signal
 import sys
 from threading import Thread
@@ -23,7 +24,12 @@ def main(arguments=None):
         _say(f"this needs {error.name}: pip install 'mslbook[network]'")
         return 2
     except MemoryError as error:
-        _say(f"{str(error) or 'the memory is full'}: choose a smaller --size, or fewer pictures")
+        _say(f"{str(error) or 'the memory is full'}: {_FEWER}")
+        return 2
+    except RuntimeError as error:
+        if not _OUT_OF_MEMORY.search(str(error)):
+            raise
+        _say(f"the memory is full: {_FEWER}")
         return 2
     except KeyboardInterrupt:
         print(file=sys.stderr)
@@ -31,6 +37,8 @@ def main(arguments=None):
         return 130
 
 
+_OUT_OF_MEMORY = re.compile("out of memory|allocate memory")  # torch raises a RuntimeError
+_FEWER = "choose a smaller --size, or fewer pictures"
 _GOES_ON = "; the same command goes on from the last checkpoint"
 
 

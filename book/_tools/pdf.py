@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 HTML = ROOT / "_build" / "html"
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text())
 SCALE = 0.87
+HUNG = 300_000  # milliseconds: what takes longer will never come
 WIDTH = 730  # of the text, in CSS pixels: 168 mm, at this scale; demos are drawn for it
 
 SHELL = """<!doctype html><html lang="en" data-theme="light">
@@ -123,12 +124,13 @@ def printed(source):
         chromium = playwright.chromium.launch(
             executable_path="/usr/bin/chromium",
             args=["--no-sandbox", "--disable-background-networking"],
+            timeout=HUNG,
         )
         page = chromium.new_page(
             viewport={"width": WIDTH, "height": 1000}, device_scale_factor=2, color_scheme="light"
         )
         page.emulate_media(media="print")
-        page.set_default_timeout(300_000)
+        page.set_default_timeout(HUNG)
         page.goto(source.as_uri(), wait_until="load")
         page.evaluate("MathJax.startup.promise")
         if cut := page.evaluate(CUT):

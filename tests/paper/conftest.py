@@ -46,6 +46,15 @@ def fonts(tmp_path_factory):
     return {"FONTCONFIG_FILE": str(folder / "fonts.conf")}
 
 
+def stop_the_clock(page):
+    """From now on the page's timers run only where a test says for how long.
+
+    The clock is stopped at an hour that no machine has come to by then, however busy it is.
+    """
+    page.clock.install(time=0)
+    page.clock.pause_at(3_600_000)
+
+
 def patient(make):
     """Open pages and contexts that wait for as long as a busy machine takes."""
 

@@ -81,6 +81,14 @@ def test_too_little_memory_is_one_sentence(refused, monkeypatch, error, words):
     assert words + "choose a smaller --size" in refused("run", "fig2_1_left")
 
 
+def test_too_little_memory_of_torch_is_the_same_sentence(refused, monkeypatch):
+    monkeypatch.setattr(data, "load", lambda *args: torch.empty(10**15))
+    assert "the memory is full: choose a smaller --size" in refused("run", "fig2_1_left")
+    monkeypatch.setattr(data, "load", lambda *args: torch.ones(2) @ torch.ones(3))
+    with pytest.raises(RuntimeError, match="size"):  # a fault of ours shows where it is
+        cli.main(["run", "fig2_1_left"])
+
+
 def test_a_missing_package_says_what_to_install(refused, monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
     told = refused("run", "fig2_1_left")

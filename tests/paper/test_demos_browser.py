@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+from conftest import stop_the_clock
 
 from mslbook.demos import Curve, Demo, Image, Panel, Points, Rule, Slider, Trail
 
@@ -297,8 +298,7 @@ def test_a_slider_of_names_shows_them_and_takes_a_choice(show):
 
 def test_typing_stops_a_demo_that_plays_this_very_slider(show):
     page = show(landscape())
-    page.clock.install(time=0)
-    page.clock.pause_at(1000)
+    stop_the_clock(page)
     page.get_by_role("button", name="Play").click()
     page.clock.run_for(100)
     slope = field(page, "slope a")
@@ -428,8 +428,7 @@ def test_a_dark_page_is_printed_in_dark_ink(show):
 def test_play_reveals_the_trail_step_by_step_and_stops_at_its_end(show):
     page = show(descent())
     whole = drawings(page)
-    page.clock.install(time=0)
-    page.clock.pause_at(1000)  # the page's clock goes on only where run_for says so
+    stop_the_clock(page)
     button, step = page.locator(".play"), page.locator("output")
     seen, shown = [], []
     button.click()
@@ -494,8 +493,7 @@ def test_play_can_sweep_a_slider(show):
 def test_where_motion_is_reduced_play_takes_one_step(show):
     page = show(descent(), reduced_motion="reduce")
     step = page.get_by_role("button", name="Step")
-    page.clock.install(time=0)
-    page.clock.pause_at(1000)
+    stop_the_clock(page)
     step.click()  # from the end to the beginning
     step.click()
     page.clock.run_for(1000)
