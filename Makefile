@@ -3,7 +3,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := help
-.PHONY: help book pdf test check portable oldest nbval notebooks serve browser constraints clean
+.PHONY: help book pdf test check portable oldest nbval notebooks address serve browser constraints clean
 
 PYTHON ?= python3
 PORT ?= 8000
@@ -59,6 +59,9 @@ nbval: .venv/.dev  ## compare what the notebooks store with what they give when 
 
 notebooks: .venv/.dev  ## re-execute every notebook and refresh both twins (or CHAPTERS=book/X.md)
 	$(BIN)/python book/_tools/execute.py $(CHAPTERS)
+
+address: .venv/.html  ## write the address of the repository, as _config.yml has it, where others read it
+	$(BIN)/python book/_tools/address.py
 
 serve: book  ## build the book and serve it on this machine
 	@echo "Serving the book at http://127.0.0.1:$(PORT)/ until Ctrl-C."
