@@ -77,7 +77,7 @@ browser:  ## get the Chromium that the browser tests drive
 	fi
 
 constraints: .venv/.dev  ## pin exact versions of everything pyproject.toml asks for
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --no-annotate \
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --all-extras --no-annotate --generate-hashes \
 	  --custom-compile-command "make constraints" pyproject.toml \
 	  --output-file constraints.txt
 
