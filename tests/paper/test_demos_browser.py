@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from mslbook.demos import Curve, Demo, Image, Panel, Points, Rule, Slider, Trail
+from mslbook.paper.demo import Curve, Demo, Image, Panel, Points, Rule, Slider, Trail
 
 pytestmark = pytest.mark.browser
 
