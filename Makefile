@@ -37,11 +37,13 @@ pdf: .venv/.dev browser book  ## print the built book into _build/mslbook.pdf
 test: .venv/.dev browser book  ## run everything that guards the book
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/pytest $(NBVAL) --no-loadscope-reorder notebooks tests mslbook
 
 check: .venv/.dev  ## lint, and the tests of the library: for every day
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/pytest -q -n auto $(LIBRARY)
 
 portable: .venv/.dev oldest  ## validate the notebooks as other machines would, and the library as below
