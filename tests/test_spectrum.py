@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
+from test_eigenvalues import SPECTRA, Parabola, n, rotated  # noqa: E402
 from test_network_loss import CRITERIA, build, by_definition, dense, targets_for  # noqa: E402
-from test_sharpness import SPECTRA, Parabola, n, rotated  # noqa: E402
 
 from mslbook.losses import f1, f3, two_valleys, valley  # noqa: E402
 from mslbook.losses.network import NetworkLoss  # noqa: E402
@@ -222,20 +222,20 @@ def test_the_answer_reads_well():
         ({"steps": 2.5}, "steps must be a whole number"),
         ({"samples": 0}, "samples must be a whole number of at least 1"),
         ({"samples": True}, "samples must be a whole number"),
-        ({"point": np.zeros(3)}, r"shape \(3,\).*of shape \(2,\)"),
-        ({"point": np.array([0.0, np.inf])}, "the point holds nan or infinite numbers"),
-        ({"point": np.zeros((4, 2))}, "probe the points of a batch one by one"),
+        ({"theta": np.zeros(3)}, r"length 2, not the shape \(3,\)"),
+        ({"theta": np.array([0.0, np.inf])}, "theta must be finite"),
+        ({"theta": np.zeros((4, 2))}, "one point at a time"),
     ],
 )
 def test_bad_input_is_refused_before_any_product(arguments, words):
     loss = Parabola(np.eye(2))
     with pytest.raises(ValueError, match=words):
-        spectral_density(**{"loss": loss, "point": np.zeros(2)} | arguments)
+        spectral_density(**{"loss": loss, "theta": np.zeros(2)} | arguments)
     assert loss.products == 0
 
 
 def test_a_product_that_is_not_finite_is_told():
-    with pytest.raises(FloatingPointError, match="not finite here: check that the loss"):
+    with pytest.raises(FloatingPointError, match="not finite: check that the loss"):
         spectral_density(Parabola(np.full((3, 3), np.nan)), np.zeros(3))
 
 
