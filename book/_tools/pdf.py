@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import yaml
+from address import PUBLISHED
 from bs4 import BeautifulSoup
 from playwright.sync_api import sync_playwright
 from pypdfium2 import PdfDocument
@@ -93,7 +94,7 @@ def joined():
     front = book.find(id="front")
     book.title.string = front.h1.string = CONFIG["title"]
     front.select_one(".by").string = CONFIG["author"]
-    front.a["href"] = front.a.string = CONFIG["html"]["baseurl"]
+    front.a["href"] = front.a.string = PUBLISHED
     for caption, chapters in listed:
         if caption:
             heading = book.new_tag("p", **{"class": "part"})

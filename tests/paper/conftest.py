@@ -16,6 +16,7 @@ import yaml
 from bs4 import BeautifulSoup
 
 ROOT = Path(__file__).resolve().parents[2]
+PUBLISHED = yaml.safe_load((ROOT / "CITATION.cff").read_text())["url"]
 CHROMIUM = "/usr/bin/chromium"
 
 
