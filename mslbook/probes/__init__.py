@@ -23,6 +23,4 @@ from mslbook.probes.trajectory_pca import (
     segment_directions,
 )
 
-Scales, scales = CurvatureProfile, curvature_profile
-
 __all__ = [name for name, thing in globals().copy().items() if callable(thing)]
