@@ -26,13 +26,11 @@ class Sharpness:
     values : ndarray, shape (k,)
         The algebraically largest eigenvalues, descending.
     vectors : array, shape (k, n)
-        Their unit eigenvectors, of the kind of theta; those of P^(-1/2) H P^(-1/2) where there was
-        a preconditioner.
+        Their unit eigenvectors, of the kind of theta.
     residuals : ndarray, shape (k,)
-        ``||Hv - λv|| / |λ|`` of each, from the products themselves.
+        ``||Hv - λv|| / |λ|`` of each.
     converged : bool
-        Whether every residual is within the tolerance (or down to rounding, as for an eigenvalue
-        of 0) and the guard is settled.
+        Whether every residual is within the tolerance, or down to rounding, and the guard settled.
     hvps : int
         How many Hessian-vector products it took.
     guard : array, shape (1, n)
@@ -79,8 +77,8 @@ def sharpness(loss, theta, k=1, tol=1e-3, start=None, seed=0, max_hvps=None, pre
     max_hvps : int, optional
         Products after which it gives up, at least k + 1; by default ``50 + 20 * k``.
     preconditioner : array, shape of theta, optional
-        A positive diagonal P, such as ``optimizer.precondition(state)``: the eigenvalues are those
-        of P^(-1/2) H P^(-1/2), to be compared with ``optimizer.edge()``.
+        A positive diagonal P, such as ``optimizer.precondition(state)``, for the eigenvalues of
+        P^(-1/2) H P^(-1/2), to be compared with ``optimizer.edge()``.
 
     Returns
     -------
@@ -88,8 +86,6 @@ def sharpness(loss, theta, k=1, tol=1e-3, start=None, seed=0, max_hvps=None, pre
 
     Raises
     ------
-    ValueError
-        For arguments out of range.
     FloatingPointError
         If a product is not finite.
 

@@ -11,13 +11,10 @@ def hessian_operator(loss, theta, preconditioner=None):
     Parameters
     ----------
     loss : Loss
-        Anything with ``hvp(theta, v)``; where it has ``hessian(theta)``, one graph serves all
-        products.
+        Anything with ``hvp(theta, v)``; of a network, one graph serves all products.
     theta : array_like, shape () or (n,)
-        A number, for a function of one variable, or a vector of n coordinates.
     preconditioner : array, shape of theta, optional
-        A positive diagonal P, such as ``optimizer.precondition(state)``, for P^(-1/2) H P^(-1/2) in
-        place of H.
+        A positive diagonal P, for P^(-1/2) H P^(-1/2) in place of H.
 
     Returns
     -------

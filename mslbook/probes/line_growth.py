@@ -1,8 +1,7 @@
 """How a loss grows along a line: second differences, exponents, curvature by distance.
 
-A second difference is a small difference of large numbers, and is lost in rounding long before the
-losses themselves look wrong. In single precision the losses of a VGG11 scatter by about 5e-8 L, so
-their second differences at spacing h by 1.2e-7 L / h².
+In single precision the losses L of a VGG11 scatter by about 5e-8 L, so their second differences at
+spacing h by 1.2e-7 L / h², long before the losses themselves look wrong.
 """
 
 from dataclasses import dataclass
@@ -38,7 +37,8 @@ def second_difference(values, spacing):
     Returns
     -------
     ndarray, shape (..., D - 2)
-        In float64.
+        Averages of the curvature over one spacing to either side. The kinks of ReLU and max pooling
+        count here, and not in the Hessian: choose a spacing that is a part of a step of descent.
 
     Raises
     ------
@@ -47,9 +47,7 @@ def second_difference(values, spacing):
 
     Notes
     -----
-    Each is an average of the curvature over one spacing to either side. The kinks of ReLU and max
-    pooling count here, and the Hessian does not see them; so choose a spacing that is a part of a
-    step of descent. Ma et al. (2022), figure 3.1, leave out the division by spacing².
+    Ma et al. (2022), figure 3.1, leave out the division by spacing².
 
     Examples
     --------
@@ -83,17 +81,8 @@ def rounding(values, spacing):
     Returns
     -------
     float
-
-    Raises
-    ------
-    ValueError
-        For values not finite or in half precision.
-
-    Notes
-    -----
-    Measured, not assumed: sixth differences of a smooth line shrink like spacing⁶ and leave the
-    rounding, amplified by a known factor. Whatever is rough at this spacing, such as kinks, counts
-    too.
+        From the sixth differences, in which little but rounding is left of a smooth line; whatever
+        is rough at this spacing, such as kinks, counts too.
 
     Examples
     --------
@@ -160,14 +149,11 @@ def growth(distances, values):
     -----
     The minimum is the vertex of the parabola through the lowest value and its neighbours. Each side
     is followed as far as the loss rises. Its quadratic core ends where the second difference first
-    differs by a tenth from that at the minimum. From there, or from half way if that is nearer,
-    log(L - value) is fitted by a line in log(distance), whose slope is the exponent; below 2 the
-    loss grows subquadratically (journal and preprint section 3.1).
-
-    Where rounding or kinks make second differences scatter by more than a fiftieth of the
-    curvature, only every second, fourth, ... value is used. If 9 do not remain, all are used and
-    there are no drops. A side with fewer than 4 points to fit has no exponent, and a line that is
-    lowest at an end no minimum.
+    differs by a tenth from that at the minimum. From there, or from half way if that is nearer, the
+    exponent is fitted in logarithms; below 2 the loss grows subquadratically (Ma et al., 2022,
+    section 3.1). Where second differences scatter by more than a fiftieth of the curvature, only
+    every second, fourth, ... value is used, as long as 9 remain; else there are no drops. A side
+    with fewer than 4 points to fit has no exponent, a line that is lowest at an end no minimum.
 
     Examples
     --------
@@ -275,13 +261,10 @@ def curvature_profile(distances, values):
     Notes
     -----
     It is an average of the second derivative between the minimum and r, with the weight
-    2 (1 - s / r) / r at s, and the same at every r on a parabola. In a continuum of scales it falls
-    steadily; a sharp minimum within a flat one shows as a high plateau, a fall and a low plateau
-    (journal and preprint section 3.2).
-
-    The minimum is the vertex of the parabola through the lowest value and its neighbours, or the
-    middle of a flat bottom. Distances so small that the error of its place or the rounding of the
-    losses would count are left out.
+    2 (1 - s / r) / r at s. In a continuum of scales it falls steadily; separate scales show as a
+    high plateau, a fall and a low plateau (Ma et al., 2022, section 3.2). The minimum is found as
+    in `growth`, or in the middle of a flat bottom; distances so small that the error of its place
+    or the rounding of the losses would count are left out.
 
     Examples
     --------

@@ -22,26 +22,19 @@ def line(loss, theta, direction, distances):
     theta : array_like, shape () or (n,)
         A number, for a function of one variable, or a vector of n coordinates.
     direction : array_like, shape of theta
-        Such as a gradient, an eigenvector, `random_direction` or `filter_normalised`; its length
-        does not matter.
+        Such as a gradient, an eigenvector or a `random_direction`; its length does not matter.
     distances : array_like, shape (D,)
-        In the units of theta.
 
     Returns
     -------
     ndarray, shape (D,)
-        In the precision of theta; inf or nan where the loss is so.
+        In the precision of theta; inf or nan where the loss is so. In single precision rounding may
+        hide the curvature of a network (see `rounding`): take ``loss.to(dtype=torch.float64)``.
 
     Raises
     ------
     ValueError
-        For theta in half precision, a direction of another shape, 0 or not finite, and for
-        distances that are not a row of finite numbers.
-
-    Notes
-    -----
-    In single precision the rounding of the losses may hide their curvature (see `rounding`); then
-    take ``line(loss.to(dtype=torch.float64), theta.double(), direction, distances)``.
+        For theta in half precision, and a direction of another shape, 0 or not finite.
 
     Examples
     --------
@@ -60,11 +53,10 @@ def plane(loss, theta, directions, first, second, progress=False):
 
     Parameters
     ----------
-    loss, theta : Loss and array_like
-        As for `line`.
-    directions : pair of array_like
-        Brought to length 1, they are u and w; coordinates are oblique where they are not
-        orthogonal.
+    loss : Loss
+    theta : array_like, shape () or (n,)
+    directions : pair of array_like, shape of theta
+        Brought to length 1, u and w; they need not be orthogonal.
     first, second : array_like, shapes (A,) and (B,)
         Distances along them.
     progress : bool
@@ -77,7 +69,7 @@ def plane(loss, theta, directions, first, second, progress=False):
     Raises
     ------
     ValueError
-        As `line` does, and for two directions that are parallel.
+        As `line` does, and for parallel directions.
 
     Examples
     --------
@@ -104,9 +96,9 @@ def random_direction(theta, seed=0):
     Parameters
     ----------
     theta : array_like
-        For its shape, dtype and device.
+        Of the shape, dtype and device wanted.
     seed : int
-        Gives the same direction for every library and device.
+        The same direction for every library and device.
 
     Returns
     -------
@@ -129,25 +121,17 @@ def filter_normalised(loss, theta, direction):
     Parameters
     ----------
     loss : NetworkLoss
-        For the shapes of its parameters.
     theta, direction : Tensor, shape (n,)
-        The parameters, and any direction.
 
     Returns
     -------
     Tensor, shape (n,)
 
-    Raises
-    ------
-    TypeError
-        For a loss without a network.
-
     Notes
     -----
-    A filter is a slice along the first axis of a parameter with two axes or more: what feeds one
-    channel of a convolution, or one neuron of a linear layer. Parameters with one axis, biases and
-    those of BatchNorm, are not moved. In [1]_ distance is measured in units of the length of this
-    direction: `line` draws that at the distances ``t * direction.norm()``, t from -1 to 1.
+    A filter is a slice along the first axis of a parameter with two axes or more. Parameters with
+    one axis, biases and those of BatchNorm, are not moved. The unit of distance in [1]_ is the
+    length of this direction: `line` has that at ``t * direction.norm()``, t from -1 to 1.
 
     References
     ----------

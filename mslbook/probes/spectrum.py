@@ -17,14 +17,10 @@ class SpectralDensity:
 
     Attributes
     ----------
-    nodes : ndarray, shape (samples, steps)
-        Eigenvalues, ascending.
-    weights : ndarray, shape (samples, steps)
-        Of these, at least 0; those of each sample add up to 1.
-    dimension : int
-        The number n of eigenvalues of the Hessian.
-    hvps : int
-        How many Hessian-vector products it took.
+    nodes, weights : ndarray, shape (samples, steps)
+        Eigenvalues, ascending, and their weights, which add up to 1 in each sample.
+    dimension, hvps : int
+        The number n of eigenvalues of the Hessian, and of Hessian-vector products made.
     """
 
     nodes: np.ndarray
@@ -66,9 +62,7 @@ def spectral_density(loss, theta, steps=64, samples=8, seed=0):
     Parameters
     ----------
     loss : Loss
-        Anything with ``hvp(theta, v)``.
     theta : array_like, shape () or (n,)
-        A number, for a function of one variable, or a vector of n coordinates.
     steps : int
         Products for each sample; the ends of the spectrum are resolved before its middle.
     samples : int

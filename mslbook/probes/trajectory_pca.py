@@ -42,11 +42,11 @@ def principal_directions(snapshots, k, memory=MEMORY):
     Parameters
     ----------
     snapshots : array, shape (T, n), or sequence of T arrays (n,)
-        One point of the path a row: arrays, memory maps or tensors from any device.
+        The points of the path: arrays, memory maps or tensors from any device.
     k : int
         At most T - 1.
     memory : int
-        Bytes of snapshots in float64 that are held at a time, beside the answer.
+        Bytes of snapshots that are held at a time, beside the answer.
 
     Returns
     -------
@@ -60,15 +60,9 @@ def principal_directions(snapshots, k, memory=MEMORY):
 
     Notes
     -----
-    With the centred snapshots as the rows of X, the directions are ``Xᵀu / ||Xᵀu||`` for the first
-    eigenvectors u of the Gram matrix XXᵀ. The principal components of a random walk in many
-    dimensions are cosines of time [1]_, so a smooth curve is no sign of structure: compare the
+    The principal components of a random walk in many dimensions are cosines of time
+    (Antognini & Sohl-Dickstein, 2018), so a smooth curve is no sign of structure: compare the
     shares with `random_walk_shares`.
-
-    References
-    ----------
-    .. [1] J. Antognini and J. Sohl-Dickstein, "PCA of high dimensional random walks with comparison
-       to neural network training" (2018).
 
     Examples
     --------
@@ -99,20 +93,13 @@ def segment_directions(segments, memory=MEMORY):
     Parameters
     ----------
     segments : sequence of paths
-        Each as for `principal_directions`, such as the path before the learning rate decays and
-        those after an early and a late decay (journal fig. 3.2 right, preprint fig. 3 right).
+        In Ma et al. (2022), figure 3.2, those before the learning rate decays, after an early and
+        after a late decay.
     memory : int
-        As there.
 
     Returns
     -------
     ndarray, shape (number of segments, n)
-        Orthonormal rows.
-
-    Raises
-    ------
-    ValueError
-        For a direction within the span of the earlier ones.
 
     Examples
     --------
@@ -126,7 +113,7 @@ def segment_directions(segments, memory=MEMORY):
 
 
 def orthogonalise(vectors):
-    """Orthonormal vectors, each the part of one of `vectors` that is orthogonal to those before it.
+    """Orthonormal vectors, each the part of one vector that is orthogonal to those before it.
 
     Parameters
     ----------
@@ -171,7 +158,6 @@ def project(snapshots, origin, directions, memory=MEMORY):
         Where all coordinates are 0.
     directions : array_like, shape (k, n)
     memory : int
-        As for `principal_directions`.
 
     Returns
     -------
@@ -204,19 +190,13 @@ def random_walk_shares(count, k):
 
     Parameters
     ----------
-    count : int
-        The number of points: independent steps of one size, in many more dimensions than points.
-    k : int
-        At most count - 1.
+    count, k : int
+        Points of the walk, in many more dimensions; k is at most count - 1.
 
     Returns
     -------
     ndarray, shape (k,)
-
-    Notes
-    -----
-    In proportion to 1 / sin²(πj / 2 count), j = 1, 2, ...: those of the inverse of the Laplacian of
-    a chain. Of a long walk the j-th component takes 6 / (πj)² (see `principal_directions`).
+        In proportion to 1 / sin²(πj / 2 count), j = 1, ..., k; 6 / (πj)² for a long walk.
 
     Examples
     --------
