@@ -8,8 +8,8 @@ from torch import nn
 from torch.func import functional_call
 from torch.nn.modules.batchnorm import _NormBase  # every kind of BatchNorm and InstanceNorm
 
+from mslbook import distributed
 from mslbook.checks import whole
-from mslbook.losses import distributed
 
 
 def half_squared_error(outputs, targets):

@@ -17,8 +17,8 @@ from torch import distributed, nn  # noqa: E402
 
 from mslbook import data, experiments  # noqa: E402
 from mslbook.descent import descend  # noqa: E402
+from mslbook.distributed import TORCHRUN_VARIABLES, gather, parts, rank, total  # noqa: E402
 from mslbook.experiments import launch, recording  # noqa: E402
-from mslbook.losses.distributed import gather, parts, rank, total  # noqa: E402
 from mslbook.losses.network import NetworkLoss, half_squared_error  # noqa: E402
 from mslbook.models import resnet18  # noqa: E402
 from mslbook.probes import line, sharpness  # noqa: E402
@@ -183,8 +183,8 @@ def test_every_picture_belongs_to_one_rank(monkeypatch):
         for n, chunk in ((5, 5), (23, 7), (17, 16)):
             counted = np.zeros(n)
             for this in range(ranks):
-                monkeypatch.setattr("mslbook.losses.distributed.ranks", lambda ranks=ranks: ranks)
-                monkeypatch.setattr("mslbook.losses.distributed.rank", lambda this=this: this)
+                monkeypatch.setattr("mslbook.distributed.ranks", lambda ranks=ranks: ranks)
+                monkeypatch.setattr("mslbook.distributed.rank", lambda this=this: this)
                 for part in parts(n, chunk):
                     counted[part.rows] += n * part.weight / (part.rows.stop - part.rows.start)
             np.testing.assert_allclose(counted, 1)
@@ -251,7 +251,7 @@ def test_the_death_of_another_is_told(together):
     assert silence is None
 
 
-TORCHRUN = dict.fromkeys(launch.VARIABLES, "0") | {"WORLD_SIZE": "4", "LOCAL_RANK": "2"}
+TORCHRUN = dict.fromkeys(TORCHRUN_VARIABLES, "0") | {"WORLD_SIZE": "4", "LOCAL_RANK": "2"}
 
 
 @pytest.mark.parametrize(
@@ -319,7 +319,7 @@ import os, signal, sys, pytest
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 import test_experiments as tests
 from mslbook import cli
-from mslbook.losses.distributed import rank
+from mslbook.distributed import rank
 tests.torch.set_num_threads(1)
 tests.shrink(pytest.MonkeyPatch())
 method, calls = tests.NetworkLoss.value_and_grad, tests.count(1)
