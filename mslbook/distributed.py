@@ -21,7 +21,6 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 TIMEOUT = timedelta(minutes=10)  # longer than a rank works alone, a download included
-TORCHRUN_VARIABLES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
 
 
 @contextmanager
@@ -41,38 +40,25 @@ def joined(device):
     Raises
     ------
     ValueError
-        If the environment, the device or this build of PyTorch does not allow it.
+        If the environment or the devices do not allow it.
     ConnectionError
         If the other ranks do not come.
     """
     if not {"RANK", "WORLD_SIZE"} & os.environ.keys():
         yield device
         return
-    device, backend = _device_of_rank(device)
+    device = device if device.type == "cpu" else _cuda_device_of_rank(device)
     try:
-        distributed.init_process_group(backend, timeout=TIMEOUT)
-    except (RuntimeError, ValueError) as error:
-        raise ConnectionError(
-            f"the ranks did not meet at {os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']} "
-            f"({str(error).splitlines()[0]})"
-        ) from error
+        distributed.init_process_group(
+            {"cpu": "gloo", "cuda": "nccl"}[device.type], timeout=TIMEOUT
+        )
+    except RuntimeError as error:
+        raise ConnectionError(f"the ranks did not meet ({str(error).splitlines()[0]})") from error
     yield device
     distributed.destroy_process_group()  # not after an error: the others may be gone
 
 
-def _device_of_rank(device):
-    """The device of this rank and its backend."""
-    missing = [name for name in TORCHRUN_VARIABLES if name not in os.environ]
-    if missing:
-        raise ValueError(
-            f"RANK or WORLD_SIZE is set, but not {', '.join(missing)}: start several processes "
-            "with `torchrun --nproc-per-node 4 -m mslbook ...`, or unset them for one"
-        )
-    backend = {"cpu": "gloo", "cuda": "nccl"}[device.type]
-    if not (distributed.is_available() and distributed.is_backend_available(backend)):
-        raise ValueError(f"this PyTorch was built without {backend}: start one process alone")
-    if device.type == "cpu":
-        return device, backend
+def _cuda_device_of_rank(device):
     if device.index is not None:
         raise ValueError("every rank takes a CUDA device of its own: say --device cuda, no number")
     local, devices = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
@@ -82,7 +68,7 @@ def _device_of_rank(device):
             f"with --nproc-per-node {devices}"
         )
     torch.cuda.set_device(local)
-    return torch.device("cuda", local), backend
+    return torch.device("cuda", local)
 
 
 def ranks():
