@@ -39,7 +39,7 @@ def smooth(dtype=torch.float32):
     """A tanh network, in single precision as networks are trained, and its gradient."""
     model, inputs, labels, _ = build("tanh", dtype)
     loss = NetworkLoss(model, inputs, labels, half_squared_error)
-    return loss, loss.grad(loss.point)
+    return loss, loss.grad(loss.theta)
 
 
 # --- lines and planes -----------------------------------------------------------------------------
@@ -88,7 +88,7 @@ def test_a_plane_shows_progress_only_if_asked(capsys):
 def test_networks_chunk_by_chunk_and_left_as_they_were(name):
     model, inputs, labels, (u, w) = build(name)
     loss = NetworkLoss(model, inputs, labels, half_squared_error, chunk=4)
-    theta, distances = loss.point, [-0.5, 0.0, 2.0]
+    theta, distances = loss.theta, [-0.5, 0.0, 2.0]
     before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
     flags = [module.training for module in model.modules()]
     losses = plane(loss, theta, (u, w), [-1.0, 0.0], distances)
@@ -101,7 +101,7 @@ def test_networks_chunk_by_chunk_and_left_as_they_were(name):
         for number, b in zip(row, distances, strict=True):
             nn.utils.vector_to_parameters(theta + a * u / u.norm() + b * w / w.norm(),
                                           model.parameters())  # fmt: skip
-            np.testing.assert_allclose(number, float(loss.value(loss.point)), rtol=1e-12)
+            np.testing.assert_allclose(number, float(loss.value(loss.theta)), rtol=1e-12)
 
 
 def test_no_graph_is_built():
@@ -112,12 +112,12 @@ def test_no_graph_is_built():
 
     model = Watched(4, 3)
     loss = NetworkLoss(model, torch.ones(5, 4), torch.zeros(5).long(), half_squared_error)
-    line(loss, loss.point.requires_grad_(), torch.ones(15, requires_grad=True), [0.0, 1.0])
+    line(loss, loss.theta.requires_grad_(), torch.ones(15, requires_grad=True), [0.0, 1.0])
 
 
 def test_a_loss_out_of_range_is_reported_as_it_is():
     loss, direction = smooth()
-    losses = line(loss, loss.point, direction, [0.0, 1e38])
+    losses = line(loss, loss.theta, direction, [0.0, 1e38])
     assert np.isfinite(losses).tolist() == [True, False]
 
 
@@ -144,7 +144,7 @@ def test_second_differences_go_to_the_curvature(loss, point, direction):
 
 def test_double_precision_shows_the_hessian_where_single_precision_shows_rounding():
     loss, direction = smooth()
-    exact, theta = loss.to(dtype=torch.float64), loss.point.double()
+    exact, theta = loss.to(dtype=torch.float64), loss.theta.double()
     unit = direction.double() / direction.double().norm()
     curvature = float(unit @ exact.hvp(theta, unit))
     for spacing in (1e-2, 1e-3, 1e-4, 1e-5):
@@ -152,7 +152,7 @@ def test_double_precision_shows_the_hessian_where_single_precision_shows_roundin
         double = second_difference(line(exact, theta, direction, distances), spacing)
         assert abs(double[19] - curvature) < 1e-3 * curvature
     for spacing in (1e-4, 1e-5):
-        values = line(loss, loss.point, direction, spacing * np.arange(-20, 21))
+        values = line(loss, loss.theta, direction, spacing * np.arange(-20, 21))
         single = np.diff(values.astype(float), 2) / spacing**2
         assert np.median(abs(single - curvature)) > curvature  # the same line, drowned
         with pytest.raises(ValueError, match=r"drown in the rounding .* loss.to\(dtype="):
@@ -161,10 +161,10 @@ def test_double_precision_shows_the_hessian_where_single_precision_shows_roundin
 
 def test_rounding_is_what_single_precision_does_to_a_network():
     loss, direction = smooth()
-    exact, theta = loss.to(dtype=torch.float64), loss.point.double()
+    exact, theta = loss.to(dtype=torch.float64), loss.theta.double()
     for spacing in (1e-2, 3e-3, 1e-3):
         distances = spacing * np.arange(-40, 41)
-        single = line(loss, loss.point, direction, distances)
+        single = line(loss, loss.theta, direction, distances)
         double = line(exact, theta, direction, distances)
         errors = np.diff(single.astype(float) - double, 2) / spacing**2
         assert 0.5 < rounding(single, spacing) / errors.std() < 2
@@ -253,8 +253,8 @@ def test_filters_have_the_length_of_the_networks(name):
     else:
         model, inputs, labels, _ = build(name, torch.float32)
     loss = NetworkLoss(model, inputs, labels, half_squared_error)
-    direction = random_direction(loss.point)
-    answer = filter_normalised(loss, loss.point, direction)
+    direction = random_direction(loss.theta)
+    answer = filter_normalised(loss, loss.theta, direction)
     assert answer.dtype == torch.float32
     state = list(zip(model.parameters(), *(
         vector.split([p.numel() for p in model.parameters()]) for vector in (direction, answer)
@@ -266,23 +266,23 @@ def test_filters_have_the_length_of_the_networks(name):
         for i, filter in enumerate(weights):
             random, scaled = before.view(weights.shape)[i], after.view(weights.shape)[i]
             torch.testing.assert_close(scaled, random * filter.norm() / random.norm())
-    torch.testing.assert_close(filter_normalised(loss, loss.point, answer), answer)
-    torch.testing.assert_close(filter_normalised(loss, loss.point, 1e-3 * direction), answer)
+    torch.testing.assert_close(filter_normalised(loss, loss.theta, answer), answer)
+    torch.testing.assert_close(filter_normalised(loss, loss.theta, 1e-3 * direction), answer)
 
 
 def test_a_filter_without_direction_keeps_none():
     loss, direction = smooth()
     direction[:4] = 0  # the first neuron's weights
-    answer = filter_normalised(loss, loss.point, direction)
+    answer = filter_normalised(loss, loss.theta, direction)
     assert not answer[:4].any()
     assert answer[4:8].norm() > 0
 
 
 def test_li_et_al_measure_in_the_length_of_the_direction():
     loss, direction = smooth(torch.float64)
-    d = filter_normalised(loss, loss.point, direction)
-    (at_one,) = line(loss, loss.point, d, [1.0 * d.norm()])
-    np.testing.assert_allclose(at_one, float(loss.value(loss.point + d)), rtol=1e-12)
+    d = filter_normalised(loss, loss.theta, direction)
+    (at_one,) = line(loss, loss.theta, d, [1.0 * d.norm()])
+    np.testing.assert_allclose(at_one, float(loss.value(loss.theta + d)), rtol=1e-12)
 
 
 # --- growth ---------------------------------------------------------------------------------------
@@ -480,11 +480,11 @@ def test_networks_in_half_precision_or_of_another_device_are_refused():
     for probe in (partial(line, direction=direction.bfloat16(), distances=[0.0]), sharpness,
                   spectral_density):  # fmt: skip
         with pytest.raises(ValueError, match=r"bfloat16.* loss.to\(dtype=torch.float64\)"):
-            probe(half, half.point)
+            probe(half, half.theta)
     with pytest.raises(ValueError, match="the point is on meta, the loss on cpu: move one"):
-        line(loss, loss.point.to("meta"), direction, [0.0])
+        line(loss, loss.theta.to("meta"), direction, [0.0])
     with pytest.raises(ValueError, match="the model torch.float32"):
-        line(loss, loss.point.double(), direction, [0.0])
+        line(loss, loss.theta.double(), direction, [0.0])
     model, inputs, labels, _ = build("tanh")
     with pytest.raises(ValueError, match="the model is on meta, its inputs on cpu"):
         NetworkLoss(model.to("meta"), inputs, labels, half_squared_error)
@@ -544,7 +544,7 @@ def test_only_networks_have_filters():
         filter_normalised(Quadratic(), 0.0, 1.0)
     loss, direction = smooth()
     with pytest.raises(ValueError, match="direction has shape"):
-        filter_normalised(loss, loss.point, direction[:-1])
+        filter_normalised(loss, loss.theta, direction[:-1])
 
 
 def test_a_straight_line_has_no_second_difference_to_show():

@@ -145,7 +145,7 @@ def check_dense(name, criterion, chunk, mode):
         model, inputs, targets_for(criterion, labels), CRITERIA[criterion], chunk, mode
     )
     reference = by_definition(model, inputs, labels, criterion, chunk, mode)
-    theta = loss.point + 0.1 * u
+    theta = loss.theta + 0.1 * u
     grad, hessian = dense(reference, theta)
     close = {"rtol": 1e-10, "atol": 1e-11}
     torch.testing.assert_close(loss.value(theta), reference(theta), **close)
@@ -181,9 +181,9 @@ def test_batchnorm_takes_the_statistics_asked_for(name, chunk, mode):
 def test_train_mode_at_once_is_the_forward_pass_of_training(name):
     model, inputs, labels, _ = build(name)
     loss = NetworkLoss(model, inputs, labels, nn.CrossEntropyLoss())
-    torch.testing.assert_close(loss.outputs(loss.point), copy.deepcopy(model).train()(inputs))
+    torch.testing.assert_close(loss.outputs(loss.theta), copy.deepcopy(model).train()(inputs))
     evaluated = NetworkLoss(model, inputs, labels, nn.CrossEntropyLoss(), batchnorm="eval")
-    torch.testing.assert_close(evaluated.outputs(loss.point), copy.deepcopy(model).eval()(inputs))
+    torch.testing.assert_close(evaluated.outputs(loss.theta), copy.deepcopy(model).eval()(inputs))
 
 
 def test_float32_agrees_with_float64():
@@ -193,7 +193,7 @@ def test_float32_agrees_with_float64():
         _, inputs, _, _ = build("batchnorm")
         losses.append(NetworkLoss(model.to(dtype), inputs.to(dtype), labels, half_squared_error, 4))
     single, double = losses
-    theta, v = double.point, torch.ones_like(double.point)
+    theta, v = double.theta, torch.ones_like(double.theta)
     for method in ("value", "grad"):
         answer = getattr(single, method)(theta.float())
         assert answer.dtype == torch.float32
@@ -228,7 +228,7 @@ def assert_same(before, after):
 
 
 def every_call(loss):
-    theta, v = loss.point, torch.ones_like(loss.point)
+    theta, v = loss.theta, torch.ones_like(loss.theta)
     yield lambda: loss.value(theta)
     yield lambda: loss.grad(theta)
     yield lambda: loss.value_and_grad(theta)
@@ -293,28 +293,28 @@ def test_an_exception_leaves_the_model_as_it_was(where):
 def test_frozen_parameters_are_coordinates_like_the_others():
     model, inputs, labels, (u, _) = build("tanh")
     free = NetworkLoss(model, inputs, labels, half_squared_error)
-    expected = free.hvp(free.point, u)
+    expected = free.hvp(free.theta, u)
     model[0].requires_grad_(False)
     frozen = NetworkLoss(model, inputs, labels, half_squared_error)
     assert frozen.dimension == free.dimension
-    torch.testing.assert_close(frozen.hvp(frozen.point, u), expected)
+    torch.testing.assert_close(frozen.hvp(frozen.theta, u), expected)
 
 
 def test_point_follows_model_parameters_and_comes_as_a_copy():
     model, inputs, labels, _ = build("tied")
     loss = NetworkLoss(model, inputs, labels, half_squared_error)
     vector = torch.nn.utils.parameters_to_vector(model.parameters())
-    assert torch.equal(loss.point, vector)
-    loss.point.zero_()
-    assert torch.equal(loss.point, vector)
+    assert torch.equal(loss.theta, vector)
+    loss.theta.zero_()
+    assert torch.equal(loss.theta, vector)
     torch.nn.utils.vector_to_parameters(2 * vector.detach(), model.parameters())
-    assert torch.equal(loss.point, 2 * vector)
+    assert torch.equal(loss.theta, 2 * vector)
 
 
 def test_answers_carry_no_graph_and_ask_for_none():
     model, inputs, labels, (v, _) = build("tanh")
     loss = NetworkLoss(model, inputs, labels, half_squared_error)
-    theta = loss.point.requires_grad_()
+    theta = loss.theta.requires_grad_()
     with torch.no_grad():  # as inside an update of the parameters
         answers = [loss.value(theta), *loss.value_and_grad(theta), loss.hvp(theta, v)]
         answers += [loss.hessian(theta)(v), loss.outputs(theta)]
@@ -327,7 +327,7 @@ def test_a_kept_hessian_stays_where_it_was_made():
     model, inputs, labels, (v, _) = build("tanh")
     for chunk in (None, 3):
         loss = NetworkLoss(model, inputs, labels, half_squared_error, chunk)
-        theta = loss.point
+        theta = loss.theta
         expected, product = loss.hvp(theta, v), loss.hessian(theta)
         theta += 1
         torch.testing.assert_close(product(v), expected)
@@ -340,16 +340,16 @@ def test_a_loss_linear_in_its_parameters_has_no_curvature():
         return (1 - outputs * targets).relu().mean()
 
     loss = NetworkLoss(model, inputs, torch.ones(N, CLASSES).double(), hinge)
-    v = torch.ones_like(loss.point)
-    assert not loss.hvp(loss.point, v).any()
-    assert not loss.hessian(loss.point)(v).any()
+    v = torch.ones_like(loss.theta)
+    assert not loss.hvp(loss.theta, v).any()
+    assert not loss.hessian(loss.theta)(v).any()
 
 
 def test_outputs_of_other_pictures():
     model, inputs, labels, _ = build("tanh")
     loss = NetworkLoss(model, inputs, labels, half_squared_error, chunk=2)
     other = torch.randn(5, 4, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
-    torch.testing.assert_close(loss.outputs(loss.point, other), model(other).detach())
+    torch.testing.assert_close(loss.outputs(loss.theta, other), model(other).detach())
 
 
 # --- bad input ------------------------------------------------------------------------------------
@@ -442,14 +442,14 @@ def test_every_place_of_a_picture_may_have_a_class_of_its_own():
     targets = torch.randint(3, (5, 4))
     loss = NetworkLoss(model, inputs, targets, nn.CrossEntropyLoss())
     chances = model(inputs).softmax(dim=1).gather(1, targets[:, None])
-    torch.testing.assert_close(loss.value(loss.point), -chances.log().mean().detach())
+    torch.testing.assert_close(loss.value(loss.theta), -chances.log().mean().detach())
 
 
 @pytest.mark.parametrize("chunk", [None, 4])
 def test_calibrated_takes_the_statistics_at_the_point_given(chunk):
     model, inputs, labels, (u, _) = build("batchnorm")
     loss = NetworkLoss(model, inputs, labels, half_squared_error, chunk)
-    theta = loss.point + 0.5 * u
+    theta = loss.theta + 0.5 * u
     frozen = loss.calibrated(theta)
     hidden = inputs @ theta[:20].reshape(5, 4).T + theta[20:25]
     parts = hidden.split(chunk or N)
@@ -478,7 +478,7 @@ def test_a_vector_that_does_not_fit_is_refused(vector):
             call(vector)
     for call in (loss.hvp, lambda theta, v: loss.hessian(theta)(v)):
         with pytest.raises(RuntimeError, match="size|dtype|shapes"):
-            call(loss.point, vector)
+            call(loss.theta, vector)
 
 
 # --- the quadratic approximation ------------------------------------------------------------------
@@ -488,7 +488,7 @@ def test_quadratic_approximation_of_a_network():
     model, inputs, labels, (u, v) = build("tanh")
     reference = by_definition(model, inputs, labels, "half squared", None, "train")
     loss = NetworkLoss(model, inputs, labels, half_squared_error)
-    p = loss.point
+    p = loss.theta
     q = QuadraticModel(loss, p)
     grad, hessian = dense(reference, p)
     torch.testing.assert_close(q.value(p + u), reference(p) + grad @ u + u @ hessian @ u / 2)
@@ -603,10 +603,10 @@ def test_autocast_changes_nothing(name, chunk):
     def answers():
         loss = NetworkLoss(model, inputs, labels, half_squared_error, chunk)
         found = [call() for call in every_call(loss)]
-        frozen = loss.calibrated(loss.point)
-        top = sharpness(loss, loss.point, tol=0.1)
-        density = spectral_density(loss, loss.point, steps=4, samples=1)
-        return [*found, frozen.outputs(loss.point), top.vectors, top.values, density.nodes]
+        frozen = loss.calibrated(loss.theta)
+        top = sharpness(loss, loss.theta, tol=0.1)
+        density = spectral_density(loss, loss.theta, steps=4, samples=1)
+        return [*found, frozen.outputs(loss.theta), top.vectors, top.values, density.nodes]
 
     expected = answers()
     with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -629,7 +629,7 @@ def test_cpu_and_cuda_give_the_same_sharpness(network):
         model = getattr(models, network)(classes=5, width=1 / 8)
         inputs = torch.randn(40, 3, 32, 32, generator=torch.Generator().manual_seed(0))
         loss = NetworkLoss(model, inputs, torch.arange(40) % 5, half_squared_error).to(device)
-        answer = sharpness(loss, loss.point, k=2, tol=1e-2)
+        answer = sharpness(loss, loss.theta, k=2, tol=1e-2)
         assert answer.converged
         found.append(answer.values)
     np.testing.assert_allclose(found[1], found[0], rtol=1e-3)

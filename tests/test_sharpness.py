@@ -111,9 +111,9 @@ def test_networks(name):
     targets = targets_for(criterion, labels)
     loss = NetworkLoss(model, inputs, targets, CRITERIA[criterion])
     reference = by_definition(model, inputs, labels, criterion, None, "train")
-    _, hessian = dense(reference, loss.point)
+    _, hessian = dense(reference, loss.theta)
     for k in range(1, 6):
-        answer = sharpness(loss, loss.point, k=k, tol=1e-5)
+        answer = sharpness(loss, loss.theta, k=k, tol=1e-5)
         check(answer, hessian.numpy(), tol=1e-5, relative_rounding=1e-12)
 
 
@@ -122,8 +122,8 @@ def test_networks_in_chunks(mode):
     model, inputs, labels, _ = build("batchnorm")
     loss = NetworkLoss(model, inputs, labels, half_squared_error, chunk=4, batchnorm=mode)
     reference = by_definition(model, inputs, labels, "half squared", 4, mode)
-    _, hessian = dense(reference, loss.point)
-    answer = sharpness(loss, loss.point, k=3, tol=1e-6)
+    _, hessian = dense(reference, loss.theta)
+    answer = sharpness(loss, loss.theta, k=3, tol=1e-6)
     check(answer, hessian.numpy(), tol=1e-6, relative_rounding=1e-12)
 
 
@@ -199,7 +199,7 @@ def test_networks_make_the_products_they_count(monkeypatch):
         return lambda v: made.append(1) or product(v)
 
     monkeypatch.setattr(loss, "hessian", counted)
-    assert sharpness(loss, loss.point, k=2).hvps == len(made) > 2
+    assert sharpness(loss, loss.theta, k=2).hvps == len(made) > 2
 
 
 @pytest.mark.parametrize("spectrum", ["random", "one far below", "all negative", "outliers"])
@@ -300,7 +300,7 @@ def test_from_the_answer_at_the_same_point_it_only_checks(k):
 def test_along_training_a_warm_start_needs_few_products():
     model, inputs, labels, _ = build("tanh")
     loss = NetworkLoss(model, inputs, labels, half_squared_error)
-    theta = loss.point
+    theta = loss.theta
     whole = bare = sharpness(loss, theta, tol=1e-2)
     spent = {"whole": [], "bare": [], "cold": []}
     for _ in range(40):
@@ -419,7 +419,7 @@ def test_cpu_and_cuda_agree():
             loss = NetworkLoss(
                 model.to(device), inputs.to(device), labels.to(device), half_squared_error
             )
-            answer = sharpness(loss, loss.point, k=3, tol=1e-4)
+            answer = sharpness(loss, loss.theta, k=3, tol=1e-4)
             assert answer.converged
             assert answer.vectors.device.type == device
             found.append(answer.values)

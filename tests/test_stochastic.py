@@ -344,8 +344,8 @@ def test_every_epoch_goes_once_through_all_inputs_in_an_order_of_its_own():
     assert all(sorted(epoch) == list(range(10)) for epoch in epochs)
     assert len({tuple(epoch) for epoch in epochs}) == 10
     for state, batch in zip(states, noted, strict=True):
-        assert state.value == Fit(batch, []).value(state.point)
-        assert state.grad == Fit(batch, []).grad(state.point)
+        assert state.value == Fit(batch, []).value(state.theta)
+        assert state.grad == Fit(batch, []).grad(state.theta)
 
 
 def test_minibatches_depend_on_the_seed_and_the_epoch_alone():
@@ -371,7 +371,7 @@ def test_a_resumed_walk_is_the_same_to_the_last_bit():
 
     states = list(islice(walk(), 31))
     for middle in (states[1], states[11], states[12]):
-        rest = walk(middle.point, first_step=middle.step, velocity=middle.velocity)
+        rest = walk(middle.theta, first_step=middle.step, velocity=middle.velocity)
         assert list(islice(rest, 31 - middle.step)) == states[middle.step :]
 
 
@@ -389,7 +389,7 @@ def test_heavy_ball_on_a_parabola_is_the_recursion_by_hand():
     for _ in range(50):
         x.append(x[-1] - lr * 3.0 * x[-1] + momentum * (x[-1] - x[-2]))
     states = list(islice(minibatch_sgd(loss, 1.0, lr, momentum=momentum), len(x)))
-    np.testing.assert_allclose([state.point for state in states], x, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose([state.theta for state in states], x, rtol=1e-9, atol=1e-12)
     np.testing.assert_allclose([state.value for state in states], 1.5 * np.square(x), rtol=1e-9)
 
 
@@ -398,7 +398,7 @@ def test_heavy_ball_is_stable_up_to_its_own_edge():
     for sharpness, settles in ((0.99, True), (1.01, False)):
         loss = Quadratic(curvature=sharpness * 2 * (1 + 0.9) / 0.1)
         *_, last = islice(minibatch_sgd(loss, 1.0, 0.1, momentum=0.9), 2000)
-        assert (abs(last.point) < 1e-3) == settles
+        assert (abs(last.theta) < 1e-3) == settles
 
 
 def test_a_walk_that_diverges_ends_at_its_last_finite_iterate():
@@ -407,7 +407,7 @@ def test_a_walk_that_diverges_ends_at_its_last_finite_iterate():
     last = states[-1]
     assert last.diverged_at == last.step + 1 == len(states) - 1
     assert last[:4] == states[-2][:4]
-    assert np.isfinite(last.point)
+    assert np.isfinite(last.theta)
     assert np.isfinite(last.velocity)
     assert np.isfinite(last.value)
 

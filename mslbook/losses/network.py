@@ -71,7 +71,7 @@ class NetworkLoss:
     ----------
     dimension : int
         The number of parameters.
-    point : Tensor, shape (dimension,)
+    theta : Tensor, shape (dimension,)
         A copy of the current parameters, in the order of ``model.parameters()``.
 
     Raises
@@ -95,7 +95,7 @@ class NetworkLoss:
     >>> model = torch.nn.Linear(3, 2)
     >>> x, y = torch.randn(5, 3), torch.tensor([0, 1, 1, 0, 1])
     >>> loss = NetworkLoss(model, x, y, half_squared_error, chunk=2)
-    >>> theta = loss.point
+    >>> theta = loss.theta
     >>> theta.shape, loss.value(theta).shape
     (torch.Size([8]), torch.Size([]))
     >>> v = torch.ones(8)
@@ -112,10 +112,10 @@ class NetworkLoss:
         self.batchnorm = batchnorm
         _check_arguments(self)
         _check_fit(self)
-        distributed.check_same("parameters and pictures", self.point, inputs, targets)
+        distributed.check_same("parameters and pictures", self.theta, inputs, targets)
 
     @property
-    def point(self):
+    def theta(self):
         """The current parameters as one flat vector, a copy."""
         return torch.cat([p.detach().reshape(-1) for p in self._parameters.values()])
 
@@ -222,7 +222,7 @@ class NetworkLoss:
         >>> from mslbook.losses.network import NetworkLoss, half_squared_error
         >>> x, y = torch.randn(5, 3), torch.tensor([0, 1, 1, 0, 1])
         >>> loss = NetworkLoss(torch.nn.Linear(3, 2), x, y, half_squared_error)
-        >>> loss.to(dtype=torch.float64).point.dtype
+        >>> loss.to(dtype=torch.float64).theta.dtype
         torch.float64
         """
         model = deepcopy(self.model).to(device=device, dtype=dtype)
@@ -245,8 +245,8 @@ class NetworkLoss:
         >>> x, y = torch.randn(50, 3), torch.arange(50) % 2
         >>> model = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.BatchNorm1d(2))
         >>> loss = NetworkLoss(model, x, y, half_squared_error)
-        >>> frozen = loss.calibrated(loss.point)
-        >>> torch.allclose(frozen.outputs(loss.point), loss.outputs(loss.point), atol=0.1)
+        >>> frozen = loss.calibrated(loss.theta)
+        >>> torch.allclose(frozen.outputs(loss.theta), loss.outputs(loss.theta), atol=0.1)
         True
         """
         if not theta.isfinite().all():
@@ -353,7 +353,7 @@ def _check_arguments(loss):
         )
     for name, tensor in (("inputs", inputs), ("targets", targets)):
         kind = (
-            next(iter(kinds)) if tensor.is_floating_point() else (tensor.dtype, loss.point.device)
+            next(iter(kinds)) if tensor.is_floating_point() else (tensor.dtype, loss.theta.device)
         )
         if (tensor.dtype, tensor.device) != kind:
             raise ValueError(
@@ -379,9 +379,9 @@ def _check_fit(loss):
     few = torch.linspace(0, n - 1, min(n, 8), dtype=torch.float64).long()  # of several classes
     inputs, targets = loss.inputs[few], loss.targets[few]
     with loss._modes(), torch.no_grad():
-        outputs, again = (loss._forward(loss.point, inputs) for _ in range(2))
+        outputs, again = (loss._forward(loss.theta, inputs) for _ in range(2))
         if (n - 1) % loss.chunk == 0:  # is the last row alone too few for BatchNorm?
-            loss._forward(loss.point, loss.inputs[-1:])
+            loss._forward(loss.theta, loss.inputs[-1:])
     if not isinstance(outputs, torch.Tensor) or outputs.shape[:1] != inputs.shape[:1]:
         raise ValueError("the model must return one tensor with a row of outputs for each input")
     if not torch.allclose(outputs, again, atol=1e-3 * float(outputs.abs().max()), equal_nan=True):

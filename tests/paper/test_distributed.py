@@ -130,7 +130,7 @@ def everything(device="cpu", dtype=torch.float64, names=tuple(CASES)):
 
 def answers_of(loss):
     model = copy.deepcopy(loss.model.state_dict())
-    theta = loss.point
+    theta = loss.theta
     value, v = loss.value_and_grad(theta)
     product, frozen = loss.hessian(theta), loss.calibrated(theta)
     answers = {
@@ -237,7 +237,7 @@ def dying():
     loss = build("plain, fewer left than ranks")
     if rank() == 1:
         os.kill(os.getpid(), signal.SIGKILL)
-    loss.grad(loss.point)
+    loss.grad(loss.theta)
 
 
 @needs_gloo
