@@ -34,12 +34,7 @@ class Ridge(ClosedForm):
 
     def __post_init__(self):
         _check_one_variable(self.f)
-        object.__setattr__(self, "p", _row(self.p))
-
-    @property
-    def dimension(self):
-        """The length of p."""
-        return len(self.p)
+        _set(self, p=_row(self.p), dimension=len(self.p))
 
     def _value_and_grad(self, xp, x):
         p = xp.asarray(self.p, dtype=x.dtype, device=device(x))
@@ -123,14 +118,8 @@ class Valley(ClosedForm):
     def __post_init__(self):
         _check_one_variable(self.f)
         if check_loss(self.h).dimension is None:
-            raise ValueError(
-                "h must be a loss of d variables: write Ridge(h, (1,)) for a function of one"
-            )
-
-    @property
-    def dimension(self):
-        """One more than h has."""
-        return self.h.dimension + 1
+            raise ValueError("h must be a loss of d variables: write Ridge(h, (1,)) for one of one")
+        _set(self, dimension=self.h.dimension + 1)
 
     def _value_and_grad(self, xp, x):
         x, y = x[..., :-1], x[..., -1]
@@ -178,12 +167,7 @@ class Linear(ClosedForm):
                 f"A must have {self.loss.dimension} rows of one length, as many as the loss has "
                 f"variables, not rows of lengths {[len(row) for row in rows]}"
             )
-        object.__setattr__(self, "A", rows)
-
-    @property
-    def dimension(self):
-        """The number of columns of A."""
-        return len(self.A[0])
+        _set(self, A=rows, dimension=len(rows[0]))
 
     def _value_and_grad(self, xp, x):
         A = xp.asarray(self.A, dtype=x.dtype, device=device(x))
@@ -218,12 +202,7 @@ class Composed(ClosedForm):
 
     def __post_init__(self):
         _check_one_variable(self.outer)
-        check_loss(self.inner)
-
-    @property
-    def dimension(self):
-        """That of the inner loss."""
-        return self.inner.dimension
+        _set(self, dimension=check_loss(self.inner).dimension)
 
     def _value_and_grad(self, xp, x):
         inner, grad = value_and_grad(self.inner, x)
@@ -263,12 +242,7 @@ class Scaled(ClosedForm):
     loss: Loss
 
     def __post_init__(self):
-        check_loss(self.loss)
-
-    @property
-    def dimension(self):
-        """That of the loss."""
-        return self.loss.dimension
+        _set(self, dimension=check_loss(self.loss).dimension)
 
     def _value_and_grad(self, xp, x):
         value, grad = value_and_grad(self.loss, x)
@@ -297,17 +271,13 @@ class Sum(ClosedForm):
     terms: tuple[Loss, ...]
 
     def __post_init__(self):
-        object.__setattr__(self, "terms", tuple(self.terms))
-        dimensions = [check_loss(term).dimension for term in self.terms]
+        terms = tuple(self.terms)
+        dimensions = [check_loss(term).dimension for term in terms]
         if len(set(dimensions)) != 1:
             raise ValueError(
                 f"the terms of a sum must have the same number of variables, not {dimensions}"
             )
-
-    @property
-    def dimension(self):
-        """That of every term."""
-        return self.terms[0].dimension
+        _set(self, terms=terms, dimension=dimensions[0])
 
     def _value_and_grad(self, xp, x):
         values, grads = zip(*(value_and_grad(term, x) for term in self.terms), strict=True)
@@ -407,6 +377,11 @@ def crossed_valleys(f, h, k, cutoff):
 def _append(xp, x, y):
     """The point (x, y), from x of shape (..., d) and y of shape (...,)."""
     return xp.concat((x, y[..., None]), axis=-1)
+
+
+def _set(frozen, **attributes):
+    for name, value in attributes.items():
+        object.__setattr__(frozen, name, value)
 
 
 def _row(numbers):

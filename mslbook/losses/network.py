@@ -101,6 +101,8 @@ class NetworkLoss:
     >>> v = torch.ones(8)
     >>> torch.allclose(loss.hvp(theta, v), loss.grad(theta + v) - loss.grad(theta), atol=1e-5)
     True
+    >>> loss.subset([0, 4]).to(dtype=torch.float64)
+    NetworkLoss(Linear, 8 parameters, 2 inputs, chunk=2, batchnorm='train')
     """
 
     def __init__(self, model, inputs, targets, criterion, chunk=None, batchnorm="train"):
@@ -194,15 +196,6 @@ class NetworkLoss:
         ------
         IndexError or ValueError
             For rows that do not exist, or none.
-
-        Examples
-        --------
-        >>> import torch
-        >>> from mslbook.losses.network import NetworkLoss, half_squared_error
-        >>> x, y = torch.randn(5, 3), torch.tensor([0, 1, 1, 0, 1])
-        >>> loss = NetworkLoss(torch.nn.Linear(3, 2), x, y, half_squared_error)
-        >>> len(loss.subset([0, 4]).inputs)
-        2
         """
         if not isinstance(rows, slice):  # on the CPU, since CUDA would not survive a row too many
             rows = torch.arange(len(self.inputs))[torch.as_tensor(rows).cpu()].reshape(-1)
@@ -214,17 +207,7 @@ class NetworkLoss:
         return part
 
     def to(self, device=None, dtype=None):
-        """The same loss with a copy of its model on another device or in another dtype.
-
-        Examples
-        --------
-        >>> import torch
-        >>> from mslbook.losses.network import NetworkLoss, half_squared_error
-        >>> x, y = torch.randn(5, 3), torch.tensor([0, 1, 1, 0, 1])
-        >>> loss = NetworkLoss(torch.nn.Linear(3, 2), x, y, half_squared_error)
-        >>> loss.to(dtype=torch.float64).theta.dtype
-        torch.float64
-        """
+        """The same loss with a copy of its model on another device or in another dtype."""
         model = deepcopy(self.model).to(device=device, dtype=dtype)
         inputs, targets = (
             tensor.to(device=device, dtype=dtype if tensor.is_floating_point() else None)
@@ -237,17 +220,6 @@ class NetworkLoss:
 
         They are the statistics of all inputs, averaged over the chunks if there are several. To
         test the network on new inputs use ``loss.calibrated(theta).outputs(theta, inputs)``.
-
-        Examples
-        --------
-        >>> import torch
-        >>> from mslbook.losses.network import NetworkLoss, half_squared_error
-        >>> x, y = torch.randn(50, 3), torch.arange(50) % 2
-        >>> model = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.BatchNorm1d(2))
-        >>> loss = NetworkLoss(model, x, y, half_squared_error)
-        >>> frozen = loss.calibrated(loss.theta)
-        >>> torch.allclose(frozen.outputs(loss.theta), loss.outputs(loss.theta), atol=0.1)
-        True
         """
         if not theta.isfinite().all():
             raise ValueError("theta holds nan or infinite numbers, where BatchNorm has none")

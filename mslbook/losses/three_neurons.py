@@ -51,24 +51,7 @@ def three_neurons(x, w):
 
 
 def three_neurons_piecewise(x, w):
-    """The network of :func:`three_neurons` as ``min(1, |xw|)``, accurate near w = 0.
-
-    Parameters
-    ----------
-    x, w : array_like
-        The data and the weight, which broadcast against each other.
-
-    Returns
-    -------
-    ndarray or Tensor
-        Of the kind of `w`.
-
-    Examples
-    --------
-    >>> from mslbook.losses import three_neurons_piecewise
-    >>> three_neurons_piecewise(2.0, [-1.0, -0.25, 0.0, 0.25, 1.0])
-    array([1. , 0.5, 0. , 0.5, 1. ])
-    """
+    """The same network as ``min(1, |xw|)``, accurate near w = 0; see :func:`three_neurons`."""
     xp, z = _products(x, w)
     return xp.clip(xp.abs(z), None, 1.0)[()]
 
