@@ -1,6 +1,7 @@
 """Argument validation."""
 
 import operator
+from inspect import isfunction
 from math import inf, nan
 from numbers import Real
 
@@ -40,7 +41,7 @@ def check_lr(lr, step=None):
 def require_constant(lr):
     """TypeError if the learning rate is a schedule."""
     if callable(lr):
-        raise TypeError("give one learning rate, or an array of them, not a schedule")
+        raise TypeError("this belongs to one learning rate: give it, or several, not a schedule")
 
 
 def check_save_every(steps, every):
@@ -54,5 +55,9 @@ def check_save_every(steps, every):
 def check_loss(loss, needed="dimension"):
     """Return the loss; TypeError unless it is an instance with the attribute `needed`."""
     if isinstance(loss, type) or not hasattr(loss, needed):
-        raise TypeError(f"{loss!r:.60} is not a loss: make one, such as FunctionLoss(f) or F1()")
+        why = "it is a class" if isinstance(loss, type) else f"it has no {needed}"
+        what = "a plain function" if isfunction(loss) else f"{loss!r:.60}"
+        raise TypeError(
+            f"{what} is not a loss, {why}: compose one from mslbook.losses, or make a FunctionLoss"
+        )
     return loss

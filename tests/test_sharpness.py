@@ -374,7 +374,7 @@ def test_starts_of_any_length_and_kind():
         ({"tol": 0}, "tol must be positive and below 1, not 0"),
         ({"tol": float("nan")}, "tol must be positive and below 1, not nan"),
         ({"tol": None}, "tol must be positive and below 1, not None"),
-        ({"seed": -1}, "seed must be a whole number of at least 0, or a NumPy generator, not -1"),
+        ({"seed": -1}, "expected non-negative integer"),
         ({"max_hvps": 2.5}, "max_hvps must be a whole number of at least 2, not 2.5"),
         ({"start": np.zeros(2)}, r"vectors of shape \(j, 2\)"),
         ({"start": np.zeros((1, 3))}, r"vectors of shape \(j, 2\)"),
