@@ -13,14 +13,14 @@ from mslbook.checks import a_loss, array_of, kept_steps, learning_rate, points_a
 from mslbook.loss import Loss, as_point, value_and_grad
 from mslbook.optimizers import GradientDescent, Optimizer, decays
 
-__all__ = ["Iterate", "Path", "decays", "descend", "iterate"]
+__all__ = ["Iterate", "Trajectory", "decays", "descend", "iterate"]
 
 
 class Iterate(NamedTuple):
     """What :func:`iterate` yields at every step; it unpacks in this order."""
 
     step: int  #: the number of updates made
-    point: Any  #: where they led, of the shape of the start
+    theta: Any  #: where they led, of the shape of the start
     value: Any  #: the loss there
     grad: Any  #: its gradient there
     diverged_at: Any  #: integers, one per trajectory: the step of its divergence, -1 for none
@@ -28,7 +28,7 @@ class Iterate(NamedTuple):
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class Path:
+class Trajectory:
     """The iterates that :func:`descend` kept, the start first.
 
     The arrays are of the kind of the start (NumPy or torch, dtype, device), except for ``steps``,
@@ -50,10 +50,10 @@ class Path:
             fate = f"diverged at step {int(fates)}"
         else:
             fate = f"loss {float(first):.4g} -> {float(last):.4g}"
-        return f"<Path of {self.steps[-1]} steps: {fate}>"
+        return f"<Trajectory of {self.steps[-1]} steps: {fate}>"
 
 
-def descend(loss: Loss, start, lr=None, steps=0, every=1, optimizer=None) -> Path:
+def descend(loss: Loss, start, lr=None, steps=0, every=1, optimizer=None) -> Trajectory:
     """Run gradient descent, or another optimizer, and return its path.
 
     Parameters
@@ -76,7 +76,7 @@ def descend(loss: Loss, start, lr=None, steps=0, every=1, optimizer=None) -> Pat
 
     Returns
     -------
-    Path
+    Trajectory
         A trajectory diverges at the first step at which its iterate, the loss or the gradient there
         is no longer finite. It then stays at its last finite iterate.
 
@@ -91,12 +91,12 @@ def descend(loss: Loss, start, lr=None, steps=0, every=1, optimizer=None) -> Pat
     >>> from mslbook.descent import decays, descend
     >>> from mslbook.losses import f1
     >>> descend(f1, start=-5.0, lr=decays({0: 5, 100: 3, 150: 1}), steps=200)
-    <Path of 200 steps: loss 5.751 -> ...>
+    <Trajectory of 200 steps: loss 5.751 -> ...>
     >>> descend(f1, start=-5.0, lr=[0.5, 1.0, 2.5], steps=200, every=100).points.shape
     (3, 3)
     >>> from mslbook.optimizers import Momentum
     >>> descend(f1, start=-5.0, optimizer=Momentum(lr=1.0, beta=0.5), steps=100)
-    <Path of 100 steps: loss 5.751 -> ...>
+    <Trajectory of 100 steps: loss 5.751 -> ...>
     """
     optimizer = chosen(lr, optimizer)
     steps, every = kept_steps(steps, every)
@@ -105,15 +105,15 @@ def descend(loss: Loss, start, lr=None, steps=0, every=1, optimizer=None) -> Pat
             learning_rate(optimizer.lr(step), step)
     kept = islice(iterate(loss, start, optimizer=optimizer), 0, steps + 1, every)
     state = next(kept)
-    xp, rows = array_namespace(state.point), steps // every + 1
+    xp, rows = array_namespace(state.theta), steps // every + 1
     points, values = (
         xp.empty((rows, *array.shape), dtype=array.dtype, device=device(array))
-        for array in (state.point, state.value)
+        for array in (state.theta, state.value)
     )
-    points[0, ...], values[0, ...] = state.point, state.value
+    points[0, ...], values[0, ...] = state.theta, state.value
     for row, state in enumerate(kept, start=1):
-        points[row, ...], values[row, ...] = state.point, state.value
-    return Path(points, values, np.arange(0, steps + 1, every), state.diverged_at)
+        points[row, ...], values[row, ...] = state.theta, state.value
+    return Trajectory(points, values, np.arange(0, steps + 1, every), state.diverged_at)
 
 
 def iterate(
@@ -149,7 +149,7 @@ def iterate(
     >>> from mslbook.descent import iterate
     >>> from mslbook.losses import f1
     >>> for state in islice(iterate(f1, 1.0, lr=1.0), 3):
-    ...     print(state.step, f"{state.point:.4f}")
+    ...     print(state.step, f"{state.theta:.4f}")
     0 1.0000
     1 0.3069
     2 0.0392

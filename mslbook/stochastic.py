@@ -123,7 +123,7 @@ class Update(NamedTuple):
     """What :func:`minibatch_sgd` yields at every step; it unpacks in this order."""
 
     step: int  #: the number of updates made
-    point: Any  #: where they led, (n,)
+    theta: Any  #: where they led, (n,)
     value: Any  #: the loss there, of the batch of the next update
     grad: Any  #: its gradient there, (n,)
     diverged_at: int  #: the step of divergence, -1 for none
@@ -167,7 +167,7 @@ def minibatch_sgd(
     >>> from itertools import islice
     >>> from mslbook.losses import f1
     >>> for state in islice(minibatch_sgd(f1, 1.0, lr=1.0, momentum=0.5), 3):
-    ...     print(state.step, f"{state.point:.4f}")
+    ...     print(state.step, f"{state.theta:.4f}")
     0 1.0000
     1 0.3069
     2 -0.3073
@@ -189,11 +189,11 @@ def minibatch_sgd(
 
 def _until_divergence(iterates):
     last = None
-    for step, point, value, grad, diverged_at, state in iterates:
+    for step, theta, value, grad, diverged_at, state in iterates:
         if diverged_at >= 0:
             yield last._replace(diverged_at=step)
             return
-        last = Update(step, point, value, grad, -1, state["velocity"])
+        last = Update(step, theta, value, grad, -1, state["velocity"])
         yield last
 
 

@@ -131,7 +131,7 @@ class FirstLayer:
 
     def __init__(self, loss):
         self._loss, self.dimension = loss, loss.dimension
-        self._mask = torch.zeros_like(loss.point)
+        self._mask = torch.zeros_like(loss.theta)
         self._mask[: first_weights(loss)] = 1
 
     def hvp(self, theta, v):
