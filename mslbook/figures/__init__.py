@@ -100,55 +100,50 @@ def digest(label, /, **shown):
     """Print in one line of numbers what a figure shows.
 
     nbval compares text and skips pictures: this line is what notices that a figure has changed. It
-    stays the same when only the last digits of the numbers differ, as between processors. Pass
-    what is stable: a bound, a period or a mean of a chaotic path, never its 400th point.
+    stays the same when only the last digits differ, as between processors. Pass what is stable: a
+    bound, a period or a mean of a chaotic path, never its 400th point.
 
     Parameters
     ----------
     label : str
         What the line begins with.
     **shown : array_like
-        The numbers by name. Integers are printed as they are, other numbers to four significant
-        digits, and as 0 below a billionth of the largest; an array of more than six values as
-        name[size] first to last in smallest..largest mean.
+        The numbers by name. Arrays of more than six are summed up; of the others, integers are
+        printed as they are, and the rest to four digits, as 0 below 1e-9 of the largest.
 
     Raises
     ------
     ValueError
-        For an empty array and where no number is given.
+        For an empty array, and where no number is given.
 
     Examples
     --------
-    >>> import numpy as np
     >>> from mslbook.figures import digest
     >>> digest("two runs", lr=[0.1, 0.02], steps=5000)
     digest | two runs | lr 0.1 0.02 | steps 5000
-    >>> digest("parabola", loss=np.linspace(-1, 2, 7) ** 2)
+    >>> digest("parabola", loss=[1, 0.25, 0, 0.25, 1, 2.25, 4])
     digest | parabola | loss[7] 1 to 4 in 0..4 mean 1.25
     """
-    if not shown:
+    arrays = {name: np.ravel(values) for name, values in shown.items()}
+    if not arrays or not all(values.size for values in arrays.values()):
         raise ValueError("a digest needs numbers: pass what the figure shows, as in loss=values")
-    parts = [_summary(name, np.asarray(values)) for name, values in shown.items()]
-    print(" | ".join(["digest", label, *parts]))
+    print(" | ".join(["digest", label, *(_summary(*item) for item in arrays.items())]))
 
 
 def _summary(name, values):
-    """Sum up one named array for `digest`, as text."""
-    if values.size == 0:
-        raise ValueError(f"the digest of {name} is empty: pass at least one number")
-    flat = values.ravel()
-    if flat.size <= MAX_LISTED:
-        return " ".join([name, *(_number(value, flat) for value in flat)])
-    marks = flat[0], flat[-1], flat.min(), flat.max(), flat.mean()
-    return "{}[{}] {} to {} in {}..{} mean {}".format(
-        name, flat.size, *(_number(mark, flat) for mark in marks)
-    )
+    """Sum up one array (n,) as text: the numbers themselves, or first, last, range and mean."""
+    scale = np.max(np.abs(values), where=np.isfinite(values), initial=0)
+    if values.size <= MAX_LISTED:
+        return " ".join([name, *(_number(value, scale) for value in values)])
+    marks = values[0], values[-1], values.min(), values.max(), values.mean()
+    numbers = (_number(mark, scale) for mark in marks)
+    return "{}[{}] {} to {} in {}..{} mean {}".format(name, values.size, *numbers)
 
 
-def _number(value, among):
-    """Write one number to four significant digits; noise beside the others is written as 0."""
+def _number(value, scale):
+    """Write one number to four significant digits; what is noise at this scale is written as 0."""
     if np.issubdtype(value.dtype, np.integer):
         return str(value)
-    if abs(value) <= 1e-9 * np.max(np.abs(among), where=np.isfinite(among), initial=0):
+    if abs(value) <= 1e-9 * scale:
         return "0"
     return f"{float(f'{value:.10g}'):.4g}"  # ten digits first: a tie falls to one side everywhere

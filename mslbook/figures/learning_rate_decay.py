@@ -14,13 +14,12 @@ def decays_by_epoch(run):
     figure, panels = plt.subplots(1, 2)
     epochs, decays, last = run["epochs"], run["decays"], run["epochs"][-1]
     late = epochs >= 0.05 * last  # the first fall would flatten everything else
-    labels = [f"decay at {decay}" if decay < last else "never" for decay in decays]
-    looks = list(THREE_LINES)[: len(labels)]
-    for axes, name, scale in zip(panels, ("train_losses", "test_accuracy"), (1, 100), strict=True):
-        curves = zip(labels, scale * np.swapaxes(run[name], 0, 1)[..., late], strict=True)
-        curves = dict(reversed(list(curves)))  # the early decay on top
-        x = dict.fromkeys(labels, epochs[late])
-        _runs(axes, x, curves, decays[decays < last], looks[::-1])
+    names = [f"decay at {decay}" if decay < last else "never" for decay in decays]
+    names, looks = names[::-1], list(THREE_LINES)[len(names) - 1 :: -1]  # the early decay on top
+    for axes, values in zip(panels, (run["train_losses"], 100 * run["test_accuracy"]), strict=True):
+        curves = dict(zip(names, np.swapaxes(values, 0, 1)[::-1, :, late], strict=True))
+        x = dict.fromkeys(names, epochs[late])
+        _runs(axes, x, curves, decays[decays < last], looks)
     style.label_axes(panels[0], "epoch", "training loss", xlim=(0, None))
     style.label_axes(panels[1], "epoch", "test accuracy (%)", xlim=(0, None))
     style.legend_outside(figure, panels[1], reverse=True)

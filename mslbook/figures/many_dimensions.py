@@ -16,10 +16,8 @@ PATTERNS = (  # the signs of two components, in the order of their codes; colour
 )
 
 # Shades of blue, from clear to opaque: how often the iterates are somewhere, and heights.
-DENSITY, HEIGHT = (
-    ListedColormap([(*to_rgb(BLUE), alpha) for alpha in alphas])
-    for alphas in (np.linspace(0.2, 1, 6), np.linspace(0, 1, 12))
-)
+DENSITY = ListedColormap([(*to_rgb(BLUE), alpha) for alpha in np.linspace(0.2, 1, 6)])
+HEIGHT = ListedColormap([(*to_rgb(BLUE), alpha) for alpha in np.linspace(0, 1, 12)])
 
 
 def components_by_learning_rate(lrs, levels, end_lrs, ends, names):
@@ -41,18 +39,15 @@ def broken_curve(segments):
 
 
 def sign_patterns(ticks, codes, cells, corners, basis):
-    """The plane of starts by the pattern reached, and the points and cycles where descent ends.
-
-    By pattern, `cells` (4, 2) are where its name stands, and `corners` (4, 2) where it ends.
-    """
+    """The plane of starts by the pattern reached, named at `cells`; the `corners` where it ends."""
     figure, (left, right) = plt.subplots(1, 2, figsize=SQUARES)
     colours = ListedColormap([colour for _, colour, *_ in PATTERNS])
     _image(left, ticks, ticks, codes, colours, aspect="equal")
     with plt.rc_context({"hatch.color": "white"}):  # in grey, sky alone would look like ochre
         left.contourf(ticks, ticks, codes == 2, levels=[0.5, 1.5], colors="none", hatches=["//"])
     left.set(title="pattern at even steps", xlabel="$x_1$ of the start", ylabel="$x_2$")
-    for pair, dash in (((0, 3), "-"), ((1, 2), "--")):
-        right.plot(*corners[list(pair)].T, dash, color=GREY)
+    right.plot(*corners[[0, 3]].T, "-", color=GREY)
+    right.plot(*corners[[1, 2]].T, "--", color=GREY)
     for p in basis:
         right.axline((0, 0), p, color=GREY, linestyle=":", linewidth=1)
     centred = {"ha": "center", "va": "center"}
@@ -87,10 +82,10 @@ def descent_over_time(path, decay_steps):
     axes["x1"].plot(path.steps, path.points[:, 0], color=BLUE, **look)
     axes["x2"].plot(path.steps, path.points[:, 1], color=BLUE, **look)
     axes["loss"].plot(path.steps, path.values, color=VERMILLION, **look)
-    style.label_axes(axes["x1"], "", "$x_1$")
+    axes["x1"].set_ylabel("$x_1$")
+    axes["x1"].tick_params(labelbottom=False)
     style.label_axes(axes["x2"], "step", "$x_2$")
     style.label_axes(axes["loss"], "step", "loss $f_3(x_t)$")
-    axes["x1"].tick_params(labelbottom=False)
     for panel in axes.values():
         style.mark_steps(panel, decay_steps)
     return figure
@@ -106,32 +101,28 @@ def order_and_chaos(sweeps, lows):
     figure, panels = plt.subplots(2, len(sweeps), figsize=size, **options)
     for (above, below), sweep, low in zip(panels.T, sweeps, lows, strict=True):
         title, lrs, points, exponents, stable = sweep
-        edges = _edges(points)
-        counts = _counts(points, edges)
-        _image(above, lrs, edges, np.log(np.where(counts > 0, counts, np.nan)), DENSITY)
+        far = np.abs(points).max()
+        counts = _counts(points, far)
+        _image(above, lrs, (-far, far), np.log(np.where(counts > 0, counts, np.nan)), DENSITY)
         above.set_title(title)
         _exponent(below, lrs, exponents.mean(axis=0))
         below.set(xlabel="learning rate $\\eta$", ylim=(low, 1.3))
-        for axes in (above, below):
-            axes.axvline(stable, **DOTTED)
+        above.axvline(stable, **DOTTED)
+        below.axvline(stable, **DOTTED)
     panels[0, 0].set_ylabel("iterates")
     panels[1, 0].set_ylabel("exponent")
     return figure
 
 
 def bistability(lrs, points, exponents, thresholds, marked):
-    """The orbits of two starts by learning rate, where they differ and where not; the exponent.
-
-    `points` are two arrays (steps, lrs), with markers in the columns `marked`; `thresholds` are
-    learning rates with their names.
-    """
+    """The orbits of two starts by learning rate, where they differ and where not; the exponent."""
     size, options = (5.2, 3.5), {"sharex": True, "height_ratios": (3, 2)}
     figure, (above, below) = plt.subplots(2, 1, figsize=size, **options)
-    edges = _edges(points)
-    first, second = (_counts(rows, edges) > 0 for rows in points)
+    far = np.abs(points).max()
+    first, second = (_counts(rows, far) > 0 for rows in points)
     regions = (first & second, GREY), (first & ~second, BLUE), (second & ~first, VERMILLION)
     for region, colour in regions:
-        _image(above, lrs, edges, np.where(region, 1.0, np.nan), ListedColormap([colour]))
+        _image(above, lrs, (-far, far), np.where(region, 1.0, np.nan), ListedColormap([colour]))
     above.plot([], [], "s", color=GREY, label="both")
     orbits = zip(points, "o^", (BLUE, VERMILLION), ("one alone", "the other"), strict=True)
     for rows, marker, colour, label in orbits:
@@ -140,12 +131,12 @@ def bistability(lrs, points, exponents, thresholds, marked):
         above.plot(x.ravel(), rows[:4, marked].ravel(), marker, **look)
     above.legend(loc="lower left", ncols=3, handletextpad=0, columnspacing=0.8)
     _exponent(below, lrs, exponents)
-    above.set(ylabel="iterates", ylim=(1.6 * edges[0], edges[-1]))
+    above.set(ylabel="iterates", ylim=(-1.6 * far, far))
     below.set(xlabel="learning rate $\\eta$", ylabel="exponent", ylim=(-3, 1.2))
     for lr, name in thresholds:
         above.axvline(lr, 0.2, **DOTTED)  # clear of the legend
         below.axvline(lr, **DOTTED)
-        above.text(lr, edges[-1], name, ha="center", va="bottom")
+        above.text(lr, far, name, ha="center", va="bottom")
     return figure
 
 
@@ -158,15 +149,10 @@ def _exponent(axes, lrs, exponent):
     axes.grid(visible=False)
 
 
-def _edges(points, rows=81):
-    """The edges of rows of equal height that hold all the points."""
-    far = np.abs(points).max()
-    return np.linspace(-far, far, rows + 1)
-
-
-def _counts(points, edges):
-    """How many points (..., len(lrs)) lie between the edges, for each learning rate."""
+def _counts(points, far):
+    """How many points (..., lrs) lie in each of 81 intervals of (-far, far), by learning rate."""
     columns = np.moveaxis(points, -1, 0)
+    edges = np.linspace(-far, far, 82)
     return np.stack([np.histogram(column, edges)[0] for column in columns], axis=1)
 
 

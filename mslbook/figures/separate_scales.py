@@ -16,11 +16,7 @@ def cut_offs(x1, profiles):
 
 
 def decays_at_three_steps(grid, heights, before, first, decays, after):
-    """Journal fig. 5.1, preprint fig. 6: the landscape, the trajectories, and the losses by step.
-
-    `before` is the path at the large learning rate, shown from step `first`; `after` the paths,
-    side by side, that leave it at the three steps `decays`.
-    """
+    """Journal fig. 5.1, preprint fig. 6: landscape, paths before and after decays, and losses."""
     figure = plt.figure(figsize=(7.0, 5.2))
     rows = figure.add_gridspec(2, 2, height_ratios=(1, 1), width_ratios=(1, 1.15))
     _draw_surface(figure.add_subplot(rows[0, 0], projection="3d"), grid, heights)
@@ -70,11 +66,7 @@ def best_moment(decay_steps, arrivals, predicted, losses):
 
 
 def early_and_late_decay(runs):
-    """Distance from the small valley after early decays, by step, on two landscapes.
-
-    `runs` maps a decay step to the (steps, distances) of descent with the smooth cut-off, of the
-    slow flow that continues it, and of descent with the hard cut-off.
-    """
+    """Distance from the small valley by decay: descent, its slow flow, and the hard cut-off."""
     figure, axes = plt.subplots(figsize=ONE_PANEL)
     below = {"xytext": (0, -1.5), "textcoords": "offset points", "va": "top", "fontsize": 11}
     colours = (PURPLE, GREEN, VERMILLION, BLUE)

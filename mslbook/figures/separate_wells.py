@@ -29,8 +29,7 @@ def by_distance(profiles, curvatures=None, exponents=None):
 def wide_lines(runs, near):
     """Journal fig. 3.2 left and middle, preprint fig. 3: lines over a wide range, on linear axes.
 
-    For each network a row: along the gradient up to the distance `near`, and along a random line up
-    to the norm of the parameters.
+    Along the gradient up to the distance `near`, and at random up to the norm of the parameters.
     """
     figure, rows = plt.subplots(len(runs), 2, figsize=(WIDTH, 4.8), squeeze=False)
     for row, (name, run) in zip(rows, runs.items(), strict=True):
@@ -42,8 +41,8 @@ def wide_lines(runs, near):
         for axes in row:
             axes.ticklabel_format(axis="y", scilimits=(-2, 3), useMathText=True)
             axes.set_ylim(bottom=0)
-    for axes, direction in zip(rows[-1], ("along the gradient", "at random"), strict=True):
-        axes.set_xlabel(direction)
+    rows[-1, 0].set_xlabel("along the gradient")
+    rows[-1, 1].set_xlabel("at random")
     figure.supylabel("loss", fontsize="medium")
     return figure
 
@@ -51,8 +50,7 @@ def wide_lines(runs, near):
 def decayed_paths(projections, decays, step_lengths):
     """Journal fig. 3.2 right, preprint fig. 3 right: paths in three directions, and their steps.
 
-    `projections` (D, E + 1, 3) are whole paths, `decays` (D,) the epochs after which they are
-    branches, `step_lengths` (D, E). In place of ticks, the extent along each axis is in brackets.
+    `projections` are (D, E + 1, 3), `step_lengths` (D, E). Brackets hold the extent of each axis.
     """
     figure = plt.figure(figsize=(WIDTH, 7))
     rows = figure.add_gridspec(2, 1, height_ratios=(2, 1))

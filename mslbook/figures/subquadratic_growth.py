@@ -11,11 +11,7 @@ CURVATURE = "curvature, in 2/η"
 
 
 def along_the_gradient(runs, probes, second_differences):
-    """Journal fig. 3.1, preprint fig. 2: loss and second differences along one line of each run.
-
-    By the name of the network, `probes` are indices of lines and `second_differences` are at a
-    quarter of a step, in their own units.
-    """
+    """Journal fig. 3.1, preprint fig. 2: loss and second differences along one line of each run."""
     size = (7.0, 5.0)
     figure, rows = plt.subplots(2, len(runs), figsize=size, sharex=True, squeeze=False)
     figure.supxlabel(DOWNHILL, fontsize="medium")
