@@ -38,13 +38,18 @@ def use_style():
         set_matplotlib_formats("retina")
 
 
-def row_of_panels(titles, xlabel, ylabel, **options):
-    """Make a row of panels with these titles and labels; return the figure and the panels."""
-    figure, panels = plt.subplots(1, len(titles), squeeze=False, **options)
-    for axes, title in zip(panels[0], titles, strict=True):
+def small_multiples(titles, xlabel, ylabel, **options):
+    """Make a panel for each title, in rows of three; return the figure and the panels."""
+    rows = -(-len(titles) // 3)
+    options = {"figsize": (7.0, 1.2 + 2 * rows), "squeeze": False} | options
+    figure, panels = plt.subplots(rows, min(len(titles), 3), **options)
+    for axes, title in zip(panels.flat, titles, strict=False):
         axes.set(title=title, xlabel=xlabel)
-    panels[0, 0].set_ylabel(ylabel)
-    return figure, panels[0]
+    for axes in panels[:, 0]:
+        axes.set_ylabel(ylabel)
+    for unused in panels.flat[len(titles) :]:
+        unused.remove()
+    return figure, panels.flat[: len(titles)]
 
 
 def label_axes(axes, xlabel, ylabel, log="", legend=None, **settings):

@@ -34,8 +34,9 @@ def motion_along_valley(path, motion, stop, landscape):
 
 def starts_around_minimum(lrs, paths, motions, landscape, stops):
     """Descent and slow motion (steps, lrs, starts, 2) around a minimum of h, by learning rate."""
-    titles, options = [f"$\\eta = {lr:g}$" for lr in lrs], {"figsize": THREE_PANELS, "sharey": True}
-    figure, panels = style.row_of_panels(titles, "$x_1$", "$x_2$", **options)
+    titles = [f"$\\eta = {lr:g}$" for lr in lrs]
+    options = {"figsize": THREE_PANELS, "sharey": True}
+    figure, panels = style.small_multiples(titles, "$x_1$", "$x_2$", **options)
     extent = (*landscape[0][[0, -1]], *landscape[1][[0, -1]])
     shades = {"cmap": ListedColormap([(0.5, 0.5, 0.5, a) for a in (0, 0.1, 0.2, 0.3, 0.4)])}
     shades |= {"vmin": 0.6, "vmax": 1.1, "interpolation": "nearest"}

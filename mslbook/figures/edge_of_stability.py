@@ -24,7 +24,7 @@ def edge_of_stability(run):
 def quadratic_continuation(run):
     """The recorded loss, and that of descent on its quadratic approximation at one of the steps."""
     titles = [f"η = {lr:g}" for lr in run["lrs"]]
-    figure, panels = style.row_of_panels(titles, "step", "loss", sharey=True)
+    figure, panels = style.small_multiples(titles, "step", "loss", sharey=True)
     columns = (run[name] for name in ("branch_steps", "losses", "quadratic_losses"))
     for axes, branch, losses, quadratic in zip(panels, *columns, strict=True):
         steps = branch + np.arange(len(quadratic))
@@ -37,7 +37,7 @@ def quadratic_continuation(run):
 
 def other_networks(runs, step_curvatures):
     """Sharpness and the curvature along each step, in 2/η, for each network of figure 3.1."""
-    figure, panels = style.row_of_panels(runs, "step", "curvature, in 2/η")
+    figure, panels = style.small_multiples(runs, "step", "curvature, in 2/η")
     for axes, (name, run) in zip(panels, runs.items(), strict=True):
         steps, sharpness = run["probe_steps"], run["sharpness"] * run["lr"] / 2
         axes.plot(steps, sharpness, "-", color=BLUE, label="sharpness")

@@ -11,25 +11,25 @@ THIN_DASHED = {"linestyle": "--", "linewidth": 1}
 
 def decays_by_epoch(run):
     """Journal fig. 2.1 right, preprint fig. 1 right: training loss and test accuracy by epoch."""
-    figure, panels = plt.subplots(1, 2)
     epochs, decays, last = run["epochs"], run["decays"], run["epochs"][-1]
     late = epochs >= 0.05 * last  # the first fall would flatten everything else
     names = [f"decay at {decay}" if decay < last else "never" for decay in decays]
     names, looks = names[::-1], list(THREE_LINES)[len(names) - 1 :: -1]  # the early decay on top
-    for axes, values in zip(panels, (run["train_losses"], 100 * run["test_accuracy"]), strict=True):
-        curves = dict(zip(names, np.swapaxes(values, 0, 1)[::-1, :, late], strict=True))
-        x = dict.fromkeys(names, epochs[late])
-        _runs(axes, x, curves, decays[decays < last], looks)
-    style.label_axes(panels[0], "epoch", "training loss", xlim=(0, None))
-    style.label_axes(panels[1], "epoch", "test accuracy (%)", xlim=(0, None))
-    style.legend_outside(figure, panels[1], reverse=True)
+    measured = [
+        dict(zip(names, np.swapaxes(values, 0, 1)[::-1, :, late], strict=True))
+        for values in (run["train_losses"], 100 * run["test_accuracy"])
+    ]
+    x = dict.fromkeys(names, epochs[late])
+    figure, (left, right) = _runs(x, measured, decays[decays < last], looks, reverse=True)
+    style.label_axes(left, "epoch", "training loss", xlim=(0, None))
+    style.label_axes(right, "epoch", "test accuracy (%)", xlim=(0, None))
     return figure
 
 
 def around_decays(decays, epochs, losses, window):
     """The training loss (S, D, E) around each decay, `window` epochs before and after it."""
     titles = [f"decay at {decay}" for decay in decays]
-    figure, panels = style.row_of_panels(titles, "epoch", "training loss", sharey=True)
+    figure, panels = style.small_multiples(titles, "epoch", "training loss", sharey=True)
     for axes, decay, seeds in zip(panels, decays, np.swapaxes(losses, 0, 1), strict=True):
         shown = (epochs >= decay - window[0]) & (epochs <= decay + window[1])
         curves = {f"seed {seed}": values[shown] for seed, values in enumerate(seeds)}
@@ -53,30 +53,30 @@ def quadratic_decays(paths, end):
 
 def live_decays(steps, losses, accuracies, decays, budget):
     """Training loss and test accuracy (S, T) of each run by its steps (T,), up to the budget."""
-    figure, (left, right) = plt.subplots(1, 2)
-    for axes, curves in ((left, losses), (right, accuracies)):
-        _runs(axes, steps, curves, decays)
-        axes.axvline(budget, **DOTTED)
+    figure, (left, right) = _runs(steps, (losses, accuracies), decays)
+    left.axvline(budget, **DOTTED)
+    right.axvline(budget, **DOTTED)
     style.label_axes(left, "step", "training loss", log="xy", ylim=(0.03, 0.4))
     style.plain_ticks(left, y=[0.03, 0.1, 0.3])
     style.label_axes(right, "step", "test accuracy (%)", log="x", ylim=(50, None))
-    style.legend_outside(figure, right)
     return figure
 
 
 def by_time(times, measured, decays):
     """Each quantity measured, a dictionary of runs (S, T), by the time Σ η of each run (T,)."""
-    figure, panels = style.row_of_panels(measured, "time $\\Sigma\\,\\eta$", "")
-    for axes, curves in zip(panels, measured.values(), strict=True):
-        _runs(axes, times, curves, decays)
-        axes.set(xlim=(0, None), xticks=[0, *decays])
-    style.legend_outside(figure, panels[-1])
+    figure, panels = _runs(times, measured.values(), decays)
+    for axes, title in zip(panels, measured, strict=True):
+        axes.set(title=title, xlabel="time $\\Sigma\\,\\eta$", xlim=(0, None), xticks=[0, *decays])
     return figure
 
 
-def _runs(axes, x, curves, decays, looks=THREE_LINES):
-    """Draw the seeds (S, P) of each run over its x (P,) and their labelled mean, and the decays."""
-    for (name, seeds), look in zip(curves.items(), looks, strict=False):
-        axes.plot(x[name], seeds.T, "-", color=look["color"], linewidth=0.5, alpha=0.6)
-        axes.plot(x[name], seeds.mean(axis=0), label=name, **look)
-    style.mark_steps(axes, decays, **THIN_DASHED)
+def _runs(x, measured, decays, looks=THREE_LINES, **order):
+    """A panel for each quantity: the seeds (S, T) of each run over its x (T,), mean and decays."""
+    figure, panels = plt.subplots(1, len(measured))
+    for axes, runs in zip(panels, measured, strict=True):
+        for (name, seeds), look in zip(runs.items(), looks, strict=False):
+            axes.plot(x[name], seeds.T, "-", color=look["color"], linewidth=0.5, alpha=0.6)
+            axes.plot(x[name], seeds.mean(axis=0), label=name, **look)
+        style.mark_steps(axes, decays, **THIN_DASHED)
+    style.legend_outside(figure, panels[-1], **order)
+    return figure, panels

@@ -65,7 +65,7 @@ def sign_patterns(ticks, codes, cells, corners, basis):
 def swing_heights(ticks, heights, ends, titles):
     """Landscapes that descent climbs with alternating signs, and the points where it ended."""
     options = {"figsize": SQUARES, "sharey": True}
-    figure, panels = style.row_of_panels(titles, "$x_1$", "$x_2$", **options)
+    figure, panels = style.small_multiples(titles, "$x_1$", "$x_2$", **options)
     for axes, height, points in zip(panels, heights, ends, strict=True):
         depth = np.sqrt((height.max() - height) / np.ptp(height))  # fine steps near the tops
         _image(axes, ticks, ticks, 1 - depth, HEIGHT, aspect="equal")

@@ -32,29 +32,22 @@ def along_the_gradient(runs, probes, second_differences):
 
 def many_lines(runs):
     """Median and middle half of the curvature along many lines, by run and by part of the run."""
-    rows = -(-len(runs) // 3)
-    size, shared = (7.0, 1.2 + 2 * rows), {"sharex": True, "sharey": True}
-    figure, panels = plt.subplots(rows, min(len(runs), 3), figsize=size, squeeze=False, **shared)
+    figure, panels = style.small_multiples(runs, "", CURVATURE, sharex=True, sharey=True)
     figure.supxlabel(DOWNHILL, fontsize="medium")
-    for unused in panels.flat[len(runs) :]:
-        unused.remove()
-    for axes, (name, parts) in zip(panels.flat, runs.items(), strict=False):
+    for axes, parts in zip(panels, runs.values(), strict=True):
         for (part, lines), look in zip(parts.items(), THREE_LINES, strict=False):
             steps = lines.steps[1:-1]
             low, middle, high = np.quantile(lines.bends, (0.25, 0.5, 0.75), axis=0)
             axes.fill_between(steps, low, high, color=look["color"], alpha=0.2, linewidth=0)
             axes.plot(steps, middle, label=part, **look)
         _edge(axes)
-        axes.set(title=name)
-    for axes in panels[:, 0]:
-        axes.set_ylabel(CURVATURE)
-    style.legend_outside(figure, panels[0, 0])
+    style.legend_outside(figure, panels[0])
     return figure
 
 
 def two_lines(steps, second_differences, labels):
     """Curvature along two labelled lines through the last iterate of each network."""
-    figure, panels = style.row_of_panels(second_differences, "", CURVATURE)
+    figure, panels = style.small_multiples(second_differences, "", CURVATURE)
     figure.supxlabel(DOWNHILL, fontsize="medium")
     for axes, rows in zip(panels, second_differences.values(), strict=True):
         style.plot_each(axes, steps[1:-1], dict(zip(labels, rows, strict=True)))
