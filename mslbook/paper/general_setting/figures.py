@@ -1,0 +1,78 @@
+"""The figures of chapter 4.3."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from cycler import cycler
+
+from mslbook.paper import style
+from mslbook.paper.style import BLUE, DASHED, DOTTED, FOUR_LINES, GREEN, GREY, PURPLE, VERMILLION
+
+LOW = (5.0, 2.8)  # inches
+LOOKS = FOUR_LINES.concat(cycler(color=[GREY], linestyle=[(0, (7, 1))]))
+
+
+def definition_by_distance(conditions, proved):
+    """Growth of the gradient and smallest cosine by distance, for each loss; a `proved` bound."""
+    figure, (left, right) = plt.subplots(1, 2)
+    for (name, loss), look in zip(conditions.items(), LOOKS, strict=True):
+        left.plot(loss.radii, loss.growth, label=name, **look)
+        if loss.cosines.min() < 0.99:
+            right.plot(loss.radii, loss.cosines, **look)
+    right.axhline(proved, **DASHED)
+    right.text(1e4, proved - 0.02, f"proved: {proved:g}", ha="right", va="top", color=GREY)
+    style.label_axes(left, "distance $r$", "largest $\\|\\nabla f\\| / r$", log="xy")
+    left.set(xlim=(1e-3, 1e6), yticks=[1e-6, 1, 1e6], ylim=(1e-9, 1e12))
+    left.legend(loc="upper left", fontsize=11, labelspacing=0.2)
+    style.label_axes(right, "distance $r$", "smallest cosine", log="x")
+    right.set(xlim=(1e-3, 1e4), ylim=(0, 1))
+    return figure
+
+
+def trapped_trajectories(steps, distances, radius):
+    """Distances (steps, trajectories) by step: a band, the median and the farthest trajectory."""
+    figure, axes = plt.subplots(figsize=LOW)
+    low, middle, high = np.quantile(distances, (0.05, 0.5, 1), axis=1)
+    axes.fill_between(steps, low, high, color=BLUE, alpha=0.15, linewidth=0)
+    axes.plot(steps, high, "-", color=BLUE, label="the farthest of all")
+    axes.plot(steps, middle, "-.", color=GREEN, label="half are nearer than this")
+    axes.axhline(radius, color=VERMILLION, linestyle="--", label="radius $R_\\eta$")
+    style.label_axes(axes, "step", "distance $\\|x_t\\|$", "y", "upper right", ylim=(0.1, 1e5))
+    axes.minorticks_off()
+    return figure
+
+
+def radius_by_learning_rate(trap, visited):
+    """The radii by learning rate, and the farthest point that descent visits at each."""
+    figure, axes = plt.subplots(figsize=LOW)
+    r1, r2 = (np.where(radii > 0, radii, np.nan) for radii in (trap.r1, trap.r2))
+    visited = np.where(r1 > 0, visited, np.nan)
+    axes.plot(trap.lr, trap.by_c, ":", color=PURPLE, label="$r_1$ from $c$")
+    axes.plot(trap.lr, r2, "--", color=VERMILLION, label="$r_2$")
+    axes.plot(trap.lr, r1, "-", color=BLUE, label="$r_1$")
+    axes.plot(trap.lr, visited, "o", color=GREEN, label="farthest visited")
+    style.label_axes(axes, "learning rate $\\eta$", "distance", "xy", "upper left", ylim=(0.4, 40))
+    style.plain_ticks(axes, x=[0.2, 0.5, 1, 2, 5], y=[1, 10])
+    return figure
+
+
+def staircase(x, values, starts, ends):
+    """A loss with level steps, and where descent ends on it by where it starts, in units of π."""
+    figure, (left, right) = plt.subplots(1, 2)
+    ticks = np.arange(-9, 10, 6)
+    left.plot(x / np.pi, values, "-", color=BLUE)
+    style.label_axes(left, "$x / \\pi$", "loss", xticks=ticks)
+    right.plot(starts / np.pi, ends / np.pi, ".", color=VERMILLION, markersize=2)
+    right.plot(starts / np.pi, starts / np.pi, **DOTTED)
+    style.label_axes(right, "start $x_0 / \\pi$", "end $/ \\pi$", xticks=ticks, yticks=ticks)
+    return figure
+
+
+def trapped_or_diverging(distances):
+    """Distances by step on several losses, by label."""
+    figure, axes = plt.subplots(figsize=LOW)
+    for (name, curve), look in zip(distances.items(), LOOKS, strict=True):
+        axes.plot(curve, label=name, **look)
+    style.label_axes(axes, "step", "$|x_t|$", log="y", ylim=(1e-2, 1e7))
+    axes.set_yticks([1e-2, 1, 1e2, 1e4, 1e6])
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=11)
+    return figure

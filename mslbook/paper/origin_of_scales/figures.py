@@ -1,0 +1,98 @@
+"""The figures of chapter 6. Curvatures of 0 are not drawn on logarithmic axes."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+from cycler import cycler
+
+from mslbook.paper import style
+from mslbook.paper.style import BLUE, GREEN, GREY, OCHRE, ONE_PANEL, PURPLE, THREE_LINES, VERMILLION
+
+TWO_LINES = cycler(color=[BLUE, OCHRE], linestyle=["-", "--"])
+
+
+def two_losses(w, three, uniform, side, heights):
+    """Journal fig. 6.1, preprint fig. 7: losses of one weight, and a loss of two weights."""
+    figure, (left, right) = plt.subplots(1, 2)
+    style.plot_each(left, w, {"three data": three, "uniform data": uniform}, TWO_LINES)
+    style.label_axes(left, "$w$", "loss $L(w)$", legend="upper right", ylim=(0, 1.4))
+    levels = np.linspace(0, 2, 9)
+    filled = right.contourf(side, side, heights.T, levels, cmap="viridis")
+    figure.colorbar(filled, ticks=levels[::4]).set_label("loss")
+    style.label_axes(right, "$w_1$", "$w_2$")
+    right.grid(visible=False)
+    return figure
+
+
+def curvatures(w, average, second):
+    """The average curvature and the second derivative over w; each maps a label to an array."""
+    figure, (left, right) = plt.subplots(1, 2)
+    style.plot_each(left, w, {label: _positive(y) for label, y in average.items()}, TWO_LINES)
+    style.plot_each(right, w, second, TWO_LINES)
+    style.label_axes(left, "$w$", "average curvature $L'(w)/w$", "xy", legend="lower left")
+    right.axhline(0, color=GREY, linewidth=1)
+    style.label_axes(right, "$w$", "second derivative $L''(w)$", "x")
+    return figure
+
+
+def recovered_tail(c, truth, recovered):
+    """The share of data above c: true (line), and every fourth value read off the loss (dots)."""
+    figure, axes = plt.subplots(figsize=ONE_PANEL)
+    axes.plot(c, truth, "-", linewidth=3, color=GREY, label="true")
+    dots = {"markersize": 4, "color": VERMILLION, "label": "read off the loss"}
+    axes.plot(c[::4], recovered[::4], "o", **dots)
+    style.label_axes(axes, "$c$", "share of data above $c$", "x", "upper right", ylim=(-0.05, 1.05))
+    return figure
+
+
+def lengths_and_curvature(lengths, w, of_lengths, of_components):
+    """Increasing lengths of images, by label, and average curvatures over w, relative to 0."""
+    figure, (left, right) = plt.subplots(1, 2)
+    for (label, sizes), look in zip(lengths.items(), THREE_LINES, strict=True):
+        left.plot(np.linspace(0, 1, len(sizes)), sizes, label=label, **look)
+    style.label_axes(left, "share of shorter pictures", "relative length", "y", ylim=(1e-2, 1e2))
+    left.legend(loc="lower right", fontsize=11)
+    right.plot(w, _positive(of_lengths), "-", color=GREEN, label="lengths")
+    right.plot(w, _positive(of_components), "--", color=BLUE, label="components")
+    style.label_axes(right, "$w$ × median size", "relative $L'(w)/w$", "xy", ylim=(1e-6, 2))
+    right.legend(loc="lower left", fontsize=11)
+    return figure
+
+
+def deciles(sharpness, band, speed, width):
+    """Relative sharpness of deciles of images over a random `band`, and `width` over `speed`."""
+    figure, (left, right) = plt.subplots(1, 2)
+    left.axhspan(*band, color=GREY, alpha=0.3, linewidth=0, label="random")
+    looks = cycler(color=[BLUE, GREEN, VERMILLION], linestyle=["-", ":", "-."], marker=list("os^"))
+    style.plot_each(left, np.arange(1, 11), sharpness, looks, markersize=4)
+    style.label_axes(left, "tenth of the pictures, by length", "relative sharpness", "y")
+    left.set(xticks=(1, 4, 7, 10), ylim=(0.2, 8))
+    style.plain_ticks(left, y=(0.25, 0.5, 1, 2, 4))
+    left.legend(loc="upper left", fontsize=11, ncols=2)
+    for (label, y), look in zip(width.items(), looks, strict=False):
+        mark = {"color": look["color"], "markersize": 5, "label": label}
+        right.plot(speed[label], y, look["marker"], **mark)
+    ends = np.array([8.0, 60.0])
+    right.plot(ends, 1.7 / ends, "--", color=GREY, label="slope −1")
+    style.label_axes(right, "speed", "width of the core", "xy")
+    style.plain_ticks(right, x=(10, 20, 50), y=(0.02, 0.05, 0.1, 0.2))
+    right.legend(loc="lower left", fontsize=11)
+    return figure
+
+
+def growth_by_arm(losses, exponents):
+    """The growth exponent over the training loss; each maps a label to an array."""
+    figure, axes = plt.subplots(figsize=ONE_PANEL)
+    looks = ((BLUE, "o"), (GREEN, "s"), (VERMILLION, "^"), (PURPLE, "x"))
+    for (label, y), (colour, marker) in zip(exponents.items(), looks, strict=True):
+        axes.plot(losses[label].ravel(), y.ravel(), marker, color=colour, markersize=4, label=label)
+    axes.axhline(2, color=GREY, linewidth=1)
+    axes.text(0.055, 1.98, "a parabola", color=GREY, fontsize=11, ha="right", va="top")
+    limits = {"xlim": (0.7, 0.05), "ylim": (1.4, 2.1)}
+    style.label_axes(axes, "training loss", "growth exponent", "x", **limits)
+    style.plain_ticks(axes, x=(0.5, 0.2, 0.1))
+    axes.legend(loc="upper left", bbox_to_anchor=(0.0, 0.84), fontsize=11, ncols=2)
+    return figure
+
+
+def _positive(values):
+    return np.where(values > 0, values, np.nan)
