@@ -246,9 +246,6 @@ def test_networks_in_half_precision_are_refused():
             probe(half, half.theta)
     with pytest.raises(RuntimeError, match="dtype"):
         line(loss, loss.theta.double(), direction, [0.0])
-    model, inputs, labels, _ = build("tanh")
-    with pytest.raises(ValueError, match="the model is on meta, its inputs on cpu"):
-        NetworkLoss(model.to("meta"), inputs, labels, half_squared_error)
 
 
 def test_only_networks_have_filters():
