@@ -87,7 +87,7 @@ class Demo(anywidget.AnyWidget):
         self._still = still_html(self._spec, self._data)
         size = len(self.html()) - len(str(self._esm)) - len(str(self._css))
         if size > MAX_HTML:
-            raise ValueError(f"{size} characters are too heavy: use fewer values or shorter trails")
+            raise ValueError(f"{size} characters are too many for a page: use fewer slider values")
         self.observe(self._compute_off_grid, list(self._start))
 
     def _compute_off_grid(self, change):

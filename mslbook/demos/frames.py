@@ -46,10 +46,10 @@ class Frames:
         at = {slider.name: value for slider, value in zip(self.sliders, values, strict=True)}
         try:
             frame = self.compute(**at)
-            keys = {"caption"} | {mark.name for mark in self.marks if mark.fixed is None}
+            keys = {"caption"} | {mark.name for mark in self.marks if not mark.fixed}
             if frame.keys() != keys:
                 raise ValueError(f"a frame must have the keys {sorted(keys)}, not {list(frame)}")
-            arrays = {mark: mark.arrays(mark.fixed or frame[mark.name]) for mark in self.marks}
+            arrays = {mark: mark.arrays(frame.get(mark.name)) for mark in self.marks}
             for mark, (first, *_) in arrays.items():
                 if first.size != self.sizes.setdefault(mark, first.size):
                     raise ValueError(f"mark {mark.name!r} must keep its size: fill up with NaN")
@@ -85,7 +85,7 @@ class Frames:
             else:
                 step = None if axes[about.get("axis", channel)]["log"] else self.step
             about[channel] = self.store(rounded(arrays[k], step))
-            if mark.fixed is None:
+            if not mark.fixed:
                 about[channel]["live"] = sum(self.sizes[m] for m, _, _ in self.live_channels)
                 self.live_channels.append((mark, k, step))
         return about
@@ -105,8 +105,8 @@ class Frames:
 def describe_slider(slider):
     """Return what the page needs to know of a slider."""
     about = {key: getattr(slider, key) for key in ("name", "label", "unit", "values")}
-    about["named"] = bool(slider.names)
-    about["texts"] = slider.names or [written(float(f"{value:.4g}")) for value in slider.values]
+    numbers = [written(float(f"{value:.4g}")) for value in slider.values]
+    about |= {"named": len(slider.names) > 0, "texts": list(map(str, slider.names)) or numbers}
     return about | {"start": slider.values.index(slider.value)}
 
 

@@ -57,13 +57,14 @@ class Mark:
 
     @property
     def fixed(self):
-        """What every frame draws, a value for each channel, or None if the frame returns it."""
-        drawn = tuple(getattr(self, channel) for channel in self.channels)
-        return None if any(values is None for values in drawn) else drawn
+        """Whether it has data of its own, so that frames return none."""
+        return all(getattr(self, channel) is not None for channel in self.channels)
 
-    def arrays(self, drawn):
-        """Return what is drawn as one flat array for each channel, with NaN for gaps."""
-        drawn = drawn if isinstance(drawn, tuple) else (drawn,)
+    def arrays(self, returned):
+        """Return what it draws, as one flat array for each channel, with NaN for gaps."""
+        drawn = returned if len(self.channels) > 1 else [returned]
+        if self.fixed:
+            drawn = [getattr(self, channel) for channel in self.channels]
         arrays = [np.atleast_1d(np.asarray(values, dtype=float)) for values in drawn]
         shape = getattr(self, "shape", (arrays[0].size,))
         if [array.shape for array in arrays] != [shape] * len(self.channels):

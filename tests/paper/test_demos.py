@@ -360,7 +360,7 @@ def test_a_live_frame_keeps_the_sizes_of_the_grid():
 
 def test_a_demo_that_weighs_too_much():
     many = Slider("a", "a", np.linspace(1, 2, 2000), value=1)
-    with pytest.raises(ValueError, match="too heavy: use fewer values"):
+    with pytest.raises(ValueError, match="too many for a page: use fewer slider values"):
         Demo(**parts(sliders=[many, parts()["sliders"][1]]))
 
 
