@@ -30,8 +30,8 @@ def test_the_function_is_that_of_the_formula(activation):
     model = fully_connected([4, 5, 3], activation)
     x = torch.linspace(-2, 2, 8).reshape(2, 4)
     w1, b1, w2, b2 = model.parameters()
-    function = {"tanh": torch.tanh, "relu": torch.relu, "gelu": torch.nn.functional.gelu}[activation]
-    torch.testing.assert_close(model(x), function(x @ w1.T + b1) @ w2.T + b2)
+    functions = {"tanh": torch.tanh, "relu": torch.relu, "gelu": torch.nn.functional.gelu}
+    torch.testing.assert_close(model(x), functions[activation](x @ w1.T + b1) @ w2.T + b2)
 
 
 def test_the_seed_decides_and_nothing_else():
@@ -61,7 +61,7 @@ def test_a_width_that_cannot_be(make, width):
 
 @pytest.mark.parametrize("widths", [[], [4], [4, 0], [4, 2.0], ["4", 3], [4, -1, 2]])
 def test_widths_that_make_no_network_are_refused(widths):
-    with pytest.raises(ValueError, match="each width must be a whole number of at least 1|at least the inputs and the out"):
+    with pytest.raises(ValueError, match="each width must be a whole|at least the inputs and the"):
         fully_connected(widths)
 
 
