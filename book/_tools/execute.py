@@ -25,6 +25,7 @@ def execute(notebook):
     client = NotebookClient(
         notebook,
         timeout=None,
+        startup_timeout=600,  # a busy machine takes its time
         kernel_name="python3",
         record_timing=False,
         store_widget_state=False,

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import yaml
+from address import PUBLISHED
 from bs4 import BeautifulSoup
 from playwright.sync_api import sync_playwright
 from pypdfium2 import PdfDocument
@@ -17,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 HTML = ROOT / "_build" / "html"
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text())
 SCALE = 0.87
+HUNG = 300_000  # milliseconds: what takes longer will never come
 WIDTH = 730  # of the text, in CSS pixels: 168 mm, at this scale; demos are drawn for it
 
 SHELL = """<!doctype html><html lang="en" data-theme="light">
@@ -92,7 +94,7 @@ def joined():
     front = book.find(id="front")
     book.title.string = front.h1.string = CONFIG["title"]
     front.select_one(".by").string = CONFIG["author"]
-    front.a["href"] = front.a.string = CONFIG["html"]["baseurl"]
+    front.a["href"] = front.a.string = PUBLISHED
     for caption, chapters in listed:
         if caption:
             heading = book.new_tag("p", **{"class": "part"})
@@ -123,12 +125,13 @@ def printed(source):
         chromium = playwright.chromium.launch(
             executable_path="/usr/bin/chromium",
             args=["--no-sandbox", "--disable-background-networking"],
+            timeout=HUNG,
         )
         page = chromium.new_page(
             viewport={"width": WIDTH, "height": 1000}, device_scale_factor=2, color_scheme="light"
         )
         page.emulate_media(media="print")
-        page.set_default_timeout(300_000)
+        page.set_default_timeout(HUNG)
         page.goto(source.as_uri(), wait_until="load")
         page.evaluate("MathJax.startup.promise")
         if cut := page.evaluate(CUT):

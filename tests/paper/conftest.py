@@ -16,6 +16,7 @@ import yaml
 from bs4 import BeautifulSoup
 
 ROOT = Path(__file__).resolve().parents[2]
+PUBLISHED = yaml.safe_load((ROOT / "CITATION.cff").read_text())["url"]
 CHROMIUM = "/usr/bin/chromium"
 
 
@@ -44,6 +45,15 @@ def fonts(tmp_path_factory):
     installed = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
     (folder / "fonts.conf").write_text(FONTS.format(fonts=installed, cache=folder))
     return {"FONTCONFIG_FILE": str(folder / "fonts.conf")}
+
+
+def stop_the_clock(page):
+    """From now on the page's timers run only where a test says for how long.
+
+    The clock is stopped at an hour that no machine has come to by then, however busy it is.
+    """
+    page.clock.install(time=0)
+    page.clock.pause_at(3_600_000)
 
 
 def patient(make):

@@ -10,8 +10,8 @@ import pytest
 torch = pytest.importorskip("torch")
 from test_experiments import shrink, stopped_halfway  # noqa: E402
 
-from mslbook import cli, data, experiments  # noqa: E402
-from mslbook.experiments import recording  # noqa: E402
+from mslbook import data  # noqa: E402
+from mslbook.paper import cli, experiments, ledger, recording  # noqa: E402
 
 
 @pytest.fixture
@@ -79,6 +79,14 @@ def test_too_little_memory_is_one_sentence(refused, monkeypatch, error, words):
 
     monkeypatch.setattr(data, "load", full)
     assert words + "choose a smaller --size" in refused("run", "fig2_1_left")
+
+
+def test_too_little_memory_of_torch_is_the_same_sentence(refused, monkeypatch):
+    monkeypatch.setattr(data, "load", lambda *args: torch.empty(10**15))
+    assert "the memory is full: choose a smaller --size" in refused("run", "fig2_1_left")
+    monkeypatch.setattr(data, "load", lambda *args: torch.ones(2) @ torch.ones(3))
+    with pytest.raises(RuntimeError, match="size"):  # a fault of ours shows where it is
+        cli.main(["run", "fig2_1_left"])
 
 
 def test_a_missing_package_says_what_to_install(refused, monkeypatch):
@@ -149,16 +157,15 @@ def test_a_stopped_run_says_how_it_goes_on(tmp_path, monkeypatch, capsys):
 def test_list_names_recipes_and_recordings(capsys):
     assert cli.main(["list"]) == 0
     out = capsys.readouterr().out
-    for name, (_, about) in experiments.RECIPES.items():
+    for name, (*_, about) in experiments.EXPERIMENTS.items():
         assert f"{name}  " in out
         assert about in out
-    for path in recording.RESULTS.glob("*.npz"):
-        assert recording.load(path).provenance["data"] in out
+        for path in experiments.recordings(name):
+            assert recording.load(path).provenance["data"] in out
 
 
 def test_claims_prints_its_report(monkeypatch):
-    claims = pytest.importorskip("mslbook.claims")
-    monkeypatch.setattr(claims, "report", lambda: 7)
+    monkeypatch.setattr(ledger, "report", lambda: 7)
     assert cli.main(["claims"]) == 7
 
 

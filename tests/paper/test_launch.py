@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import jupytext
 import pytest
 import yaml
-from conftest import PAGES, ROOT
+from conftest import PAGES, PUBLISHED, ROOT
 from IPython.core.interactiveshell import InteractiveShell
 from packaging.requirements import Requirement
 
@@ -59,7 +59,7 @@ def test_elsewhere_the_first_cell_does_nothing(shell, capsys):
 
 def test_colab_is_told_how_to_show_demos(monkeypatch):
     """Colab shows widgets of others with a manager of its own, which a demo asks for itself."""
-    from mslbook.demos import Curve, Demo, Panel, Slider
+    from mslbook.paper.demo import Curve, Demo, Panel, Slider
 
     asked = []
     colab = ModuleType("google.colab.output")
@@ -79,6 +79,24 @@ def test_colab_is_told_how_to_show_demos(monkeypatch):
     assert asked
     assert widget in data
     assert metadata[widget]["colab"]["custom_widget_manager"]["url"] == "manager.js"
+
+
+def test_one_line_says_where_the_project_is(tmp_path):
+    names = ["_config.yml", "CITATION.cff", "book", "notebooks"]
+    ours = tmp_path / "ours"
+    ours.mkdir()
+    subprocess.run(["cp", "-r", *names, ours], cwd=ROOT, check=True)
+    files = [path for path in ours.rglob("*") if path.suffix in {".yml", ".cff", ".md", ".ipynb"}]
+    before = {path: path.read_text() for path in files}
+    address = [sys.executable, ours / "book" / "_tools" / "address.py"]
+    subprocess.run(address, check=True)
+    assert {path: path.read_text() for path in files} == before
+    config = ours / "_config.yml"
+    config.write_text(config.read_text().replace(REPOSITORY, "https://github.com/You/a-book"))
+    subprocess.run(address, check=True)
+    for path, text in before.items():
+        moved = text.replace(REPOSITORY, "https://github.com/You/a-book")
+        assert path.read_text() == moved.replace(PUBLISHED, "https://you.github.io/a-book/")
 
 
 def links(page):

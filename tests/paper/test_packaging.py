@@ -103,10 +103,11 @@ def test_whatever_is_imported_is_declared():
     assert {name for name in names if not {one.lower() for one in homes[name]} & declared} == set()
 
 
-def test_constraints_pin_every_requirement_and_hold_no_address():
+def test_constraints_pin_every_requirement_with_its_hashes_and_hold_no_address():
     lines = [line for line in read("constraints.txt").splitlines() if not line.startswith("#")]
-    assert all(re.fullmatch(r"[a-z0-9-]+==[\w.]+( ; .+)?", line) for line in lines)
-    pinned = {line.split("==")[0] for line in lines}
+    pins = "\n".join(lines).replace(" \\\n    --hash=sha256:", " #").splitlines()
+    assert all(re.fullmatch(r"[a-z0-9-]+==[\w.]+( ; .+?)?( #[0-9a-f]{64})+", pin) for pin in pins)
+    pinned = {pin.split("==")[0] for pin in pins}
     assert requirements(*PROJECT["optional-dependencies"]).keys() - {"mslbook"} <= pinned
 
 

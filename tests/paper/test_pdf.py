@@ -8,7 +8,7 @@ import sys
 
 import pytest
 import yaml
-from conftest import HTML, PAGES, ROOT, TOC, normal
+from conftest import HTML, PAGES, PUBLISHED, ROOT, TOC, normal
 from pypdfium2 import PdfDocument
 
 pytestmark = pytest.mark.browser
@@ -83,4 +83,4 @@ def test_what_is_too_wide_is_refused(browser, site):
 
 def test_the_book_links_its_pdf():
     home = (HTML / f"{TOC['root']}.html").read_text()
-    assert f'href="{CONFIG["html"]["baseurl"]}mslbook.pdf"' in home
+    assert f'href="{PUBLISHED}mslbook.pdf"' in home

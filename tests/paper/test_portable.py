@@ -22,7 +22,13 @@ CELLS = {"bound": "print(abs(points).max() < 5)", "iterate of chaos": "print(poi
 def test_a_chaotic_number_shows_that_rounding_differs_and_a_bound_does_not(tmp_path, shown):
     cells = [nbformat.v4.new_code_cell(DESCENT + CELLS[shown])]
     notebook = nbformat.v4.new_notebook(cells=cells)
-    NotebookClient(notebook, kernel_name="python3", extra_arguments=["--log-level=ERROR"]).execute()
+    client = NotebookClient(
+        notebook,
+        kernel_name="python3",
+        startup_timeout=600,
+        extra_arguments=["--log-level=ERROR"],
+    )
+    client.execute()
     nbformat.write(notebook, tmp_path / "cell.ipynb")
     assert validate("Another rounding", ONE_ULP, tmp_path) == (shown == "bound")
 

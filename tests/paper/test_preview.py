@@ -1,7 +1,7 @@
 """The cards that links within the book show: what is on them, and when they come and go."""
 
 import pytest
-from conftest import go, still
+from conftest import go, still, stop_the_clock
 
 pytestmark = pytest.mark.browser
 
@@ -47,12 +47,6 @@ def link_to(page, anchor):
     link.scroll_into_view_if_needed()
     still(link)
     return link
-
-
-def stop_the_clock(page):
-    """From now on the page's timers run only where the test says for how long."""
-    page.clock.install(time=0)
-    page.clock.pause_at(1000)
 
 
 LATER = 10_000  # milliseconds on the page's clock: longer than a card waits for anything

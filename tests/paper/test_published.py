@@ -6,14 +6,11 @@ import xml.etree.ElementTree as xml
 
 import nbformat
 import pytest
-import yaml
-from conftest import HTML, PAGES, ROOT, TOC, go, parsed
+from conftest import HTML, PAGES, PUBLISHED, ROOT, TOC, go, parsed
 
 pytestmark = pytest.mark.browser
 
 CHAPTERS = [page for page in PAGES if page.startswith("notebooks/")]
-
-PUBLISHED = yaml.safe_load((ROOT / "_config.yml").read_text())["html"]["baseurl"]
 
 
 @pytest.mark.parametrize("page", PAGES)

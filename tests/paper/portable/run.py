@@ -16,8 +16,10 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
-NBVAL = "pytest -q -n auto --dist loadscope -p no:cacheprovider --nbval --nbval-current-env"
-SANITIZE = "tests/paper/nbval_sanitize.cfg"
+NBVAL = (
+    "pytest -q -n auto --dist loadscope -p no:cacheprovider --nbval --nbval-current-env "
+    "--nbval-kernel-startup-timeout 600 --nbval-sanitize-with tests/paper/nbval_sanitize.cfg"
+)
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ def effective(values):
 def validate(name, variables, notebooks="notebooks"):
     """Whether notebooks give what they store in an environment with these variables."""
     print(f"{name}:", *(f"{key}={value!r}" for key, value in variables.items()), flush=True)
-    command = [sys.executable, "-m", *NBVAL.split(), "--nbval-sanitize-with", SANITIZE, notebooks]
+    command = [sys.executable, "-m", *NBVAL.split(), notebooks]
     environment = os.environ | variables
     return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode == 0
 

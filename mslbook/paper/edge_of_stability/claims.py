@@ -1,0 +1,122 @@
+"""Section 2.1, the edge of stability: measured on the recorded run on CIFAR-10.
+
+The last quarter of a run is where it has settled.
+"""
+
+import numpy as np
+
+from mslbook.descent import descend
+from mslbook.losses import Quadratic
+from mslbook.paper.experiments import recorded
+from mslbook.paper.gradient_lines import recordings
+from mslbook.paper.ledger import HOLDS, RESERVED, claim, graded, listed, verdict
+
+
+def edge_run():
+    """The recorded run, its edges 2/η and its sharpness."""
+    run = recorded("fig2_1_left", "cifar10")
+    return run, 2 / run["lrs"], run["eigenvalues"][:, :, 0]
+
+
+@claim(
+    "2.1-rises",
+    where="journal 2.1, preprint 2.1",
+    number="2/η",
+    tolerance="none: it must cross",
+    verdict=HOLDS,
+)
+def rises():
+    """Under gradient descent the sharpness rises until it reaches 2/η."""
+    _, edge, sharpness = edge_run()
+    start, top = sharpness[:, 0], sharpness.max(axis=1)
+    number = f"from {start[0]:.0f} to " + listed(top, "{:.0f}")
+    return number, verdict(np.all(start < edge) and np.all(top >= edge))
+
+
+@claim(
+    "2.1-settles",
+    where="journal fig. 2.1 left, preprint fig. 1 left",
+    number="1 × 2/η",
+    tolerance="10 %: it oscillates about a level a little above",
+    verdict=HOLDS,
+)
+def settles():
+    """Once at 2/η, the sharpness hovers near it."""
+    _, edge, sharpness = edge_run()
+    last = sharpness[:, -sharpness.shape[1] // 4 :]
+    ratio = last.mean(axis=1) / edge
+    number = listed(ratio, "{:.2f}") + " × 2/η"
+    return number, verdict(np.all(abs(ratio - 1) < 0.1))
+
+
+@claim(
+    "2.1-falls",
+    where="journal fig. 2.1 left, preprint fig. 1 left",
+    tolerance="none: it must be lower, mean of the last 100 steps",
+    verdict=HOLDS,
+)
+def keeps_falling():
+    """Past 2/η the loss still goes down."""
+    run, edge, sharpness = edge_run()
+    ratios = []
+    for losses, steps, arrived in zip(
+        run["losses"], run["probe_steps"], (sharpness >= edge[:, None]).argmax(axis=1), strict=True
+    ):
+        losses = losses[np.isfinite(losses)]
+        ratios.append(losses[-100:].mean() / losses[steps[arrived]])
+    number = "to " + ", ".join(f"{100 * r:.0f} %" for r in ratios) + " of the loss at arrival"
+    return number, verdict(np.all(sharpness.max(axis=1) >= edge) and max(ratios) < 1)
+
+
+@claim(
+    "2.1-fates",
+    where="journal 2.1, preprint 2.1",
+    number="2/λ",
+    tolerance="six orders of magnitude either way in 2000 steps; at 2/λ 10⁻⁹, rounding",
+    verdict=HOLDS,
+)
+def three_fates():
+    """On a quadratic loss descent converges or blows up, unless η is exactly 2/λ."""
+    lrs = np.array([1.99, 2.0, 2.01])
+    ends = abs(descend(Quadratic(curvature=1.0), 1.0, lrs, 2000, every=2000).points[-1])
+    number = f"from 1, λ = 1: |x| = {ends[0]:.0e}, {ends[1]:g}, {ends[2]:.0e} at η = 1.99, 2, 2.01"
+    return number, verdict(ends[0] < 1e-6 and abs(ends[1] - 1) < 1e-9 and ends[2] > 1e6)
+
+
+@claim(
+    "2.1-quadratic",
+    where="journal 2.1, preprint 2.1",
+    tolerance="ten times the true loss within 600 steps",
+    verdict=HOLDS,
+)
+def quadratic_blows_up():
+    """On a quadratic loss the same descent would blow up exponentially."""
+    run, _, _ = edge_run()
+    growth = [
+        quadratic[-1] / losses[step : step + len(quadratic)].max()
+        for quadratic, losses, step in zip(
+            run["quadratic_losses"], run["losses"], run["branch_steps"], strict=True
+        )
+    ]
+    steps = run["quadratic_losses"].shape[1] - 1
+    number = f"at least {min(growth):.0e} × the true loss after {steps} steps"
+    return number, verdict(min(growth) > 10)
+
+
+def in_edges(run):
+    """The sharpness in units of 2/η."""
+    return run["sharpness"] * run["lr"] / 2
+
+
+@claim(
+    "2.1-networks",
+    where="journal 2.1 and fig. 3.1, preprint 2.1 and fig. 2",
+    number="2/η",
+    tolerance="none: each must begin below and pass it; with a reservation if it begins above",
+    runs=recordings,
+    verdict=RESERVED,
+)
+def rises_too(run):
+    """Networks of other kinds sharpen up to 2/η as well."""
+    first, most = in_edges(run)[0], in_edges(run).max()
+    return f"from {first:.2f} to {most:.2f} × 2/η", graded(first < 1 < most, most > 1)

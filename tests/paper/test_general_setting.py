@@ -1,0 +1,193 @@
+"""The ledger of section 4.3: what is measured decides the verdict."""
+
+import numpy as np
+import pytest
+from scipy.differentiate import derivative
+from scipy.integrate import quad
+
+from mslbook.descent import descend, iterate
+from mslbook.losses import F1, Landing, Quadratic, Radial, Staircase, f2, f3
+from mslbook.paper.general_setting import claims
+from mslbook.paper.ledger import FAILS, HOLDS
+from mslbook.theory import bounds, c_of_f3_exceeds, subquadratic
+
+
+@pytest.fixture(autouse=True)
+def nothing_remembered():
+    claims.balls_of_f3.cache_clear()
+    yield
+    claims.balls_of_f3.cache_clear()
+
+
+@pytest.mark.parametrize("loss", [Staircase(), Landing()], ids=repr)
+def test_the_two_counterexamples_are_losses(loss):
+    x = np.array([-9.0, -2.5, -1.5, -0.7, 0.0, 0.3, 0.9, 1.7, 3.3, 40.0])
+    np.testing.assert_allclose(derivative(loss.value, x).df, loss.grad(x), atol=1e-8)
+    np.testing.assert_allclose(derivative(loss.grad, x).df, loss.hvp(x, 1.0), atol=1e-8)
+    assert loss.value(0.0) == 0
+    for end in (-3.0, 1.9, 12.0):
+        area, error = quad(loss.grad, 0, end, points=[np.sign(end), 2 * np.sign(end)])
+        assert loss.value(end) == pytest.approx(area, abs=10 * error + 1e-9)
+
+
+@pytest.mark.parametrize("loss", [Staircase(), Landing()], ids=repr)
+def test_the_two_counterexamples_meet_the_definition(loss):
+    assert subquadratic(loss).holds
+    assert subquadratic(loss).c == 1
+    x = np.linspace(1e-3, 60, 200_001)
+    assert np.all(np.diff(loss.value(x)) > 0)  # so 0 is the only minimum
+    np.testing.assert_array_equal(loss.grad(-x), -loss.grad(x))
+    jumps = abs(np.diff(loss.hvp(x, 1.0)))  # the second derivative is continuous
+    assert jumps.max() < 0.02
+
+
+def test_nobody_comes_down_the_stairs():
+    """The bound of the chapter: at η <= 4 nobody crosses an odd multiple of π from beyond."""
+    starts = np.random.default_rng(0).uniform(np.pi, 300, 2000)
+    path = descend(Staircase(), starts, 4.0, 300)
+    floor = (np.floor((starts / np.pi - 1) / 2) * 2 + 1) * np.pi
+    assert np.all(path.points >= floor * (1 - 1e-15))
+
+
+def test_the_boxes_bound_the_cosine():
+    """On many boxes, the bound is below the cosine at random points of the box."""
+    rng = np.random.default_rng(0)
+    half = 0.05
+    a = half * (1 + 2 * rng.integers(0, 60, 4000))
+    s = half * (1 + 2 * rng.integers(-60, 60, 4000))
+    bound = bounds._cosine_in_boxes(a, s, half)
+    for _ in range(50):
+        x1, total = a + rng.uniform(-half, half, 4000), s + rng.uniform(-half, half, 4000)
+        x = np.stack((x1, total - x1), axis=-1)
+        grad = f3.grad(x)
+        cosine = np.vecdot(x, grad) / np.linalg.norm(x, axis=-1) / np.linalg.norm(grad, axis=-1)
+        inside = np.linalg.norm(x, axis=-1) > 0.3
+        assert np.all((bound <= cosine)[inside & (bound < 1)])
+    assert np.median(bound) > 0.3  # and not idle
+
+
+@pytest.mark.parametrize(
+    ("c", "proved"), [(0.24, True), (0.312, True), (0.313, False), (0.7, False)]
+)
+def test_the_constant_of_f3(c, proved):
+    assert c_of_f3_exceeds(c) == proved
+
+
+def test_the_constant_is_positive():
+    with pytest.raises(ValueError, match="constant c of .* must be positive and finite, not -1"):
+        c_of_f3_exceeds(-1)
+
+
+def test_the_bound_by_hand():
+    """tan θ <= φ t / (t² / 6r + λ) with t² <= 8, as the chapter has it, is below 4.044."""
+    r, t = np.geomspace(1e-3, 1e4, 2000)[:, None], np.linspace(0, 8**0.5, 1000)
+    tangent = bounds.GOLDEN * t / (t * t / (6 * r) + np.log1p(r) / 2)
+    assert 4.03 < tangent.max() < 4.044
+
+
+def f3_on_a_parabola(monkeypatch):
+    monkeypatch.setattr(claims, "f2", Quadratic())
+
+
+class Hill:
+    """(x² - 1)² / 4 near 0: the gradient points away from the minimum at 0, which is none."""
+
+    dimension = None
+
+    def grad(self, x):
+        x = np.asarray(x)
+        return x * (x * x - 1)
+
+
+def f2_with_a_hill(monkeypatch):
+    monkeypatch.setattr(claims, "f2", Hill())
+
+
+def f3_that_grows_too_fast(monkeypatch):
+    monkeypatch.setattr(claims, "f3", Radial(Quadratic(), dimension=2))
+
+
+def without_a_quadratic_part(monkeypatch):
+    monkeypatch.setattr(claims, "Sum", lambda parts: parts[0])
+
+
+def without_stairs(monkeypatch):
+    monkeypatch.setattr(claims, "Staircase", F1)
+
+
+def without_landing(monkeypatch):
+    monkeypatch.setattr(claims, "Landing", lambda: f2)
+
+
+def with_a_longer_step(monkeypatch):
+    def longer(loss, start, lr, *rest, **options):
+        return descend(loss, start, np.multiply(lr, 2), *rest, **options)
+
+    monkeypatch.setattr(claims, "descend", longer)
+    monkeypatch.setattr(claims, "iterate", lambda loss, start, lr: iterate(loss, start, 2 * lr))
+
+
+def with_a_shorter_step(monkeypatch):
+    def shorter(loss, start, lr, *rest, **options):
+        return descend(loss, start, np.divide(lr, 2), *rest, **options)
+
+    monkeypatch.setattr(claims, "descend", shorter)
+
+
+def with_smaller_balls(monkeypatch):
+    balls, r1 = claims.balls_of_f3()
+    smaller = {lr: radius / 2 for lr, radius in balls.items()}
+    monkeypatch.setattr(claims, "balls_of_f3", _Remembered((smaller, r1 / 2)))
+
+
+def with_balls_of_one_size(monkeypatch):
+    monkeypatch.setattr(claims, "balls_of_f3", _Remembered((dict.fromkeys(claims.LRS, 2.0), 2.0)))
+
+
+def of_one_scale(monkeypatch):
+    monkeypatch.setattr(claims, "F2", lambda C: f2)
+    monkeypatch.setattr(claims, "Scaled", lambda factor, loss: loss)
+
+
+class _Remembered:
+    """A function that always returns the same, with the cache's one method."""
+
+    def __init__(self, answer):
+        self.answer = answer
+
+    def __call__(self):
+        return self.answer
+
+    def cache_clear(self):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("measure", "breakage", "verdict"),
+    [
+        (claims.examples, f3_on_a_parabola, FAILS),
+        (claims.slower, f3_that_grows_too_fast, FAILS),
+        (claims.weaker, f3_on_a_parabola, FAILS),
+        (claims.weaker, without_a_quadratic_part, HOLDS),
+        (claims.always_towards_the_minimum, f2_with_a_hill, FAILS),
+        (claims.always_towards_the_minimum, without_stairs, HOLDS),
+        (claims.theorem_as_stated, without_stairs, HOLDS),
+        (claims.theorem_on_examples, with_a_longer_step, FAILS),
+        (claims.nearer, with_smaller_balls, FAILS),
+        (claims.invariant, with_smaller_balls, FAILS),
+        (claims.r2_depends_on_c_and_lr, of_one_scale, HOLDS),
+        (claims.r2_depends_on_c_and_lr, with_a_longer_step, FAILS),
+        (claims.enters, with_a_shorter_step, HOLDS),
+        (claims.neighbourhood, with_balls_of_one_size, FAILS),
+        (claims.neighbourhood, with_smaller_balls, FAILS),
+        (claims.behaviours, with_a_longer_step, FAILS),
+        (claims.measure_zero, without_landing, HOLDS),
+    ],
+)
+def test_what_is_measured_decides_the_verdict(monkeypatch, measure, breakage, verdict):
+    before = measure()
+    breakage(monkeypatch)
+    number, after = measure()
+    assert number != before[0]
+    assert after != before[1]
+    assert after == verdict

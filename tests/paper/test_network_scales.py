@@ -1,0 +1,152 @@
+"""The ledger of section 3.2: what is recorded decides the verdicts."""
+
+import numpy as np
+import pytest
+
+from mslbook.paper.ledger import measured
+from mslbook.paper.network_scales import claims
+from mslbook.paper.recording import Recording
+
+OUT = np.geomspace(1e-3, 10, 81)
+DISTANCES = np.concatenate([-OUT[::-1], [0.0], OUT])
+SINGLE = DISTANCES**2 / 2
+SMALL = 50 * DISTANCES**2
+WELL_IN_A_WELL = SINGLE + SMALL / (1 + SMALL)
+NINEFOLD = SINGLE + 4 * DISTANCES**2 / (1 + 4 * DISTANCES**2)
+CONTINUUM = np.sqrt(1 + 1e4 * DISTANCES**2)
+
+
+def lines(losses):
+    """A recording of wide lines, all of them the same."""
+    arrays = {"distances": DISTANCES, "descent": np.tile(losses, (3, 1))}
+    arrays |= {name: np.tile(losses, (3, 2, 1)) for name in ("random", "filtered")}
+    return Recording(arrays, {})
+
+
+def paths(directions, undecayed=(0.0, 0.0, 0.0, 1.0)):
+    """A recording of paths whose trunk and branches have these leading directions (4, 4)."""
+    from mslbook.probes import orthogonalise
+
+    directions = np.array(directions, dtype=float)
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    axes = orthogonalise(directions[[0, 1, 3]])
+    way = np.array(undecayed) @ axes.T
+    late = np.linspace(0, 1, 5)[:, None] * way  # leaves the first decay, at step 0
+    arrays = {
+        "decays": np.array([0, 1, 4]),
+        "projections": np.stack([late] * 3),
+        "away": np.stack([np.linalg.norm(late, axis=1)] * 3),
+        "moves": np.full((3, 4), np.linalg.norm(way) / 4),
+        "cosines": directions @ directions.T,
+    }
+    return Recording(arrays, {})
+
+
+APART = np.eye(4)
+ALIKE = np.eye(4) + [10, 0, 0, 0]
+
+
+def breaks(recording):
+    return lambda patch: patch.setattr(claims, "recorded", lambda *_: recording)
+
+
+@pytest.mark.parametrize(
+    "measure",
+    [
+        claims.along_the_gradient,
+        claims.along_random_directions,
+        claims.non_convex,
+    ],
+)
+def test_the_lines_decide_whether_there_is_a_well_in_a_well(monkeypatch, decides, measure):
+    breaks(lines(WELL_IN_A_WELL))(monkeypatch)
+    assert measure()[1] == claims.HOLDS
+    decides(measure, breaks(lines(SINGLE)))
+    assert measure()[1] == claims.FAILS
+
+
+def cut(losses, reach):
+    """The answer of `scales` for a line that ends at the distance `reach`."""
+    seen = np.abs(DISTANCES) <= reach
+    return claims.scales(DISTANCES[seen], losses[seen])
+
+
+@pytest.mark.parametrize(
+    ("losses", "reach", "expected"),
+    [
+        (WELL_IN_A_WELL, 10, claims.HOLDS),
+        (WELL_IN_A_WELL, 2, claims.RESERVED),  # C still falls there
+        (WELL_IN_A_WELL, 0.5, claims.FAILS),  # a well, and what is around it not yet in sight
+        (NINEFOLD, 10, claims.FAILS),  # a well in a well, but not so much sharper
+        (SINGLE, 10, claims.FAILS),
+        (CONTINUUM, 10, claims.FAILS),  # C falls and falls
+        (WELL_IN_A_WELL + (DISTANCES / 2) ** 18, 10, claims.FAILS),  # walls, no second plateau
+    ],
+)
+def test_a_well_in_a_well_is_a_fall_between_two_plateaus(losses, reach, expected):
+    assert claims.well_in_a_well(cut(losses, reach)) == expected
+
+
+def test_a_well_in_a_well_that_no_line_shows_to_its_end_is_not_seen(monkeypatch):
+    seen = np.abs(DISTANCES) <= 2
+    short = lines(WELL_IN_A_WELL)
+    for name in ("descent", "random", "filtered"):
+        short.arrays[name] = short.arrays[name][..., seen]
+    short.arrays["distances"] = DISTANCES[seen]
+    monkeypatch.setattr(claims, "recorded", lambda *_: short)
+    assert claims.along_the_gradient()[1] == claims.FAILS
+
+
+def test_a_well_in_a_well_in_one_network_only_is_a_reservation(monkeypatch):
+    both = {"fig3_2_landscape": lines(SINGLE), "fig3_2_normalised": lines(WELL_IN_A_WELL)}
+    monkeypatch.setattr(claims, "recorded", lambda name, *_: both[name])
+    assert claims.along_the_gradient()[1] == claims.RESERVED
+
+
+def test_curvatures_must_span_many_decades(decides, monkeypatch):
+    breaks(lines(SINGLE + (DISTANCES / 0.1) ** 18))(monkeypatch)
+    assert claims.any_curvature()[1] == claims.HOLDS
+    decides(claims.any_curvature, breaks(lines(SINGLE)))
+
+
+@pytest.mark.parametrize(
+    "measure",
+    [claims.before_and_after, claims.different_decays, claims.fine_structure],
+)
+def test_the_angles_decide_whether_directions_differ(measure):
+    assert measure(paths(APART))[1] == claims.HOLDS
+    assert measure(paths(ALIKE, undecayed=(1, 0.1, 0, 0)))[1] == claims.FAILS
+
+
+def test_the_angles_are_asked_in_all_settings(monkeypatch):
+    monkeypatch.setattr(
+        claims, "recorded", lambda name, *_: paths(ALIKE if name == "fig3_2_paths" else APART)
+    )
+    _, number, verdict = measured(claims.before_and_after)
+    assert verdict == claims.FAILS
+    assert "cross-entropy ✓ 90°" in number
+
+
+def test_recorded_axes_give_back_the_directions():
+    found = claims.leading(paths(ALIKE))
+    directions = ALIKE / np.linalg.norm(ALIKE, axis=1, keepdims=True)
+    some = [0, 1, 3]
+    np.testing.assert_allclose(found[some] @ found[some].T, directions[some] @ directions[some].T)
+
+
+def test_the_undecayed_way_is_compared_with_the_first_branch():
+    """Steps of one size straight on: halfway between the last two points is the same way."""
+    for degrees in (0, 30, 80):
+        angle = np.radians(degrees)
+        way = (0.0, np.cos(angle), 0.0, np.sin(angle))
+        run = paths(APART, way)
+        assert claims.horizons(run) == [4, 2, 1]
+        for steps in claims.horizons(run):
+            assert claims.without_decay(run, steps) == pytest.approx(np.cos(angle))
+
+
+@pytest.mark.parametrize("kinks", [0.0, 1e-4])
+def test_convex_lines_may_have_kinks_but_no_rim(kinks):
+    rough = SINGLE + kinks * np.abs(np.sin(DISTANCES)) * DISTANCES**2
+    assert claims.convex(DISTANCES, rough)
+    assert not claims.convex(DISTANCES, WELL_IN_A_WELL)

@@ -1,0 +1,90 @@
+"""Wide lines at the end of one training for each choice: of that network, and where it ended."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+from test_experiments import assert_identical, choose, stop_at  # noqa: E402
+
+from mslbook.paper import experiments, recording, training  # noqa: E402
+from mslbook.paper.network_scales import experiment as wide_range  # noqa: E402
+from mslbook.paper.network_scales.ablations import CHOICES_FROM_AFAR  # noqa: E402
+from mslbook.paper.subquadratic_growth import ablations as gradient_choices  # noqa: E402
+
+NAME = "fig3_2_choices"
+SMALL = CHOICES_FROM_AFAR.settings("digits", "small")
+TINY = replace(
+    SMALL,
+    pictures=12,
+    width=1 / 16,
+    choices=tuple(replace(choice, every=2) for choice in SMALL.choices),
+)
+NAMES = [choice.name for choice in TINY.choices]
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    choose(monkeypatch, NAME, TINY)
+    monkeypatch.setattr(wide_range, "PER_DECADE", 2)
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        choose(patch, NAME, TINY)
+        patch.setattr(wide_range, "PER_DECADE", 2)
+        folder = tmp_path_factory.mktemp("uninterrupted")
+        return recording.load(experiments.run(NAME, folder=folder, progress=False))
+
+
+@pytest.mark.parametrize("size", experiments.SIZES)
+def test_the_trainings_are_those_of_figure_3_1(size):
+    near, far = (
+        experiments.recipe(name).settings("cifar10", size) for name in ("fig3_1_choices", NAME)
+    )
+    assert replace(far, choices=()) == replace(near, choices=())
+    for one, other in zip(near.choices, far.choices, strict=True):
+        assert one.steps == other.steps
+        assert replace(one, every=1, probes=1) == replace(other, every=1, probes=1)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_lines_go_through_the_end_of_the_training(found, name):
+    of = {key: found[f"{name}.{key}"] for key in ("losses", "descent", "random", "filtered")}
+    middle = len(of["descent"]) // 2
+    assert of["losses"].shape == (3,)
+    assert of["random"].shape == of["filtered"].shape == (2, 23)
+    for line in (of["descent"], *of["random"], *of["filtered"]):
+        assert line[middle] == pytest.approx(of["losses"][-1], rel=1e-4)
+    assert of["descent"][middle + 1] < of["descent"][middle] < of["descent"][middle - 1]
+
+
+def test_far_out_the_networks_differ_as_they_must(found):
+    """Without normalisation ReLU grows like the 18th power, tanh and BatchNorm like the 4th."""
+    growth = {}
+    for name in NAMES:
+        far, line = found[f"{name}.distances"][-2:], found[f"{name}.random"][0, -2:]
+        growth[name] = np.diff(np.log(line)).item() / np.diff(np.log(far)).item()
+    assert growth["baseline"] > 10
+    assert growth["tanh"] == pytest.approx(2, abs=0.2)
+    assert growth["BatchNorm"] < 4.2
+
+
+def test_stopped_it_goes_on_to_the_same_numbers(tiny, tmp_path, monkeypatch, found):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "SAVE_EVERY", -1.0)  # a checkpoint at every step
+        stop_at(patch, "value_and_grad", 5)
+        with pytest.raises(KeyboardInterrupt):
+            experiments.run(NAME, folder=tmp_path, progress=False)
+    again = recording.load(experiments.run(NAME, folder=tmp_path, progress=False))
+    assert_identical(again, found)
+
+
+def test_a_checkpoint_of_another_run_is_refused_before_any_work(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(gradient_choices, "train", None)
+    last = tmp_path / f"{NAME}-digits-small" / "tanh.npz"
+    recording.save(last, {"theta": np.zeros(3)}, {"identity": {}, "step": 3})
+    with pytest.raises(ValueError, match="tanh.npz belongs to another run"):
+        experiments.run(NAME, folder=tmp_path, progress=False)

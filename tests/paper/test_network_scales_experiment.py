@@ -1,0 +1,166 @@
+"""The recipe of figure 3.2's wide lines: losses as the model itself computes them, zoomable."""
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+from test_experiments import assert_identical, choose, stop_at  # noqa: E402
+
+from mslbook import data  # noqa: E402
+from mslbook.models import vgg11  # noqa: E402
+from mslbook.paper import experiments, recording, training  # noqa: E402
+from mslbook.paper.network_scales import experiment as wide_range  # noqa: E402
+
+PICTURES = data.load("digits")
+SETTINGS = wide_range.Settings(12, 1 / 32, lr=0.1, points=(0, 3, 5))
+
+
+def shrink(patch):
+    choose(patch, "fig3_2_landscape", SETTINGS)
+    patch.setattr(wide_range, "PER_DECADE", 2)
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        shrink(patch)
+        folder = tmp_path_factory.mktemp("uninterrupted")
+        return recording.load(experiments.run("fig3_2_landscape", folder=folder, progress=False))
+
+
+def test_lines_are_the_losses_of_a_displaced_model(found):
+    """By the model itself, in double precision, from its initial parameters."""
+    images = PICTURES.train_images[:12].astype(float)
+    images = ((images - images.mean()) / images.std()).repeat(4, axis=2).repeat(4, axis=3)
+    x = torch.tensor(images.astype(np.float32)).double().expand(-1, 3, -1, -1)
+    one_hot = torch.eye(10).double()[torch.tensor(PICTURES.train_labels[:12])]
+    model = vgg11(10, 1 / 32).double()
+    theta = torch.nn.utils.parameters_to_vector(model.parameters()).detach()
+
+    def loss(point):
+        torch.nn.utils.vector_to_parameters(point, model.parameters())
+        return ((model(x) - one_hot) ** 2).sum() / 24
+
+    grads = torch.autograd.grad(loss(theta), model.parameters())
+    descent = -torch.cat([grad.reshape(-1) for grad in grads])
+    random = torch.tensor(np.random.default_rng(1).standard_normal(len(theta))).float().double()
+    for name, direction in (("descent", descent), ("random", random)):
+        unit = direction / direction.norm()
+        recorded = found[name][0] if name == "descent" else found[name][0, 1]
+        for i in range(0, len(recorded), 3):
+            exact = loss(theta + found["distances"][i] * unit).item()
+            assert recorded[i] == pytest.approx(exact, rel=1e-3), (name, i)
+
+
+def test_distances_can_be_zoomed_into_and_reach_beyond_the_length_of_the_parameters(found):
+    distances = found["distances"]
+    np.testing.assert_allclose(distances, -distances[::-1])
+    assert distances[-1] == pytest.approx(10 * found["theta_norms"][0], rel=1e-6)
+    out = distances[len(distances) // 2 + 1 :]
+    assert out[-1] / out[0] == pytest.approx(1e5)
+    np.testing.assert_allclose(out[1:] / out[:-1], np.sqrt(10))
+
+
+def test_all_lines_meet_in_their_point_of_descent(found):
+    middle = len(found["distances"]) // 2
+    for name in ("descent", "random", "filtered"):
+        lines = found[name].reshape(3, -1, 23)
+        np.testing.assert_allclose(lines[:, :, middle].T, [found["values"]] * lines.shape[1])
+    np.testing.assert_allclose(found["values"], found["losses"][[0, 3, 5]], rtol=1e-4)
+    assert found["losses"].shape == (6,)
+    # Downhill is to the right, by as much as the gradient says.
+    step = found["distances"][middle + 1]
+    slope = (found["descent"][:, middle + 1] - found["values"]) / step
+    np.testing.assert_allclose(slope, -found["gradient_norms"], rtol=0.05)
+
+
+def test_shapes_and_provenance_are_those_promised(found):
+    assert found["points"].tolist() == [0, 3, 5]
+    assert found["descent"].shape == (3, 23)
+    assert found["random"].shape == found["filtered"].shape == (3, 2, 23)
+    assert found["filtered_norms"].shape == (3, 2)
+    assert (found["filtered_norms"] <= found["theta_norms"][:, None] * 1.001).all()
+    assert found["descent"].dtype == np.float64
+    assert found.provenance["settings"]["points"] == [0, 3, 5]
+    assert found.provenance["data"] == "digits, training rows 0-11"
+    assert found.provenance["steps"] == 5
+
+
+def test_stopped_it_goes_on_to_the_same_numbers(tmp_path, monkeypatch, found):
+    shrink(monkeypatch)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "SAVE_EVERY", -1.0)  # a checkpoint at every step
+        stop_at(patch, "value_and_grad", 5)
+        with pytest.raises(KeyboardInterrupt):
+            experiments.run("fig3_2_landscape", folder=tmp_path, progress=False)
+    path = experiments.run("fig3_2_landscape", folder=tmp_path, progress=False)
+    assert_identical(recording.load(path), found)
+
+
+def test_a_run_killed_between_two_lines_draws_none_of_them_twice(tmp_path, monkeypatch, found):
+    shrink(monkeypatch)
+    drawn, line = [], wide_range.line
+
+    def counted(*of):
+        drawn.append(of)
+        if len(drawn) == 8:  # the third line of the second point
+            raise KeyboardInterrupt
+        return line(*of)
+
+    monkeypatch.setattr(wide_range, "line", counted)
+    with pytest.raises(KeyboardInterrupt):
+        experiments.run("fig3_2_landscape", folder=tmp_path, progress=False)
+    path = experiments.run("fig3_2_landscape", folder=tmp_path, progress=False)
+    assert_identical(recording.load(path), found)
+    assert len(drawn) == 8 + 15 - 7
+
+
+def test_lines_of_another_environment_are_drawn_anew(tmp_path, monkeypatch):
+    shrink(monkeypatch)
+    drawn, line = [], wide_range.line
+
+    def counted(*of):
+        drawn.append(of)
+        if len(drawn) == 8:
+            raise KeyboardInterrupt
+        return line(*of)
+
+    monkeypatch.setattr(wide_range, "line", counted)
+    with pytest.raises(KeyboardInterrupt):
+        experiments.run("fig3_2_landscape", folder=tmp_path, progress=False)
+    monkeypatch.setattr(wide_range, "environment", lambda device: {"threads": 1000})
+    experiments.run("fig3_2_landscape", folder=tmp_path, progress=False)
+    assert len(drawn) == 8 + 15
+
+
+def test_a_line_of_another_run_is_drawn_anew(tmp_path):
+    drawn, points = [], (torch.zeros(2), torch.ones(2))
+
+    def line(*_):
+        drawn.append(len(drawn))
+        return np.array(drawn[-1])
+
+    identities = {"lr": 0.1}, {"lr": 0.1}, {"lr": (0.2,)}, {"lr": (0.2,)}
+    kept = [wide_range.kept(tmp_path, identity, line, *points) for identity in identities]
+    assert kept == [0, 0, 1, 1]
+
+
+@pytest.mark.parametrize("size", experiments.SIZES)
+@pytest.mark.parametrize("name", ["fig3_2_landscape", "fig3_2_normalised"])
+def test_settings_fit_together(name, size):
+    chosen = experiments.recipe(name).settings("cifar10", size)
+    assert list(chosen.points) == sorted(set(chosen.points))
+    assert chosen.points[0] == 0
+
+
+def test_with_batchnorm_it_is_the_same_but_for_the_network(tmp_path, monkeypatch):
+    monkeypatch.setattr(wide_range, "PER_DECADE", 2)
+    chosen = wide_range.Normalised(12, 1 / 32, lr=0.02, points=(0, 2))
+    choose(monkeypatch, "fig3_2_normalised", chosen)
+    path = experiments.run("fig3_2_normalised", folder=tmp_path, progress=False)
+    found = recording.load(path)
+    assert found.provenance["recipe"] == "fig3_2_normalised"
+    assert "normal initialisation, BatchNorm" in found.provenance["network"]
+    assert found["descent"].shape == (2, 23)
+    # Far out along a filter-normalised direction, which leaves BatchNorm's own parameters alone.
+    assert found["filtered"][-1, 0, -1] < 100 * found["filtered"][-1, 0, -3]

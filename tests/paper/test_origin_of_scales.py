@@ -1,0 +1,194 @@
+"""The ledger of section 6: what is measured decides the verdict."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from mslbook.losses import F2, EmpiricalLoss, Quadratic, three_neurons
+from mslbook.paper.origin_of_scales import claims
+from mslbook.paper.recording import Recording
+
+
+class Bowl(Quadratic):
+    """A parabola in the place of a loss on data, or on a distribution."""
+
+    def __init__(self, *_):
+        super().__init__()
+
+
+def four_neurons(monkeypatch):
+    monkeypatch.setattr(claims, "three_neurons", lambda x, w: three_neurons(x, w) + abs(x * w) / 9)
+
+
+def on_a_parabola(monkeypatch):
+    monkeypatch.setattr(claims, "EmpiricalLoss", Bowl)
+    monkeypatch.setattr(claims, "PopulationLoss", Bowl)
+
+
+def a_parabola_for_uniform_data(monkeypatch):
+    monkeypatch.setattr(claims, "f2", SimpleNamespace(C=3.0, **methods(Quadratic())))
+
+
+def methods(loss):
+    return {name: getattr(loss, name) for name in ("value", "grad", "hvp")}
+
+
+def a_superquadratic_loss(monkeypatch):
+    quartic = SimpleNamespace(grad=lambda w: w**3, hvp=lambda w, v: 3 * w * w * v)
+    monkeypatch.setattr(claims, "f2", quartic)
+    monkeypatch.setattr(claims, "three_neurons", lambda x, w: np.square(x * w))
+
+
+def data_of_one_magnitude(monkeypatch):
+    monkeypatch.setattr(claims, "DATA", (1.0, 1.0, 1.0))
+    monkeypatch.setattr(claims, "DRAWN", (1.0, 1.0, 1.0))
+
+
+def another_C(monkeypatch):
+    monkeypatch.setattr(claims, "F2", lambda C: F2(1.1 * C))
+
+
+def other_data(monkeypatch):
+    monkeypatch.setattr(claims, "EmpiricalLoss", lambda x: EmpiricalLoss(1.1 * np.asarray(x)))
+
+
+def valleys_of_one_scale(monkeypatch):
+    monkeypatch.setattr(claims, "F2", lambda C: F2(3.0))
+
+
+def huber_for_squares(monkeypatch):
+    sum_of = claims.sum_of
+    monkeypatch.setattr(claims, "sum_of", lambda loss, w: sum_of(claims.huber, w))
+
+
+def the_network_for_huber(monkeypatch):
+    """Not convex."""
+    monkeypatch.setattr(claims, "huber", lambda z: np.minimum(1, z * z) - 0.1 * z * z)
+
+
+def light_tails(monkeypatch):
+    monkeypatch.setattr(claims, "TAILS", (0.0, 0.1))
+
+
+def a_layer_without_depth(monkeypatch):
+    """Curvature k² times as large, however many layers there are."""
+    monkeypatch.setattr(claims, "error", lambda x, y, W, b: np.sum((x * W[0][0]) ** 2))
+
+
+def quadratic_far_out(monkeypatch):
+    monkeypatch.setattr(claims, "huber", np.square)
+
+
+def pictures(monkeypatch, **changes):
+    recorded = claims.recorded
+
+    def changed(*names):
+        run = recorded(*names)
+        arrays = {name: change(run[name]) for name, change in changes.items()}
+        return run.arrays | arrays
+
+    monkeypatch.setattr(claims, "recorded", changed)
+
+
+def pictures_of_one_length(monkeypatch):
+    pictures(monkeypatch, pixels=lambda lengths: np.full_like(lengths, 3072**0.5))
+
+
+def pictures_scaled_up(monkeypatch):
+    pictures(monkeypatch, pixels=lambda lengths: 2 * lengths)
+
+
+def one_faint_picture(monkeypatch):
+    pictures(monkeypatch, pixels=lambda lengths: np.append(lengths[0] / 100, lengths[1:]))
+
+
+def trained(monkeypatch, name, arm, change):
+    """Change what was recorded under a name for one arm of the trainings, or for all (a slice)."""
+    run = claims.trained()
+    array = run[name].copy()
+    at = arm if isinstance(arm, slice) else run.provenance["arms"].index(arm)
+    arrays = {key: run[key][at] for key in run.arrays if key != "distances"}
+    array[at] = change(arrays)
+    monkeypatch.setattr(claims, "trained", lambda: Recording({**run.arrays, name: array}, ABOUT))
+
+
+ABOUT = claims.trained().provenance
+
+
+def parabolas_for_equal_lengths(monkeypatch):
+    trained(monkeypatch, "growth", "equal", lambda run: np.full_like(run["growth"], 2.0))
+
+
+def equal_shares(monkeypatch):
+    trained(monkeypatch, "share", "equal", lambda run: np.full_like(run["share"], 80.0))
+
+
+def tanh_network(monkeypatch):
+    def network(x, weights, biases):
+        for weight, bias in zip(weights[:-1], biases[:-1], strict=True):
+            x = np.tanh(weight @ x + bias)
+        return weights[-1] @ x + biases[-1]
+
+    monkeypatch.setattr(claims, "relu_network", network)
+
+
+def linear_network(monkeypatch):
+    """Homogeneous for negative k too where the number of layers is odd, so for L = 3 alone."""
+
+    def network(x, weights, biases):
+        for weight, bias in zip(weights, biases, strict=True):
+            x = weight @ x + bias
+        return x
+
+    one = [case for case in claims.random_networks(0.0) if len(case[0]) == 3]
+    monkeypatch.setattr(claims, "random_networks", lambda bias: one)
+    monkeypatch.setattr(claims, "relu_network", network)
+
+
+def biases_of_0(monkeypatch):
+    networks = claims.random_networks
+    monkeypatch.setattr(claims, "random_networks", lambda bias: networks(0.0))
+
+
+def scaled_once_more(monkeypatch):
+    monkeypatch.setattr(claims, "first_layer", lambda k: lambda n: [1 / k] * n)
+
+
+@pytest.mark.parametrize(
+    ("measure", "breakage"),
+    [
+        (claims.wells, on_a_parabola),
+        (claims.empirical, four_neurons),
+        (claims.empirical, other_data),
+        (claims.sharper, a_superquadratic_loss),
+        (claims.orders, data_of_one_magnitude),
+        (claims.population, four_neurons),
+        (claims.uniform, another_C),
+        (claims.three_scales, data_of_one_magnitude),
+        (claims.three_scales, on_a_parabola),
+        (claims.continuous, a_parabola_for_uniform_data),
+        (claims.large_data, other_data),
+        (claims.two_valleys, valleys_of_one_scale),
+        (claims.cause, data_of_one_magnitude),
+        (claims.cause, on_a_parabola),
+        (claims.cause, huber_for_squares),
+        (claims.convex_sum, quadratic_far_out),
+        (claims.convex_sum, data_of_one_magnitude),
+        (claims.convex_sum, the_network_for_huber),
+        (claims.standardised, pictures_of_one_length),
+        (claims.standardised, pictures_scaled_up),
+        (claims.norms, one_faint_picture),
+        (claims.norms, light_tails),
+        (claims.growth_by_arm, parabolas_for_equal_lengths),
+        (claims.growth_by_arm, equal_shares),
+        (claims.same_shape, tanh_network),
+        (claims.same_shape, a_layer_without_depth),
+        (claims.first_identity, tanh_network),
+        (claims.first_identity, linear_network),
+        (claims.first_identity_with_bias, biases_of_0),
+        (claims.second_identity, scaled_once_more),
+    ],
+)
+def test_what_is_measured_decides_the_verdict(decides, measure, breakage):
+    decides(measure, breakage)
