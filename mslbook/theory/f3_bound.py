@@ -43,14 +43,14 @@ def c_of_f3_exceeds(c):
         return False
     a, s, half = np.full(4, 16.0), np.array([-48.0, -16.0, 16.0, 48.0]), 16.0
     while len(a) and half > MIN_HALF_WIDTH:
-        unproved = _cosine_in_boxes(a, s, half) <= c
+        unproved = cosine_in_boxes(a, s, half) <= c
         a, s, half = a[unproved], s[unproved], half / 2
         a = (a[:, None] + half * np.array([-1, -1, 1, 1])).ravel()
         s = (s[:, None] + half * np.array([-1, 1, -1, 1])).ravel()
     return len(a) == 0
 
 
-def _cosine_in_boxes(a, s, half):
+def cosine_in_boxes(a, s, half):
     """A lower bound of the cosine on boxes |x1 - a|, |x1 + x2 - s| <= half that do not straddle 0.
 
     The gradient is p + λ x/r with p from the two f2 and λ = ln(1 + r) / 2. With q = p·x/r its angle
