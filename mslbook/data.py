@@ -1,9 +1,9 @@
 """Image datasets: embedded digits, CIFAR by download, or any .npz archive."""
 
 import tarfile
+from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import NamedTuple
 from zipfile import ZipFile, is_zipfile
 
 import numpy as np
@@ -15,7 +15,8 @@ KEYS = ("train_images", "train_labels", "test_images", "test_labels")
 MAX_COMPRESSION, FREE_BYTES = 100, 2**24
 
 
-class ImageDataset(NamedTuple):
+@dataclass(frozen=True)
+class ImageDataset:
     """Images and their labels, split into a training and a test set."""
 
     name: str  #: as given to `load`, or the name of the file
@@ -245,14 +246,16 @@ def _cifar(name, root, download):
 
 def _fifty_classes(name, root, download):
     """The part of CIFAR-100 that `load` describes, in the order of the data set."""
-    _, *halves, class_names = _cifar("cifar100", root, download)
+    full = _cifar("cifar100", root, download)
 
     def first(count, images, labels):
         rows = [np.flatnonzero(labels == label)[:count] for label in range(50)]
         rows = np.sort(np.concatenate(rows))
         return images[rows], labels[rows]
 
-    return ImageDataset(name, *first(100, *halves[:2]), *first(20, *halves[2:]), class_names[:50])
+    train = first(100, full.train_images, full.train_labels)
+    test = first(20, full.test_images, full.test_labels)
+    return ImageDataset(name, *train, *test, full.class_names[:50])
 
 
 def _archive(path):
