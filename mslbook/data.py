@@ -27,26 +27,16 @@ class ImageDataset:
     class_names: tuple[str, ...]  #: the names of the classes
 
 
-# The binary archives, since the better-known Python ones are pickles: address, checksum, files of
+# The binary archives, since the better-known Python ones are pickles: name and checksum, files of
 # the training and the test images and of the class names, and the number of bytes of a label, of
 # which the last counts (CIFAR-100 puts a coarse one first).
+URL = "https://www.cs.toronto.edu/~kriz/"
+BATCHES = [f"data_batch_{i}.bin" for i in range(1, 6)]
+TEN = "cifar-10-binary.tar.gz", "c32a1d4ab5d03f1284b67883e8d87530"
+HUNDRED = "cifar-100-binary.tar.gz", "03b5dce01913d631647c71ecec9e9cb8"
 CIFAR = {
-    "cifar10": (
-        "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
-        "c32a1d4ab5d03f1284b67883e8d87530",
-        tuple(f"data_batch_{i}.bin" for i in range(1, 6)),
-        "test_batch.bin",
-        "batches.meta.txt",
-        1,
-    ),
-    "cifar100": (
-        "https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz",
-        "03b5dce01913d631647c71ecec9e9cb8",
-        ("train.bin",),
-        "test.bin",
-        "fine_label_names.txt",
-        2,
-    ),
+    "cifar10": (*TEN, BATCHES, "test_batch.bin", "batches.meta.txt", 1),
+    "cifar100": (*HUNDRED, ["train.bin"], "test.bin", "fine_label_names.txt", 2),
 }
 
 
@@ -217,11 +207,11 @@ def _cifar(name, root, download):
     """CIFAR from its archive, whose checksum vouches for all that is in it."""
     from torchvision.datasets.utils import check_integrity, download_url
 
-    url, md5, train, test, names, label_bytes = CIFAR[name]
-    path = root / Path(url).name
+    archive, md5, train, test, names, label_bytes = CIFAR[name]
+    path = root / archive
     try:
         if download:  # of what is there, and whole, it only says so
-            download_url(url, root, md5=md5)
+            download_url(URL + archive, root, md5=md5)
     except (OSError, RuntimeError) as error:  # no network, a wrong checksum, a full disk
         raise FileNotFoundError(
             f"{name} could not be fetched ({error}): check the network, or name an .npz instead"

@@ -27,7 +27,7 @@ def fully_connected(widths, activation="tanh", seed=0, bias=True):
     activation : {"tanh", "relu", "gelu"}
         After every layer but the last.
     seed : int
-        Of the initial parameters; the global random state stays as it is.
+        Of the parameters; the global random state stays as it is.
     bias : bool
         Whether the layers have biases.
 

@@ -48,11 +48,9 @@ class Minibatches:
     ValueError
         If `batch` or `seed` is out of range.
 
-    Examples
-    --------
-    Adam on minibatches, of any ``loss`` over data::
-
-        iterate(Minibatches(loss, batch=128), loss.point, optimizer=Adam(lr=0.001))
+    Notes
+    -----
+    ``iterate(Minibatches(loss, 128), theta, optimizer=Adam(0.001))`` trains by Adam.
     """
 
     def __init__(self, loss: Loss, batch, seed=0):
@@ -99,8 +97,7 @@ def minibatch_sgd(
     Raises
     ------
     ValueError or TypeError
-        As :func:`~mslbook.descent.iterate`, or if the last batch of an epoch is too small for the
-        loss, as a single input is for BatchNorm.
+        As by :func:`~mslbook.descent.iterate`, or if the last batch of an epoch is too small.
 
     Examples
     --------
@@ -191,11 +188,6 @@ def label_noise(valley: Valley, size: float):
     callable
         A ``sample_grad`` for :func:`sgd`.
 
-    Raises
-    ------
-    ValueError
-        If the loss is no Valley, or `size` is out of range.
-
     References
     ----------
     Ma et al. (2022), remark 4.1.
@@ -231,11 +223,6 @@ def rescaled(loss: Loss, spread: float):
     -------
     callable
         A ``sample_grad`` for :func:`sgd`.
-
-    Raises
-    ------
-    ValueError
-        If `spread` is out of range, or for a function of one variable.
 
     References
     ----------
@@ -323,12 +310,7 @@ def valley_sde(H, H_grad, along: int, lr: float, sigma: float):
     -------
     drift, diffusion : callable
         For :func:`euler_maruyama`. The root of H is its Cholesky factor: every root makes the same
-        noise.
-
-    Raises
-    ------
-    ValueError
-        If a number is out of range; by ``diffusion`` where H is not positive definite.
+        noise. Where H is not positive definite there is none, and ``diffusion`` raises ValueError.
 
     References
     ----------

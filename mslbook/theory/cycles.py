@@ -49,6 +49,8 @@ def stable_lr(f: Loss) -> float:
 def two_cycle(f: Loss, lr):
     """The x > 0 such that gradient descent alternates between x and -x: lr f'(x) = 2x.
 
+    Unique, and increasing with lr (Ma et al. (2022), lemma 4.1).
+
     Parameters
     ----------
     f : Loss
@@ -65,10 +67,6 @@ def two_cycle(f: Loss, lr):
     ------
     ValueError
         If there is no two-cycle at one of the learning rates, or `f` is not even there.
-
-    References
-    ----------
-    Ma et al. (2022), lemma 4.1.
 
     Examples
     --------

@@ -15,7 +15,7 @@ def c_of_f3_exceeds(c):
     Parameters
     ----------
     c : float
-        Positive.
+        Positive: the constant of Ma et al. (2022), definition 4.1.
 
     Returns
     -------
@@ -28,10 +28,6 @@ def c_of_f3_exceeds(c):
     r = 0.23 f3 is quadratic but for its last term, and the cosine at least 2/3. Each box gets a
     lower bound of the cosine, and is cut in four until the bound is above `c`; the margin to the
     smallest cosine, 0.3125, makes up for rounding.
-
-    References
-    ----------
-    Ma et al. (2022), definition 4.1.
 
     Examples
     --------

@@ -55,12 +55,9 @@ def quasistatic(valley: Valley, start, lr, steps: int) -> SlowMotion:
 
     Notes
     -----
-    y > 0 solves lr h f'(h y) = 2 y: it is the two-cycle of f at the learning rate lr h², over h.
-    Where lr h² f''(0) <= 2 there is none: y is 0, and the motion has stopped.
-
-    References
-    ----------
-    Ma et al. (2022), eqs. 4.7 and 4.8.
+    y > 0 solves lr h f'(h y) = 2 y (Ma et al. (2022), eqs. 4.7 and 4.8): it is the two-cycle of f
+    at the learning rate lr h², over h. Where lr h² f''(0) <= 2 there is none: y is 0, and the
+    motion has stopped.
 
     Examples
     --------

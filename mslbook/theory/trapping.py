@@ -93,14 +93,10 @@ def subquadratic(loss: Loss, minimum=None) -> Subquadratic:
     Notes
     -----
     Subquadratic means that grad·(theta - minimum) >= c ‖grad‖ ‖theta - minimum‖ with one c > 0, and
-    that ‖grad‖ / ‖theta - minimum‖ tends to 0 at infinity [1]_. Both are measured on spheres with
-    radii from 1e-4 to 1e6, in 256 directions or more, the worst of them improved and followed from
-    sphere to sphere. No chance is involved. What is found is exact at the points sampled and proves
-    nothing between them.
-
-    References
-    ----------
-    .. [1] Ma et al. (2022), definition 4.1.
+    that ‖grad‖ / ‖theta - minimum‖ tends to 0 at infinity (Ma et al. (2022), definition 4.1). Both
+    are measured on spheres with radii from 1e-4 to 1e6, in 256 directions or more, the worst of
+    them improved and followed from sphere to sphere. No chance is involved. What is found is exact
+    at the points sampled and proves nothing between them.
 
     Examples
     --------
@@ -134,14 +130,11 @@ def trapping_radius(loss: Loss, lr, minimum=None) -> TrappingBall:
 
     Notes
     -----
-    A step from theta comes nearer if and only if lr < 2 (theta - minimum)·grad / ‖grad‖². Between
-    two spheres r1 is found by bisection, r2 from the best samples by the simplex method. For a
-    function of one variable both are accurate to about 1e-9, unless something happens between two
-    spheres; for others a larger value than what sampling found cannot be excluded.
-
-    References
-    ----------
-    Ma et al. (2022), theorem 4.3 and eq. 4.5.
+    The ball of Ma et al. (2022), theorem 4.3. A step from theta comes nearer if and only if
+    lr < 2 (theta - minimum)·grad / ‖grad‖². Between two spheres r1 is found by bisection, r2 from
+    the best samples by the simplex method. For a function of one variable both are accurate to
+    about 1e-9, unless something happens between two spheres; for others a larger value than what
+    sampling found cannot be excluded.
 
     Examples
     --------
