@@ -9,18 +9,19 @@ from typing import Any, NamedTuple
 import numpy as np
 from array_api_compat import array_namespace, device
 
-from mslbook.checks import a_loss, kept_steps, learning_rate, points_and_rates, whole
-from mslbook.loss import Loss, as_point, value_and_grad
+from mslbook._arrays import as_theta, broadcast_lr
+from mslbook._checks import check_int, check_loss, check_lr, check_save_every
+from mslbook.loss import Loss, value_and_grad
 from mslbook.optimizers import GradientDescent, Optimizer, decays
 
-__all__ = ["Iterate", "Path", "decays", "descend", "iterate"]
+__all__ = ["Iterate", "Trajectory", "decays", "descend", "iterate"]
 
 
 class Iterate(NamedTuple):
     """A step of :func:`iterate`; it unpacks in this order."""
 
     step: int  #: the number of updates made
-    point: Any  #: theta after them, of the shape of the start
+    theta: Any  #: the parameters after them, of the shape of the start
     value: Any  #: the loss there
     grad: Any  #: its gradient there
     diverged_at: Any  #: the step of divergence, -1 for none: an integer for each trajectory
@@ -28,7 +29,7 @@ class Iterate(NamedTuple):
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class Path:
+class Trajectory:
     """The iterates that :func:`descend` kept, the start first.
 
     The arrays are of the kind of the start (NumPy or torch, dtype, device), except for ``steps``,
@@ -50,10 +51,10 @@ class Path:
             fate = f"diverged at step {int(fates)}"
         else:
             fate = f"loss {float(first):.4g} -> {float(last):.4g}"
-        return f"<Path of {self.steps[-1]} steps: {fate}>"
+        return f"<Trajectory of {self.steps[-1]} steps: {fate}>"
 
 
-def descend(loss: Loss, start, lr=None, steps=0, every=1, optimizer=None) -> Path:
+def descend(loss: Loss, start, lr=None, steps=0, every=1, optimizer=None) -> Trajectory:
     """Run gradient descent, or another optimizer, and return its path.
 
     Parameters
@@ -75,7 +76,7 @@ def descend(loss: Loss, start, lr=None, steps=0, every=1, optimizer=None) -> Pat
 
     Returns
     -------
-    Path
+    Trajectory
         Arrays of the kind of the start.
 
     Raises
@@ -89,22 +90,22 @@ def descend(loss: Loss, start, lr=None, steps=0, every=1, optimizer=None) -> Pat
     >>> from mslbook.descent import decays, descend
     >>> from mslbook.losses import f1
     >>> descend(f1, start=-5.0, lr=decays({0: 5, 100: 3, 150: 1}), steps=200)
-    <Path of 200 steps: loss 5.751 -> ...>
+    <Trajectory of 200 steps: loss 5.751 -> ...>
     >>> descend(f1, start=-5.0, lr=[0.5, 1.0, 2.5], steps=200, every=100).points.shape
     (3, 3)
     """
-    steps, every = kept_steps(steps, every)
+    steps, every = check_save_every(steps, every)
     kept = islice(iterate(loss, start, lr, optimizer=optimizer), 0, steps + 1, every)
     state = next(kept)
-    xp, rows = array_namespace(state.point), steps // every + 1
+    xp, rows = array_namespace(state.theta), steps // every + 1
     points, values = (
         xp.empty((rows, *array.shape), dtype=array.dtype, device=device(array))
-        for array in (state.point, state.value)
+        for array in (state.theta, state.value)
     )
-    points[0, ...], values[0, ...] = state.point, state.value
+    points[0, ...], values[0, ...] = state.theta, state.value
     for row, state in enumerate(kept, start=1):
-        points[row, ...], values[row, ...] = state.point, state.value
-    return Path(points, values, np.arange(0, steps + 1, every), state.diverged_at)
+        points[row, ...], values[row, ...] = state.theta, state.value
+    return Trajectory(points, values, np.arange(0, steps + 1, every), state.diverged_at)
 
 
 def iterate(
@@ -140,18 +141,18 @@ def iterate(
     >>> from itertools import islice
     >>> from mslbook.descent import iterate
     >>> from mslbook.losses import f1
-    >>> [round(float(state.point), 4) for state in islice(iterate(f1, 1.0, lr=1.0), 3)]
+    >>> [round(float(state.theta), 4) for state in islice(iterate(f1, 1.0, lr=1.0), 3)]
     [1.0, 0.3069, 0.0392]
     """
     if (lr is None) == (optimizer is None):
         raise TypeError("give a learning rate, for gradient descent, or optimizer=, one of the two")
-    optimizer, first_step = optimizer or GradientDescent(lr), whole("first_step", first_step)
+    optimizer, first_step = optimizer or GradientDescent(lr), check_int("first_step", first_step)
     if not isinstance(optimizer, Optimizer):
         raise TypeError(f"{repr(optimizer)[:60]} is no optimizer: see mslbook.optimizers")
-    x, lr = as_point(start, a_loss(loss).dimension), optimizer.lr
+    x, lr = as_theta(start, check_loss(loss).dimension), optimizer.lr
     x = x.detach() if hasattr(x, "detach") else x  # a torch descent builds no autograd graph
     if not callable(lr):
-        x, lr = points_and_rates(x, lr, loss.dimension)
+        x, lr = broadcast_lr(x, lr, loss.dimension)
     loss_at = getattr(loss, "at_step", lambda step: loss)
     state = _resumed(optimizer, x, state)
     value, grad = _at_start(loss_at(first_step), x)
@@ -200,7 +201,7 @@ def _iterates(loss_at, x, value, grad, optimizer, lr, state, step):
     moving = None  # one number per trajectory once one has diverged: 0 where it stands still
     while True:
         yield Iterate(step, x, value, grad, diverged_at, state)
-        rate = learning_rate(lr(step), step) if callable(lr) else lr
+        rate = check_lr(lr(step), step) if callable(lr) else lr
         slope = grad if moving is None else moving * grad
         step += 1
         with np.errstate(all="ignore"):

@@ -11,7 +11,7 @@ from itertools import pairwise
 import torch
 from torch import nn
 
-from mslbook.checks import real, whole
+from mslbook._checks import check_int, check_real
 
 ACTIVATIONS = {"tanh": nn.Tanh, "relu": nn.ReLU, "gelu": nn.GELU}
 MIN_WIDTH = 1 / 32  # DenseNet121 then grows by one channel a layer
@@ -46,7 +46,7 @@ def fully_connected(widths, activation="tanh", seed=0, bias=True):
     >>> sum(p.numel() for p in fully_connected([64, 200, 200, 10]).parameters())
     55210
     """
-    widths = [whole("each width", width, least=1) for width in widths]
+    widths = [check_int("each width", width, least=1) for width in widths]
     if len(widths) < 2:
         raise ValueError(f"widths must name at least the inputs and the outputs, not {widths}")
     if activation not in ACTIVATIONS:
@@ -175,8 +175,8 @@ def _seeded(seed):
 
 def _channels(classes, width):
     """The number of channels of a layer as a function of its number at width 1."""
-    whole("classes", classes, least=1)
-    real("width", width, least=MIN_WIDTH, why=": 1 is full size")
+    check_int("classes", classes, least=1)
+    check_real("width", width, least=MIN_WIDTH)
     return lambda channels: round(channels * width)
 
 

@@ -12,17 +12,10 @@ from typing import Any
 import numpy as np
 from array_api_compat import array_namespace, device
 
-from mslbook.checks import (
-    a_loss,
-    generator,
-    kept_steps,
-    learning_rate,
-    points_and_rates,
-    real,
-    whole,
-)
+from mslbook._arrays import as_theta, broadcast_lr
+from mslbook._checks import check_int, check_loss, check_lr, check_real, check_save_every
 from mslbook.descent import Iterate, iterate
-from mslbook.loss import Loss, as_point, value_and_grad
+from mslbook.loss import Loss, value_and_grad
 from mslbook.losses import Valley
 from mslbook.optimizers import Momentum
 
@@ -54,9 +47,9 @@ class Minibatches:
     """
 
     def __init__(self, loss: Loss, batch, seed=0):
-        self.loss, self.dimension, count = loss, a_loss(loss).dimension, len(loss.inputs)
-        self.batch = min(whole("batch", batch, least=1), count)
-        self.seed = whole("seed", seed, most=inf)
+        self.loss, self.dimension, count = loss, check_loss(loss).dimension, len(loss.inputs)
+        self.batch = min(check_int("batch", batch, least=1), count)
+        self.seed = check_int("seed", seed, most=inf)
         self.steps_per_epoch = -(-count // self.batch)
 
     def at_step(self, step):
@@ -105,7 +98,7 @@ def minibatch_sgd(
     >>> from mslbook.losses import f1
     >>> from mslbook.stochastic import minibatch_sgd
     >>> states = islice(minibatch_sgd(f1, 1.0, lr=1.0, momentum=0.5), 3)
-    >>> [round(float(state.point), 4) for state in states]
+    >>> [round(float(state.theta), 4) for state in states]
     [1.0, 0.3069, -0.3073]
     """
     optimizer = Momentum(lr, momentum)
@@ -167,7 +160,7 @@ def sgd(sample_grad, start, lr, steps: int, seed=0, every: int = 1) -> SamplePat
     <50 SamplePaths of 100 steps>
     """
     x = _points(start)
-    x, lr = points_and_rates(x, lr, x.shape[-1])
+    x, lr = broadcast_lr(x, lr, x.shape[-1])
     return _sample_paths(lambda rng, x: x - lr * sample_grad(rng, x), x, steps, seed, every)
 
 
@@ -194,7 +187,7 @@ def label_noise(valley: Valley, size: float):
     """
     if not isinstance(valley, Valley):
         raise ValueError(f"{valley!r} is no valley f(h(x) y): write it as mslbook.losses.Valley")
-    real("the size of the label noise", size, least=0)
+    check_real("the size of the label noise", size, least=0)
 
     def sample_grad(rng, x):
         xp, kind = array_namespace(x), _kind(x)
@@ -228,8 +221,8 @@ def rescaled(loss: Loss, spread: float):
     ----------
     Ma et al. (2022), remark 4.1.
     """
-    real("the spread", spread, least=0, below=1)
-    if a_loss(loss).dimension is None:  # whose points would share a factor
+    check_real("the spread", spread, least=0, below=1)
+    if check_loss(loss).dimension is None:  # whose points would share a factor
         raise ValueError(f"{loss!r} is a function of one variable: write Ridge(f, (1,))")
 
     def sample_grad(rng, x):
@@ -273,7 +266,7 @@ def euler_maruyama(drift, diffusion, start, dt, steps: int, seed=0, every: int =
     >>> round(float(path.points[-1].var()), 1)
     1.0
     """
-    real("the time dt of one step", dt, above=0)
+    check_real("the time dt of one step", dt, above=0)
     x = _points(start)
     xp, kind, n = array_namespace(x), _kind(x), x.shape[-1]
 
@@ -328,8 +321,8 @@ def valley_sde(H, H_grad, along: int, lr: float, sigma: float):
     >>> drift(np.array([3.0, 1.0, 0.0]))
     array([-1., -6., -0.])
     """
-    along, lr = whole("along", along, least=1), learning_rate(lr)
-    real("sigma", sigma, least=0)
+    along, lr = check_int("along", along, least=1), check_lr(lr)
+    check_real("sigma", sigma, least=0)
 
     def drift(z):
         xp, kind = array_namespace(z), _kind(z)
@@ -356,7 +349,7 @@ def _root(xp, matrix):
 
 def _points(start):
     """The start as finite points (..., n)."""
-    x = as_point(start, None)
+    x = as_theta(start, None)
     if x.ndim == 0 or 0 in x.shape or not array_namespace(x).all(abs(x) < inf):
         raise ValueError("the start must be a finite point (n,), or an array of them (..., n)")
     return x.detach() if hasattr(x, "detach") else x
@@ -369,8 +362,8 @@ def _kind(x):
 
 def _sample_paths(update, x, steps, seed, every):
     """Iterate x <- update(rng, x), and keep every `every`-th point."""
-    steps, every = kept_steps(steps, every)
-    rng, xp = generator(seed), array_namespace(x)
+    steps, every = check_save_every(steps, every)
+    rng, xp = np.random.default_rng(seed), array_namespace(x)
     points = xp.empty((steps // every + 1, *x.shape), **_kind(x))
     points[0, ...] = x
     for step in range(1, steps + 1):

@@ -134,7 +134,7 @@ def test_a_minimum_at_0_but_for_rounding_will_do():
     assert stable_lr(Cosine()) == pytest.approx(2)
 
 
-@pytest.mark.parametrize("lr", [None, "5", np.datetime64("2020-01-01"), [[3.0], [4.0, 5.0]], 5j])
+@pytest.mark.parametrize("lr", [None, "5", np.datetime64("2020-01-01"), 5j])
 def test_learning_rates_are_real_numbers(lr):
     with pytest.raises(TypeError, match="the learning rates must be real numbers"):
         two_cycle(f1, lr)

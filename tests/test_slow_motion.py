@@ -146,7 +146,7 @@ def test_a_learning_rate_is_positive(lr):
 def test_rates_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match=r"write lr\[:, None\]"):
         quasistatic(valley, 1.0, [3.0, 4.0], 10)
-    with pytest.raises(ValueError, match="do not broadcast"):
+    with pytest.raises(ValueError, match="cannot be broadcast"):
         quasistatic(valley, np.ones((3, 1)), [[3.0], [4.0]], 10)
 
 

@@ -91,7 +91,7 @@ def test_a_rate_for_each_coordinate_is_refused_as_descend_does():
         loss = rescaled(valley, 0.0) if sweep is sgd else valley
         with pytest.raises(ValueError, match=r"write lr\[:, None\]"):
             sweep(loss, POINTS, [1.5, 3.0], 10)
-        with pytest.raises(ValueError, match="do not broadcast"):
+        with pytest.raises(ValueError, match="cannot be broadcast"):
             sweep(loss, POINTS, [[1.5], [3.0], [4.0]], 10)
 
 
@@ -293,7 +293,7 @@ def test_a_minibatch_walk_of_tensors_with_gradients_builds_no_graph():
 
 @pytest.mark.parametrize("seed", [-1, 1.5, "x", object()])
 def test_a_seed_is_a_whole_number_or_a_generator(seed):
-    with pytest.raises(ValueError, match="seed must be a whole number of at least 0, or a NumPy"):
+    with pytest.raises((TypeError, ValueError), match="non-negative integer|SeedSequence expects"):
         sgd(rescaled(valley, 0.5), POINTS, 1.0, 10, seed=seed)
 
 
@@ -336,8 +336,8 @@ def test_every_epoch_goes_once_through_all_inputs_in_an_order_of_its_own():
     assert all(sorted(epoch) == list(range(10)) for epoch in epochs)
     assert len({tuple(epoch) for epoch in epochs}) == 10
     for state, batch in zip(states, noted, strict=True):
-        assert state.value == Fit(batch, []).value(state.point)
-        assert state.grad == Fit(batch, []).grad(state.point)
+        assert state.value == Fit(batch, []).value(state.theta)
+        assert state.grad == Fit(batch, []).grad(state.theta)
 
 
 def test_minibatches_depend_on_the_seed_and_the_epoch_alone():
@@ -363,7 +363,7 @@ def test_a_resumed_walk_is_the_same_to_the_last_bit():
 
     states = list(islice(walk(), 31))
     for middle in (states[1], states[11], states[12]):
-        rest = walk(middle.point, first_step=middle.step, state=middle.state)
+        rest = walk(middle.theta, first_step=middle.step, state=middle.state)
         assert list(islice(rest, 31 - middle.step)) == states[middle.step :]
 
 
@@ -381,7 +381,7 @@ def test_heavy_ball_on_a_parabola_is_the_recursion_by_hand():
     for _ in range(50):
         x.append(x[-1] - lr * 3.0 * x[-1] + momentum * (x[-1] - x[-2]))
     states = list(islice(minibatch_sgd(loss, 1.0, lr, momentum=momentum), len(x)))
-    np.testing.assert_allclose([state.point for state in states], x, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose([state.theta for state in states], x, rtol=1e-9, atol=1e-12)
     np.testing.assert_allclose([state.value for state in states], 1.5 * np.square(x), rtol=1e-9)
 
 
@@ -390,7 +390,7 @@ def test_heavy_ball_is_stable_up_to_its_own_edge():
     for sharpness, settles in ((0.99, True), (1.01, False)):
         loss = Quadratic(curvature=sharpness * 2 * (1 + 0.9) / 0.1)
         *_, last = islice(minibatch_sgd(loss, 1.0, 0.1, momentum=0.9), 2000)
-        assert (abs(last.point) < 1e-3) == settles
+        assert (abs(last.theta) < 1e-3) == settles
 
 
 def test_a_descent_that_diverges_stays_at_its_last_finite_iterate():
@@ -401,7 +401,7 @@ def test_a_descent_that_diverges_stays_at_its_last_finite_iterate():
     after = next(iterates)
     assert last.diverged_at == after.diverged_at == last.step
     assert before[1:4] == last[1:4] == after[1:4]
-    assert np.isfinite(last.point)
+    assert np.isfinite(last.theta)
     assert np.isfinite(last.value)
 
 
@@ -451,10 +451,10 @@ def test_any_optimizer_descends_on_minibatches_and_resumes(optimizer):
     states = list(islice(iterate(loss, [3.0], optimizer=optimizer), 12))
     middle = states[5]
     rest = iterate(
-        loss, middle.point, first_step=middle.step, optimizer=optimizer, state=middle.state
+        loss, middle.theta, first_step=middle.step, optimizer=optimizer, state=middle.state
     )
-    assert [state.point for state in states[5:]] == [state.point for state in islice(rest, 7)]
-    assert states[-1].value == loss.at_step(11).value(states[-1].point)
+    assert [state.theta for state in states[5:]] == [state.theta for state in islice(rest, 7)]
+    assert states[-1].value == loss.at_step(11).value(states[-1].theta)
 
 
 class Paired(Fit):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from array_api_compat import array_namespace, device
 
-from mslbook.checks import real
+from mslbook._checks import check_real
 from mslbook.optimizers.base import Optimizer
 
 
@@ -50,9 +50,9 @@ class Adam(Optimizer):
 
     def __post_init__(self):
         super().__post_init__()
-        real("beta1", self.beta1, least=0, below=1)
-        real("beta2", self.beta2, least=0, below=1)
-        real("eps", self.eps, above=0)
+        check_real("beta1", self.beta1, least=0, below=1)
+        check_real("beta2", self.beta2, least=0, below=1)
+        check_real("eps", self.eps, above=0)
 
     def init(self, theta):
         """Means of 0, after 0 updates."""

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
-from mslbook.checks import learning_rates, real_numbers
+from mslbook._arrays import as_real, check_lrs
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Optimizer(ABC):
 
     def __post_init__(self):
         if not callable(self.lr):
-            learning_rates(real_numbers("the learning rates", self.lr))
+            check_lrs(as_real("the learning rates", self.lr))
 
     def init(self, theta):
         """The state before the first update: a dict of str to array, to be saved as it is."""

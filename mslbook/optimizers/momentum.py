@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from array_api_compat import array_namespace
 
-from mslbook.checks import real
+from mslbook._checks import check_real
 from mslbook.optimizers.base import Optimizer
 
 
@@ -43,7 +43,7 @@ class Momentum(Optimizer):
 
     def __post_init__(self):
         super().__post_init__()
-        real("momentum", self.beta, least=0, below=1)
+        check_real("momentum", self.beta, least=0, below=1)
 
     def init(self, theta):
         """A velocity of 0."""

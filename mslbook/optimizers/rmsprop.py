@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from array_api_compat import array_namespace
 
-from mslbook.checks import real
+from mslbook._checks import check_real
 from mslbook.optimizers.base import Optimizer
 
 
@@ -46,8 +46,8 @@ class RMSProp(Optimizer):
 
     def __post_init__(self):
         super().__post_init__()
-        real("decay", self.decay, least=0, below=1)
-        real("eps", self.eps, above=0)
+        check_real("decay", self.decay, least=0, below=1)
+        check_real("eps", self.eps, above=0)
 
     def init(self, theta):
         """A mean square of 0."""

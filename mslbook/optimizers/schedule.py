@@ -3,7 +3,7 @@
 import operator
 from bisect import bisect_right
 
-from mslbook.checks import learning_rate, whole
+from mslbook._checks import check_int, check_lr
 
 
 class decays:  # lower case, because it reads as a function
@@ -30,7 +30,7 @@ class decays:  # lower case, because it reads as a function
     """
 
     def __init__(self, rates, epoch=1):
-        epoch = whole("epoch", epoch, least=1)
+        epoch = check_int("epoch", epoch, least=1)
         try:
             steps = sorted(operator.index(step) for step in rates)
         except TypeError:
@@ -41,7 +41,7 @@ class decays:  # lower case, because it reads as a function
                 f"decays({{0: 2.5, 650: 0.25}}), not {rates!r}"
             )
         self._steps = [epoch * step for step in steps]
-        self._rates = [learning_rate(rates[step], epoch * step) for step in steps]
+        self._rates = [check_lr(rates[step], epoch * step) for step in steps]
 
     def __call__(self, step):
         """The learning rate of the update from iterate `step` to the next."""

@@ -118,7 +118,7 @@ def run(name, data="digits", size="small", device="cpu", folder="runs", root=".d
     Afterwards ``recording.load(path)`` reads the arrays, which the docstring of the
     recipe's ``record`` describes.
     """
-    from mslbook.losses.distributed import rank, wait_for_all
+    from mslbook.distributed import rank, wait_for_all
     from mslbook.paper.launch import alone, joined
 
     chosen = recipe(name)
@@ -177,7 +177,7 @@ def _section_folder(name):
 def _load(data, root, download):
     """The pictures; where several processes share the work, one fetches them for all."""
     from mslbook import data as datasets
-    from mslbook.losses.distributed import rank, wait_for_all
+    from mslbook.distributed import rank, wait_for_all
 
     if download and rank() > 0:
         wait_for_all()

@@ -31,14 +31,14 @@ class Lines:
     ----------
     steps : (D,), distances downhill from the iterates
     losses : (P, D), scaled so that their second derivatives are curvatures in units of 2/η
-    bends : (P, D - 2), their second differences
+    second_differences : (P, D - 2), their second differences
     growths : P answers of :func:`mslbook.probes.growth`, without numbers for a line that has no
         minimum within its range or drowns in rounding
     """
 
     steps: np.ndarray
     losses: np.ndarray
-    bends: np.ndarray
+    second_differences: np.ndarray
     growths: list[Growth]
 
     def __getitem__(self, name):
@@ -57,7 +57,7 @@ class Lines:
 
     @property
     def away(self):
-        """How far from the minimum the `bends` are, downhill positive, (P, D - 2)."""
+        """How far from the minimum the `second_differences` are, downhill positive, (P, D - 2)."""
         return self.steps[1:-1] - self["minimum"][:, None]
 
     @property
@@ -66,7 +66,7 @@ class Lines:
 
         That is with an exponent below 2, and a curvature that somewhere falls by a tenth.
         """
-        fallen = self.bends < 0.9 * self["curvature"][:, None]
+        fallen = self.second_differences < 0.9 * self["curvature"][:, None]
         return (self["exponents"] < 2) & self._anywhere(fallen)
 
     @property
@@ -75,7 +75,7 @@ class Lines:
 
         To a tenth, for the scatter of kinks.
         """
-        below = self.bends < 1.1 * self["curvature"][:, None]
+        below = self.second_differences < 1.1 * self["curvature"][:, None]
         return ~self._anywhere(~below)
 
     @property
@@ -84,11 +84,11 @@ class Lines:
 
         To a quarter of a step, kinks and all; inf where there is no such place, or no minimum.
         """
-        off = abs(self.bends / self["curvature"][:, None] - 1) > 0.1
+        off = abs(self.second_differences / self["curvature"][:, None] - 1) > 0.1
         return np.where(off, abs(self.away), np.inf).min(axis=1)
 
     def _anywhere(self, seen):
-        """Whether something is seen at any of the `bends` uphill, and downhill, (P, 2)."""
+        """Whether anything is seen at the inner distances uphill, and downhill, (P, 2)."""
         sides = (self.away < 0, self.away > 0)
         return np.stack([(seen & side).any(axis=1) for side in sides], axis=1)
 
@@ -135,12 +135,12 @@ def lines(run, probes=slice(None)):
     """The lines of descent that a recording holds, at all its probes or at those chosen: `Lines`.
 
     >>> for run in recordings().values():
-    ...     assert lines(run, late(run)).bends.shape == (late(run).sum(), 19)
+    ...     assert lines(run, late(run)).second_differences.shape == (late(run).sum(), 19)
     """
     steps, losses = run["slice_steps"][::COARSE], run["slices"][probes, ::COARSE]
     losses = losses / (2 * run["lr"] * run["gradient_norms"][probes, None] ** 2)
-    bends = second_difference(losses, steps[1] - steps[0])
-    return Lines(steps, losses, bends, [_growth(steps, line) for line in losses])
+    second_differences = second_difference(losses, steps[1] - steps[0])
+    return Lines(steps, losses, second_differences, [_growth(steps, line) for line in losses])
 
 
 def spectrum(run):

@@ -184,7 +184,7 @@ def environment(device):
     """What a number may depend on beside the recipe: software, device, threads and processes."""
     import torch
 
-    from mslbook.losses import distributed
+    from mslbook import distributed
 
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
     return {

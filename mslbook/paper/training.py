@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from mslbook import distributed
 from mslbook.checks import whole
-from mslbook.losses import distributed
 from mslbook.paper.recording import (
     differing,
     environment,
@@ -91,9 +91,9 @@ def train(
     ``OSError`` where a file cannot be written. The last good checkpoint stays.
     """
     steps, probes = whole("steps", steps), {whole("a probe", probe) for probe in probes}
-    if torch.finfo(loss.point.dtype).bits < 32:
+    if torch.finfo(loss.theta.dtype).bits < 32:
         raise ValueError(
-            f"{label} is in {loss.point.dtype}, in which small steps drown in rounding: train in "
+            f"{label} is in {loss.theta.dtype}, in which small steps drown in rounding: train in "
             "single or double precision, by loss.to(dtype=torch.float32)"
         )
     run = resume(loss, checkpoint, identity, start)
@@ -106,7 +106,7 @@ def train(
         return run
     memory = {} if run.velocity is None else {"state": {"velocity": run.velocity}}
     states = walk(loss, run.theta, first_step=run.step, **memory)
-    _enter(run, label, environment(loss.point.device), progress)
+    _enter(run, label, environment(loss.theta.device), progress)
     begun, saved = time.monotonic() - run.seconds, time.monotonic()
     with progress_bar(label, steps, run.step, progress) as bar:
         for state in states:
@@ -116,14 +116,14 @@ def train(
                     "take a learning rate below the one it had there (that of a recipe is among "
                     "its settings, in mslbook/paper)"
                 )
-            run.step, run.theta = state.step, state.point
+            run.step, run.theta = state.step, state.theta
             run.velocity = state.state.get("velocity")
             if trajectory and state.step in trajectory.steps and distributed.rank() == 0:
-                trajectory.write(state.step, state.point.cpu())
+                trajectory.write(state.step, state.theta.cpu())
             if state.step == len(run.losses):  # not the point gone on from: that one is recorded
                 run.losses.append(float(state.value))
                 if state.step in probes:
-                    _record(run, *measure(state.step, state.point, run.carry))
+                    _record(run, *measure(state.step, state.theta, run.carry))
             run.seconds = time.monotonic() - begun  # what was measured here included
             if state.step == steps:
                 break
@@ -197,7 +197,7 @@ def resume(loss, path, identity, start=None):
     """
     path, identity = Path(path), plain(identity)
     if not path.is_file():
-        return _branch(start) if start else Training(step=0, theta=loss.point)
+        return _branch(start) if start else Training(step=0, theta=loss.theta)
     try:
         saved = load(path)
     except ValueError as error:
@@ -209,14 +209,14 @@ def resume(loss, path, identity, start=None):
             "delete it to start afresh, or choose another folder with --out"
         )
     if about.pop("digest", None) != _digest(saved.arrays, about) or (
-        saved["theta"].shape != loss.point.shape
+        saved["theta"].shape != loss.theta.shape
     ):
         raise ValueError(
             f"the checkpoint {path} does not hold what this version of mslbook writes there: move "
             "it away or delete it to start afresh, or choose another folder with --out"
         )
     tensors = {
-        name: torch.as_tensor(array, device=loss.point.device)
+        name: torch.as_tensor(array, device=loss.theta.device)
         for name, array in saved.arrays.items()
         if name in ("theta", "velocity") or name.startswith("carry.")
     }

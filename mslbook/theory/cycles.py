@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from mslbook.checks import a_loss, numpy_rates
+from mslbook._arrays import as_lrs
+from mslbook._checks import check_loss
 from mslbook.loss import Loss
 
 MINIMUM_TOL = 1e-12  # largest |f'(0) / f''(0)|, the distance of the minimum from 0
@@ -33,7 +34,7 @@ def stable_lr(f: Loss) -> float:
     >>> stable_lr(f1)
     2.0
     """
-    if a_loss(f).dimension is not None:
+    if check_loss(f).dimension is not None:
         raise ValueError(
             f"a function of one variable is needed here, not a loss of {f.dimension}: for those, "
             "compare 2 / lr with mslbook.probes.sharpness"
@@ -77,7 +78,7 @@ def two_cycle(f: Loss, lr):
     """
     from scipy.optimize import elementwise  # slow to import, and nothing else here needs it
 
-    lr = numpy_rates(lr)
+    lr = as_lrs(lr)
     stable = stable_lr(f)
     if not np.all(np.isfinite(lr) & (lr > stable)):
         wrong = lr[~(np.isfinite(lr) & (lr > stable))].flat[0]

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mslbook.checks import float64, points_and_rates, whole
-from mslbook.loss import as_point, value_and_grad
+from mslbook._arrays import as_theta, broadcast_lr, to_numpy
+from mslbook._checks import check_int
+from mslbook.loss import value_and_grad
 from mslbook.losses import Valley
 from mslbook.theory.cycles import stable_lr, two_cycle
 
@@ -68,8 +69,8 @@ def quasistatic(valley: Valley, start, lr, steps: int) -> SlowMotion:
     """
     if not isinstance(valley, Valley):
         raise ValueError(f"{valley!r} is no valley f(h(x) y): write it as mslbook.losses.Valley")
-    d, steps = valley.h.dimension, whole("steps", steps)
-    x, lr = points_and_rates(as_point(np.atleast_1d(float64(start)), d), lr, d)
+    d, steps = valley.h.dimension, check_int("steps", steps)
+    x, lr = broadcast_lr(as_theta(np.atleast_1d(to_numpy(start)), d), lr, d)
     lr = np.broadcast_to(lr if np.ndim(lr) == 0 else lr[..., 0], x.shape[:-1])
     with np.errstate(all="ignore"):  # what is not finite is refused, or not kept
         h, h_grad = _steepness(valley, x, 0)

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from mslbook.checks import a_loss, float64, learning_rates, numpy_rates
+from mslbook._arrays import as_lrs, check_lrs, to_numpy
+from mslbook._checks import check_loss
 from mslbook.loss import Loss
 
 RADII = np.geomspace(1e-4, 1e6, 81)  # of the spheres that are sampled, eight to a decade
@@ -144,7 +145,7 @@ def trapping_radius(loss: Loss, lr, minimum=None) -> TrappingBall:
     >>> print(round(ball.r1, 6), round(ball.r2, 6), round(ball.radius, 6))
     0.605707 3.666667 3.666667
     """
-    lr = learning_rates(numpy_rates(lr))
+    lr = check_lrs(as_lrs(lr))
     field = _Field(loss, minimum)
     found, directions = _survey(field)
     _require_conditions(found)
@@ -182,9 +183,9 @@ class _Field:
     """The gradient as a function of theta - minimum, of shape (..., n) also for n = 1."""
 
     def __init__(self, loss, minimum):
-        self.loss, self.n = a_loss(loss), loss.dimension or 1
+        self.loss, self.n = check_loss(loss), loss.dimension or 1
         shape = () if loss.dimension is None else (self.n,)
-        self.minimum = np.zeros(shape) if minimum is None else float64(minimum).reshape(shape)
+        self.minimum = np.zeros(shape) if minimum is None else to_numpy(minimum).reshape(shape)
         size = np.linalg.norm(np.atleast_1d(loss.grad(self.minimum)))
         near = np.linalg.norm(self.grad(RADII[0] * _directions(self.n)), axis=-1).max()
         if not size <= ZERO_TOL * near:

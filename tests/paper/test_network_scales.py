@@ -66,9 +66,9 @@ def test_the_lines_decide_whether_there_is_a_well_in_a_well(monkeypatch, decides
 
 
 def cut(losses, reach):
-    """The answer of `scales` for a line that ends at the distance `reach`."""
+    """The answer of `curvature_profile` for a line that ends at the distance `reach`."""
     seen = np.abs(DISTANCES) <= reach
-    return claims.scales(DISTANCES[seen], losses[seen])
+    return claims.curvature_profile(DISTANCES[seen], losses[seen])
 
 
 @pytest.mark.parametrize(

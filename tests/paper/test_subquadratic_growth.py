@@ -66,7 +66,7 @@ def test_the_units_are_those_of_descent():
     assert found["minimum"] == pytest.approx(np.full(10, 0.5))
     assert found["curvature"] == pytest.approx(np.ones(10))
     assert found.felt == pytest.approx(np.ones(10))
-    assert found.bends == pytest.approx(np.ones((10, 19)))
+    assert found.second_differences == pytest.approx(np.ones((10, 19)))
     assert found["drops"].shape == found["exponents"].shape == (10, 2)
 
 

@@ -113,18 +113,18 @@ def always_saved(monkeypatch):
 def test_momentum_is_that_of_torch(finished):
     """The same batches given to torch's own optimiser, in double precision, with a decay."""
     loss = network_loss().to(dtype=torch.float64)
-    parameter = torch.nn.Parameter(loss.point)
+    parameter = torch.nn.Parameter(loss.theta)
     optimiser = torch.optim.SGD([parameter], lr=0.1, momentum=0.9)
     schedule = torch.optim.lr_scheduler.MultiStepLR(optimiser, [3 * EPOCH], gamma=0.1)
-    states = WALK(loss, loss.point)
+    states = WALK(loss, loss.theta)
     for state in islice(states, STEPS):
-        assert torch.allclose(state.point, parameter.detach(), rtol=1e-10, atol=1e-12)
+        assert torch.allclose(state.theta, parameter.detach(), rtol=1e-10, atol=1e-12)
         order = np.random.default_rng((3, state.step // EPOCH)).permutation(PICTURES)
         batch = loss.subset(order[state.step % EPOCH * BATCH :][:BATCH])
         parameter.grad = batch.grad(parameter.detach())
         optimiser.step()
         schedule.step()
-    last = next(states).point.float()
+    last = next(states).theta.float()
     assert torch.allclose(last, finished[0].theta, rtol=1e-3, atol=1e-5)
 
 
@@ -132,10 +132,10 @@ def test_what_is_recorded_can_be_computed_again(finished):
     run, _ = finished
     loss = network_loss()
     assert run.step == STEPS
-    states = list(islice(WALK(loss, loss.point), STEPS + 1))
+    states = list(islice(WALK(loss, loss.theta), STEPS + 1))
     assert run.losses == [float(state.value) for state in states]
     assert run.rows["steps"] == sorted(PROBES)
-    points = [states[step].point for step in sorted(PROBES)]
+    points = [states[step].theta for step in sorted(PROBES)]
     assert run.rows["loss"] == [float(loss.value(point)) for point in points]
     inputs, targets = pictures(50, 80)
     correct = loss.calibrated(points[-1]).outputs(points[-1], inputs).argmax(1) == targets
@@ -151,16 +151,16 @@ def test_the_path_is_a_file_that_need_not_fit_into_memory(finished):
     path = np.load(folder / "path.npy", mmap_mode="r", allow_pickle=False)
     assert isinstance(path, np.memmap)
     assert path.dtype == np.float32
-    points = [state.point.numpy() for state in islice(WALK(loss, loss.point), STEPS + 1)]
+    points = [state.theta.numpy() for state in islice(WALK(loss, loss.theta), STEPS + 1)]
     np.testing.assert_array_equal(path, [points[step] for step in KEPT])
 
 
 def test_full_batch_descent_runs_by_iterate(tmp_path):
     run = go(tmp_path, partial(iterate, lr=0.1))
     loss = network_loss()
-    states = list(islice(iterate(loss, loss.point, 0.1), STEPS + 1))
+    states = list(islice(iterate(loss, loss.theta, 0.1), STEPS + 1))
     assert run.losses == [float(state.value) for state in states]
-    assert torch.equal(run.theta, states[-1].point)
+    assert torch.equal(run.theta, states[-1].theta)
     assert run.velocity is None
 
 
@@ -199,7 +199,7 @@ def kill_at(where, call):
 def run_and_be_killed(folder):
     """Run in one child process for each moment, until it is killed."""
     training.SAVE_EVERY = -1.0
-    network_loss().value(network_loss().point)  # what torch imports on first use, once for all
+    network_loss().value(network_loss().theta)  # what torch imports on first use, once for all
     for number, moment in enumerate(MOMENTS):
         child = os.fork()
         if child == 0:

@@ -163,7 +163,7 @@ def theorem_on_examples():
         radius = balls_of_f3()[0][lr] if f is f3 else trapping_radius(f, lr).radius
         inside = np.zeros(5000, dtype=bool)
         for state in islice(iterate(f, starts, lr), 201):
-            r = abs(state.point) if f.dimension is None else np.linalg.norm(state.point, axis=-1)
+            r = abs(state.theta) if f.dimension is None else np.linalg.norm(state.theta, axis=-1)
             before, inside = inside, r <= radius * ROUNDING
             all_caught &= bool(np.all(inside >= before))
         all_caught &= bool(np.all(inside))

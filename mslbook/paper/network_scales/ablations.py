@@ -31,7 +31,7 @@ def record(name, chosen, pictures, size, device, folder, progress):
     arrays, runs = {}, []
     for choice in chosen.choices:
         loss = trainings.loss(choice)
-        distances, end = wide(float(loss.point.norm())), (choice.steps,)
+        distances, end = wide(float(loss.theta.norm())), (choice.steps,)
         keep = partial(kept, folder, trainings.identity | here | {"choice": choice.name})
         lines = partial(measure, loss, distances, keep, progress)
         training = trainings.run(choice, loss, end, lines, progress)

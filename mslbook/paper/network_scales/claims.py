@@ -8,8 +8,8 @@ import numpy as np
 
 from mslbook.paper.experiments import recorded
 from mslbook.paper.ledger import FAILS, HOLDS, RESERVED, claim, graded, listed, verdict, weakest
-from mslbook.probes import scales
-from mslbook.probes.wells import LEVEL
+from mslbook.probes import curvature_profile
+from mslbook.probes.line_growth import PLATEAU_TOL
 
 SHARPER = 10  # times as curved as what lies around it: a well within a well
 DIP = 1.5  # an exponent clearly below the 2 of a plateau
@@ -24,9 +24,9 @@ DESCENTS = {
 }
 APART = 60  # degrees between very different directions; 30 between directions that merely differ
 WELL = (
-    f"{SHARPER}-fold, an exponent below {DIP} and then 2 within {LEVEL} over a doubling of the "
-    "distance, on both sides of every line; with a reservation where it is so in one network only; "
-    "a line at whose end C still falls does not show it"
+    f"{SHARPER}-fold, an exponent below {DIP} and then 2 within {PLATEAU_TOL} over a doubling of "
+    "the distance, on both sides of every line; with a reservation where it is so in one network "
+    "only; a line at whose end C still falls does not show it"
 )
 ANGLE = f"{APART}° holds, half of it with a reservation; the least of all three settings"
 
@@ -44,7 +44,7 @@ def convex(distances, losses):
     It is judged beyond a thousandth of the range, a hundredth of the length of the parameters:
     nearer lies the smaller domain, that of figure 3.1.
     """
-    found = scales(distances, losses)
+    found = curvature_profile(distances, losses)
     for away, bends in zip(found.distances, found.curvatures, strict=True):
         slopes = np.diff(bends * away**2) / np.diff(away)
         falls = slopes < (1 - KINKS) * np.maximum.accumulate(slopes)
@@ -91,7 +91,7 @@ def side(fall, dip, plateau, end):
         return FAILS
     if plateau >= PLATEAU:
         return verdict(fall >= SHARPER)
-    return graded(False, dip + LEVEL <= end <= 2 + LEVEL)
+    return graded(False, dip + PLATEAU_TOL <= end <= 2 + PLATEAU_TOL)
 
 
 def wells(*names):
@@ -99,7 +99,7 @@ def wells(*names):
     held, numbers = [], []
     for recipe, label in NETWORKS.items():
         distances, lines = recorded_lines(recipe, *names)
-        found = [scales(distances, line) for line in lines]
+        found = [curvature_profile(distances, line) for line in lines]
         each = [well_in_a_well(its) for its in found]
         falls = [fall for its in found for fall in its.separations]
         said = f"{label}: on {each.count(HOLDS)} of {len(each)} lines"
@@ -145,7 +145,7 @@ def any_curvature():
     found = []
     for recipe in NETWORKS:
         distances, lines = recorded_lines(recipe, "descent", "random", "filtered")
-        found += [bends for line in lines for bends in scales(distances, line).curvatures]
+        found += [c for line in lines for c in curvature_profile(distances, line).curvatures]
     least, most = min(map(np.min, found)), max(map(np.max, found))
     return f"C from {least:.1g} to {most:.1g}", verdict(most >= 10**DECADES * least)
 

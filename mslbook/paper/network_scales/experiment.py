@@ -10,8 +10,8 @@ from typing import ClassVar
 import numpy as np
 import torch
 
+from mslbook import distributed
 from mslbook.descent import iterate
-from mslbook.losses import distributed
 from mslbook.networks import vgg11
 from mslbook.paper.experiments import Recipe, by_size
 from mslbook.paper.images import convolutional_loss, identify
@@ -67,7 +67,7 @@ def record(name, chosen, pictures, size, device, folder, progress):
     identity = identify(name, VERSION, pictures, count, size, chosen, device)
     model = vgg11(len(pictures.class_names), chosen.width, chosen.batchnorm, seed=SEED)
     loss = convolutional_loss(model, pictures, count, device, chosen.loss, chosen.chunk)
-    distances = wide(float(loss.point.norm()))
+    distances = wide(float(loss.theta.norm()))
     keep = partial(kept, folder, identity | environment(device))
     training = train(
         loss,

@@ -131,7 +131,7 @@ class FirstLayer:
 
     def __init__(self, loss):
         self._loss, self.dimension = loss, loss.dimension
-        self._mask = torch.zeros_like(loss.point)
+        self._mask = torch.zeros_like(loss.theta)
         self._mask[: first_weights(loss)] = 1
 
     def hvp(self, theta, v):
@@ -213,9 +213,11 @@ def width(distances, values):
     0.13
     """
     spacing = (distances[-1] - distances[0]) / (len(distances) - 1)
-    bends = second_difference(values, spacing)
-    middle = len(bends) // 2
-    even = (bends[middle:] + bends[middle::-1]) / (2 * bends[middle])
+    second_differences = second_difference(values, spacing)
+    middle = len(second_differences) // 2
+    even = (second_differences[middle:] + second_differences[middle::-1]) / (
+        2 * second_differences[middle]
+    )
     below = np.flatnonzero(even < 0.9)
     if not len(below):
         return np.inf

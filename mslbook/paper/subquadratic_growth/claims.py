@@ -47,8 +47,8 @@ def convex(run):
     """Around the minimum the line along the gradient is convex."""
     found = late_lines(run)
     swing = abs(found.steps[1:-1] - 0.5) <= 0.5
-    whole = (found.bends > 0).all(axis=1).mean()
-    between = (found.bends[:, swing] > 0).all(axis=1).mean()
+    whole = (found.second_differences > 0).all(axis=1).mean()
+    between = (found.second_differences[:, swing] > 0).all(axis=1).mean()
     number = f"{whole:.0%} of the lines from -2 to 3, {between:.0%} from 0 to 1"
     return number, graded(whole >= MOST, between >= MOST)
 
@@ -94,7 +94,9 @@ def explains(run):
     quarters = np.array_split(lines(run)["curvature"], 4)
     bottoms = np.array([np.nanmedian(part) for part in quarters])
     found = late_lines(run)
-    walls = [np.median(found.bends[abs(found.away - side) < 0.25]) for side in (-1.5, 1.5)]
+    walls = [
+        np.median(found.second_differences[abs(found.away - side) < 0.25]) for side in (-1.5, 1.5)
+    ]
     number = "at the minimum " + listed(bottoms, "{:.2f}")
     number += f" by quarter of the run, {walls[0]:.2f} and {walls[1]:.2f} 1.5 steps away"
     too_sharp = bottoms > 1
@@ -153,7 +155,7 @@ def small_region(run):
 def not_the_derivative(run):
     """Second differences are proportional, not equal, to the second derivative."""
     found = late_lines(run)
-    second = found.bends[:, abs(found.steps[1:-1]).argmin()] * 2 / run["lr"]
+    second = found.second_differences[:, abs(found.steps[1:-1]).argmin()] * 2 / run["lr"]
     low, ratio, high = np.quantile(second / run["curvature"][late(run)], (0.25, 0.5, 0.75))
     number = f"{ratio:.2f} × v·Hv (middle half {low:.2f} to {high:.2f})"
     return number, graded(abs(ratio - 1) < 0.1, high < 1.5 * ratio < 2.25 * low)
