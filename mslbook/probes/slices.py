@@ -116,7 +116,7 @@ def random_direction(theta, seed=0):
 
 
 def filter_normalised(loss, theta, direction):
-    """The direction with every filter as long as that of the network [1]_.
+    """The direction with every filter as long as that of the network.
 
     Parameters
     ----------
@@ -130,12 +130,12 @@ def filter_normalised(loss, theta, direction):
     Notes
     -----
     A filter is a slice along the first axis of a parameter with two axes or more. Parameters with
-    one axis, biases and those of BatchNorm, are not moved. The unit of distance in [1]_ is the
+    one axis, biases and those of BatchNorm, are not moved. There the unit of distance is the
     length of this direction: `line` has that at ``t * direction.norm()``, t from -1 to 1.
 
     References
     ----------
-    .. [1] H. Li et al., "Visualizing the loss landscape of neural nets" (2018), section 4.
+    H. Li et al., "Visualizing the loss landscape of neural nets" (2018), section 4.
 
     Examples
     --------
