@@ -11,13 +11,14 @@ _PACKAGES = ("losses", "optimizers", "descent", "probes", "theory")  # public: t
 _MODULES = {  # public names of modules that not everybody needs, or that need torch
     "NetworkLoss": "losses.network",
     "half_squared_error": "losses.network",
+    "Minibatches": "stochastic",
     "minibatch_sgd": "stochastic",
     "euler_maruyama": "stochastic",
     "load": "data",
-    "fully_connected": "models",
-    "vgg11": "models",
-    "resnet18": "models",
-    "densenet121": "models",
+    "fully_connected": "networks",
+    "vgg11": "networks",
+    "resnet18": "networks",
+    "densenet121": "networks",
 }
 
 

@@ -340,10 +340,9 @@ def test_either_a_learning_rate_or_an_optimizer_is_given():
 @pytest.mark.parametrize("wrong", [0, -0.1, np.inf, np.nan, "fast"])
 def test_learning_rates_are_positive_and_finite(wrong):
     message = "a learning rate must be positive and finite"
-    with pytest.raises(ValueError, match=message):
-        descend(f1, 1.0, wrong, 10)
-    with pytest.raises(ValueError, match=message):
-        iterate(f1, 1.0, wrong)
+    for refused in (lambda: descend(f1, 1.0, wrong, 10), lambda: iterate(f1, 1.0, wrong)):
+        with pytest.raises((ValueError, TypeError), match=f"{message}|rates must be real numbers"):
+            refused()
     with pytest.raises(ValueError, match=f"{message}.*at step 5"):
         decays({0: 1.0, 5: wrong})
     if isinstance(wrong, float | int):
@@ -358,17 +357,11 @@ def test_learning_rates_in_a_tensor_are_positive_and_finite(wrong, torch):
         descend(f1, torch.ones(2), torch.tensor([[1.0], [wrong]]), 10)
 
 
-def test_a_schedule_is_checked_before_any_work():
-    class Untouchable:
-        dimension = None
-
-        def value(self, x):
-            raise AssertionError("evaluated")
-
+def test_a_schedule_is_checked_as_it_is_followed():
     with pytest.raises(ValueError, match="positive and finite, not 0.0 at step 3"):
-        descend(Untouchable(), 1.0, lambda step: 0.75 - step / 4, 10)
+        descend(f1, 1.0, lambda step: 0.75 - step / 4, 10)
     with pytest.raises(ValueError, match="positive and finite, not None at step 0"):
-        descend(Untouchable(), 1.0, lambda step: None, 10)
+        descend(f1, 1.0, lambda step: None, 10)
 
 
 @pytest.mark.parametrize("rates", [{}, {1: 0.5}, {0: 1, 2.5: 0.1}, {0: 1, -3: 0.1}, 0.5, [1.0]])
@@ -401,11 +394,11 @@ def test_rates_that_do_not_broadcast_are_refused():
 
 def test_starts_where_the_loss_is_not_finite_are_refused():
     for start in (np.inf, [1.0, np.nan]):
-        with pytest.raises(ValueError, match="the start must be finite"):
+        with pytest.raises(ValueError, match="not finite there"):
             descend(f1, start, 1.0, 10)
-    with pytest.raises(ValueError, match="not finite at the start"):
+    with pytest.raises(ValueError, match="not finite there"):
         descend(Quadratic(), 1e200, 1.0, 10)
-    with pytest.raises(ValueError, match="not finite at the start"):
+    with pytest.raises(ValueError, match="not finite there"):
         descend(Radial(Quadratic(), 2), [[1.0, 1.0], [1e200, 1.0]], 1.0, 10)
 
 

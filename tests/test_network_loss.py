@@ -8,7 +8,7 @@ import pytest
 torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
-from mslbook import models  # noqa: E402
+from mslbook import networks  # noqa: E402
 from mslbook.loss import QuadraticModel  # noqa: E402
 from mslbook.losses import f1, valley  # noqa: E402
 from mslbook.losses.network import NetworkLoss, full_precision, half_squared_error  # noqa: E402
@@ -626,7 +626,7 @@ def test_cpu_and_cuda_give_the_same_sharpness(network):
         pytest.skip("no CUDA device")
     found = []
     for device in ("cpu", "cuda"):
-        model = getattr(models, network)(classes=5, width=1 / 8)
+        model = getattr(networks, network)(classes=5, width=1 / 8)
         inputs = torch.randn(40, 3, 32, 32, generator=torch.Generator().manual_seed(0))
         loss = NetworkLoss(model, inputs, torch.arange(40) % 5, half_squared_error).to(device)
         answer = sharpness(loss, loss.theta, k=2, tol=1e-2)

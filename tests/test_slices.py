@@ -18,7 +18,7 @@ from mslbook.losses import (  # noqa: E402
     valley,
 )
 from mslbook.losses.network import NetworkLoss, half_squared_error  # noqa: E402
-from mslbook.models import vgg11  # noqa: E402
+from mslbook.networks import vgg11  # noqa: E402
 from mslbook.probes import (  # noqa: E402
     filter_normalised,
     line,

@@ -9,7 +9,7 @@ import sys
 
 import matplotlib.pyplot as plt
 import numpy as np
-from cycler import cycler
+from matplotlib import cycler
 from matplotlib.ticker import MaxNLocator
 
 ONE_PANEL = (5.0, 3.2)  # inches; the style's own size, two panels, fills the text column

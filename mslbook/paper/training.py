@@ -4,7 +4,6 @@ import json
 import sys
 import time
 from dataclasses import dataclass, field, replace
-from inspect import signature
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,7 @@ import torch
 from tqdm import tqdm
 
 from mslbook import distributed
-from mslbook.checks import whole
+from mslbook._checks import check_int
 from mslbook.paper.recording import (
     differing,
     environment,
@@ -91,7 +90,7 @@ def train(
     that JSON cannot hold, and steps or a walk that do not fit; and
     ``OSError`` where a file cannot be written. The last good checkpoint stays.
     """
-    steps, probes = whole("steps", steps), {whole("a probe", probe) for probe in probes}
+    steps, probes = check_int("steps", steps), {check_int("a probe", probe) for probe in probes}
     if torch.finfo(loss.theta.dtype).bits < 32:
         raise ValueError(
             f"{label} is in {loss.theta.dtype}, in which small steps drown in rounding: train in "
@@ -105,16 +104,9 @@ def train(
         trajectory.check(run.step, loss.dimension)
     if run.step == len(run.losses) - 1 == steps:
         return run
-    memory = {} if run.velocity is None else {"velocity": run.velocity}
-    try:
-        signature(walk).bind(loss, run.theta, first_step=run.step, **memory)
-    except TypeError as error:
-        raise TypeError(
-            f"{label} cannot be walked on like this ({error}): what SGD began goes on by SGD, or "
-            "without its velocity, from dataclasses.replace(start, velocity=None)"
-        ) from error
-    _enter(run, label, environment(loss.theta.device), progress)
+    memory = {} if run.velocity is None else {"state": {"velocity": run.velocity}}
     states = walk(loss, run.theta, first_step=run.step, **memory)
+    _enter(run, label, environment(loss.theta.device), progress)
     begun, saved = time.monotonic() - run.seconds, time.monotonic()
     with progress_bar(label, steps, run.step, progress) as bar:
         for state in states:
@@ -125,7 +117,7 @@ def train(
                     "its settings, in mslbook/paper)"
                 )
             run.step, run.theta = state.step, state.theta
-            run.velocity = getattr(state, "velocity", None)
+            run.velocity = state.state.get("velocity")
             if trajectory and state.step in trajectory.steps and distributed.rank() == 0:
                 trajectory.write(state.step, state.theta.cpu())
             if state.step == len(run.losses):  # not the point gone on from: that one is recorded

@@ -19,7 +19,7 @@ from mslbook import data  # noqa: E402
 from mslbook.descent import descend  # noqa: E402
 from mslbook.distributed import gather, parts, rank, total  # noqa: E402
 from mslbook.losses.network import NetworkLoss, half_squared_error  # noqa: E402
-from mslbook.models import resnet18  # noqa: E402
+from mslbook.networks import resnet18  # noqa: E402
 from mslbook.paper import experiments, launch, recording  # noqa: E402
 from mslbook.probes import line, sharpness  # noqa: E402
 
@@ -38,7 +38,7 @@ HUNG = 600  # seconds: what takes longer will never come, however busy the machi
 def together(tmp_path_factory):
     """Call ``together(task, ranks, ...)``: what each of these processes, joined, answers."""
     context = multiprocessing.get_context("forkserver")
-    # PyTorch is imported once for all, and what models.py imports late.
+    # PyTorch is imported once for all, and what networks.py imports late.
     context.set_forkserver_preload(["test_distributed", "torchvision.models"])
     folder = tmp_path_factory.mktemp("meetings")
 

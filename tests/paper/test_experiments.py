@@ -587,7 +587,7 @@ def test_the_size_of_the_paper_is_refused_for_fewer_pictures(tmp_path, no_work, 
     count, fewer = PAPER.get(name, 50_000), np.zeros((11, 3, 32, 32), np.uint8)
     assert experiments.recipe(name).settings("cifar10", "paper").pictures == count
     labels = np.zeros(11, int)
-    pictures = data.Pictures("fewer", fewer, labels, fewer, labels, ("one",))
+    pictures = data.ImageDataset("fewer", fewer, labels, fewer, labels, ("one",))
     monkeypatch.setattr(data, "load", lambda *args: pictures)
     told = f"fewer has 11 training .* needs {count}: choose a larger data set, or a smaller --size"
     with pytest.raises(ValueError, match=told):

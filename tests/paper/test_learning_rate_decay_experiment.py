@@ -10,7 +10,7 @@ from test_experiments import assert_identical, choose, stop_at  # noqa: E402
 
 from mslbook import data  # noqa: E402
 from mslbook.losses.network import NetworkLoss  # noqa: E402
-from mslbook.models import vgg11  # noqa: E402
+from mslbook.networks import vgg11  # noqa: E402
 from mslbook.paper import experiments, recording  # noqa: E402
 from mslbook.paper.learning_rate_decay.experiment import SGD, Settings  # noqa: E402
 

@@ -7,7 +7,7 @@ torch = pytest.importorskip("torch")
 from test_experiments import assert_identical, choose, stop_at  # noqa: E402
 
 from mslbook import data  # noqa: E402
-from mslbook.models import vgg11  # noqa: E402
+from mslbook.networks import vgg11  # noqa: E402
 from mslbook.paper import experiments, recording, training  # noqa: E402
 from mslbook.paper.network_scales import experiment as wide_range  # noqa: E402
 

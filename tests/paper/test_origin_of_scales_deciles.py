@@ -12,7 +12,7 @@ from test_experiments import choose  # noqa: E402
 from mslbook import data  # noqa: E402
 from mslbook.descent import iterate  # noqa: E402
 from mslbook.losses.network import NetworkLoss, half_squared_error  # noqa: E402
-from mslbook.models import fully_connected  # noqa: E402
+from mslbook.networks import fully_connected  # noqa: E402
 from mslbook.paper import experiments, recording  # noqa: E402
 from mslbook.paper.experiments import recorded  # noqa: E402
 from mslbook.paper.origin_of_scales import deciles as picture_deciles  # noqa: E402

@@ -5,7 +5,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from mslbook.losses.network import NetworkLoss, half_squared_error  # noqa: E402
-from mslbook.models import fully_connected  # noqa: E402
+from mslbook.networks import fully_connected  # noqa: E402
 from mslbook.probes import sharpness  # noqa: E402
 
 K = 7.3

@@ -13,7 +13,7 @@ from mslbook.data import standardise
 from mslbook.descent import iterate
 from mslbook.loss import QuadraticModel
 from mslbook.losses.network import NetworkLoss, half_squared_error
-from mslbook.models import fully_connected
+from mslbook.networks import fully_connected
 from mslbook.paper.experiments import Recipe, of_size
 from mslbook.paper.images import identify
 from mslbook.paper.training import accuracy, environments, progress_bar, resume, train

@@ -2,7 +2,7 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
-from cycler import cycler
+from matplotlib import cycler
 
 from mslbook.paper import style
 from mslbook.paper.style import BLUE, DASHED, DOTTED, FOUR_LINES, GREEN, GREY, PURPLE, VERMILLION

@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 import torch
 
-from mslbook.models import vgg11
+from mslbook.networks import vgg11
 from mslbook.paper.experiments import Recipe, by_size, changed
 from mslbook.paper.images import convolutional_loss, held_out, identify
 from mslbook.paper.training import Training, accuracy, environments, resume, train

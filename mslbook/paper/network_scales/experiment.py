@@ -12,7 +12,7 @@ import torch
 
 from mslbook import distributed
 from mslbook.descent import iterate
-from mslbook.models import vgg11
+from mslbook.networks import vgg11
 from mslbook.paper.experiments import Recipe, by_size
 from mslbook.paper.images import convolutional_loss, identify
 from mslbook.paper.recording import environment, fingerprint, load, save

@@ -2,7 +2,7 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
-from cycler import cycler
+from matplotlib import cycler
 from matplotlib.colors import LogNorm
 from matplotlib.ticker import NullFormatter
 

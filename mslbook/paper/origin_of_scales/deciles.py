@@ -17,7 +17,7 @@ from torch import nn
 from mslbook.data import standardise
 from mslbook.descent import iterate
 from mslbook.losses.network import NetworkLoss, half_squared_error
-from mslbook.models import fully_connected
+from mslbook.networks import fully_connected
 from mslbook.paper.edge_of_stability.experiment import HIDDEN
 from mslbook.paper.experiments import Recipe, of_size
 from mslbook.paper.images import identify

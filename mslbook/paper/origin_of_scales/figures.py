@@ -2,7 +2,7 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
-from cycler import cycler
+from matplotlib import cycler
 
 from mslbook.paper import style
 from mslbook.paper.style import BLUE, GREEN, GREY, OCHRE, ONE_PANEL, PURPLE, THREE_LINES, VERMILLION

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from mslbook.models import vgg11
+from mslbook.networks import vgg11
 from mslbook.paper.experiments import Recipe, by_size
 from mslbook.paper.images import convolutional_loss, identify
 from mslbook.paper.subquadratic_growth.experiment import SLICE, measure

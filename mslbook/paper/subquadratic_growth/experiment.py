@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from mslbook.descent import iterate
-from mslbook.models import densenet121, resnet18, vgg11
+from mslbook.networks import densenet121, resnet18, vgg11
 from mslbook.paper.experiments import Recipe, by_size
 from mslbook.paper.images import convolutional_loss, identify
 from mslbook.paper.training import accuracy, environments, progress_bar, train
