@@ -11,7 +11,7 @@ import torch
 from tqdm import tqdm
 
 from mslbook import distributed
-from mslbook.checks import whole
+from mslbook._checks import check_int
 from mslbook.paper.recording import (
     differing,
     environment,
@@ -90,7 +90,7 @@ def train(
     that JSON cannot hold, and steps or a walk that do not fit; and
     ``OSError`` where a file cannot be written. The last good checkpoint stays.
     """
-    steps, probes = whole("steps", steps), {whole("a probe", probe) for probe in probes}
+    steps, probes = check_int("steps", steps), {check_int("a probe", probe) for probe in probes}
     if torch.finfo(loss.theta.dtype).bits < 32:
         raise ValueError(
             f"{label} is in {loss.theta.dtype}, in which small steps drown in rounding: train in "

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mslbook.checks import whole
+from mslbook._checks import check_int
 from mslbook.paper.recording import written
 
 
@@ -38,7 +38,7 @@ class Trajectory:
 
     def __init__(self, path, steps):
         self.path = Path(path)
-        self.steps = sorted({whole("a step of a trajectory", step) for step in steps})
+        self.steps = sorted({check_int("a step of a trajectory", step) for step in steps})
 
     def check(self, step, dimension):
         """``ValueError`` unless the file has every row from before `step`, of this dimension."""
