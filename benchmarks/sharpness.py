@@ -16,7 +16,7 @@ from scipy.sparse.linalg import LinearOperator, eigsh
 
 from mslbook.data import load
 from mslbook.descent import iterate
-from mslbook.experiments.edge_of_stability import network_loss
+from mslbook.paper.edge_of_stability.experiment import network_loss
 from mslbook.probes import sharpness
 
 LR, PLACES, STEPS = 0.2, (0, 100, 500, 1000), 5

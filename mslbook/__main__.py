@@ -2,6 +2,6 @@
 
 import sys
 
-from mslbook.cli import main
+from mslbook.paper.cli import main
 
 sys.exit(main())

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from mslbook.claims import FAILS, HOLDS, RESERVED
-from mslbook.claims import section_2_1 as claims
-from mslbook.experiments.recording import Recording
+from mslbook.paper.edge_of_stability import claims
+from mslbook.paper.ledger import FAILS, HOLDS, RESERVED
+from mslbook.paper.recording import Recording
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from mslbook.claims import FAILS, HOLDS, RESERVED
-from mslbook.claims import section_2_2 as claims
-from mslbook.experiments.recording import Recording
 from mslbook.losses import Quadratic, Ridge, Sum
+from mslbook.paper.learning_rate_decay import claims
+from mslbook.paper.ledger import FAILS, HOLDS, RESERVED
+from mslbook.paper.recording import Recording
 
 EARLY, LATE, NEVER = claims.EARLY, claims.LATE, claims.NEVER
 

@@ -3,11 +3,10 @@
 import numpy as np
 import pytest
 
-from mslbook.claims import FAILS, HOLDS, RESERVED
-from mslbook.claims import section_3_1 as claims
-from mslbook.claims.claim import of_each
-from mslbook.experiments.descent_lines import late, lines, oscillating, spectrum
-from mslbook.experiments.recording import Recording
+from mslbook.paper.gradient_lines import late, lines, oscillating, spectrum
+from mslbook.paper.ledger import FAILS, HOLDS, RESERVED, of_each
+from mslbook.paper.recording import Recording
+from mslbook.paper.subquadratic_growth import claims
 
 LR, STEPS = 0.05, np.linspace(-2, 3, 81)
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from mslbook.claims import section_3_2 as claims
-from mslbook.experiments.recording import Recording
+from mslbook.paper.network_scales import claims
+from mslbook.paper.recording import Recording
 
 OUT = np.geomspace(1e-3, 10, 81)
 DISTANCES = np.concatenate([-OUT[::-1], [0.0], OUT])

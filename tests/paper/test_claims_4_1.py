@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from mslbook.claims import section_4_1 as claims
 from mslbook.descent import descend
 from mslbook.losses import Quadratic
+from mslbook.paper.one_dimension import claims
 
 
 def on_a_parabola(monkeypatch):

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from mslbook.claims import section_4_2 as claims
 from mslbook.descent import descend
 from mslbook.losses import Quadratic, Ridge, Scaled, Sum, f1, f3
+from mslbook.paper.many_dimensions import claims
 
 
 def not_orthogonal(monkeypatch):

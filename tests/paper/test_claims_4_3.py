@@ -5,10 +5,10 @@ import pytest
 from scipy.differentiate import derivative
 from scipy.integrate import quad
 
-from mslbook.claims import section_4_3 as claims
-from mslbook.claims.claim import FAILS, HOLDS
 from mslbook.descent import descend, iterate
 from mslbook.losses import F1, Landing, Quadratic, Radial, Staircase, f1, f2, f3
+from mslbook.paper.general_setting import claims
+from mslbook.paper.ledger import FAILS, HOLDS
 from mslbook.theory import bounds, c_of_f3_exceeds, subquadratic
 
 

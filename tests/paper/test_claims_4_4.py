@@ -5,10 +5,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from mslbook.claims import FAILS, HOLDS, RESERVED
-from mslbook.claims import section_4_4 as claims
 from mslbook.descent import descend
 from mslbook.losses import Quadratic, Reciprocal, Ridge, Valley, f1
+from mslbook.paper.after_the_edge import claims
+from mslbook.paper.ledger import FAILS, HOLDS, RESERVED
 from mslbook.stochastic import euler_maruyama, label_noise, rescaled, sgd
 
 

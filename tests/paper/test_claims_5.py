@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from mslbook.claims import section_5 as claims
 from mslbook.descent import descend
 from mslbook.losses import (
     Clip,
@@ -16,6 +15,7 @@ from mslbook.losses import (
     crossed_valleys,
     f1,
 )
+from mslbook.paper.separate_scales import claims
 
 
 @pytest.fixture(autouse=True)

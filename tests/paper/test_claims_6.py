@@ -5,10 +5,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from mslbook.claims import FAILS
-from mslbook.claims import section_6 as claims
-from mslbook.experiments.recording import Recording
 from mslbook.losses import F2, EmpiricalLoss, Quadratic, f1, three_neurons
+from mslbook.paper.ledger import FAILS
+from mslbook.paper.origin_of_scales import claims
+from mslbook.paper.recording import Recording
 
 
 class Bowl(Quadratic):

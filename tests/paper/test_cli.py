@@ -10,8 +10,8 @@ import pytest
 torch = pytest.importorskip("torch")
 from test_experiments import shrink, stopped_halfway  # noqa: E402
 
-from mslbook import cli, data, experiments  # noqa: E402
-from mslbook.experiments import recording  # noqa: E402
+from mslbook import data  # noqa: E402
+from mslbook.paper import cli, experiments, ledger, recording  # noqa: E402
 
 
 @pytest.fixture
@@ -157,16 +157,15 @@ def test_a_stopped_run_says_how_it_goes_on(tmp_path, monkeypatch, capsys):
 def test_list_names_recipes_and_recordings(capsys):
     assert cli.main(["list"]) == 0
     out = capsys.readouterr().out
-    for name, (_, about) in experiments.RECIPES.items():
+    for name, (*_, about) in experiments.EXPERIMENTS.items():
         assert f"{name}  " in out
         assert about in out
-    for path in recording.RESULTS.glob("*.npz"):
-        assert recording.load(path).provenance["data"] in out
+        for path in experiments.recordings(name):
+            assert recording.load(path).provenance["data"] in out
 
 
 def test_claims_prints_its_report(monkeypatch):
-    claims = pytest.importorskip("mslbook.claims")
-    monkeypatch.setattr(claims, "report", lambda: 7)
+    monkeypatch.setattr(ledger, "report", lambda: 7)
     assert cli.main(["claims"]) == 7
 
 

@@ -10,7 +10,7 @@ import pytest
 import traitlets
 from PIL import Image as Picture
 
-from mslbook.demos import Curve, Demo, Image, Panel, Points, Rule, Slider, Trail
+from mslbook.paper.demo import Curve, Demo, Image, Panel, Points, Rule, Slider, Trail
 
 X = np.linspace(-2, 2, 41)
 STEPS = np.arange(7)
@@ -361,7 +361,7 @@ def test_nan_leaves_a_gap_and_is_no_error():
 def test_neither_the_package_nor_the_demos_load_what_they_do_not_need():
     script = (
         "import sys, mslbook; assert 'anywidget' not in sys.modules\n"
-        "import mslbook.demos; assert not {'matplotlib', 'torch', 'scipy'} & set(sys.modules)"
+        "import mslbook.paper.demo; assert not {'matplotlib', 'torch', 'scipy'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
 

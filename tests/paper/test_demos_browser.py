@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from conftest import stop_the_clock
 
-from mslbook.demos import Curve, Demo, Image, Panel, Points, Rule, Slider, Trail
+from mslbook.paper.demo import Curve, Demo, Image, Panel, Points, Rule, Slider, Trail
 
 pytestmark = pytest.mark.browser
 

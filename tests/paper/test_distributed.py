@@ -15,12 +15,12 @@ torch = pytest.importorskip("torch")
 from test_experiments import PICTURES, shrink  # noqa: E402
 from torch import distributed, nn  # noqa: E402
 
-from mslbook import data, experiments  # noqa: E402
+from mslbook import data  # noqa: E402
 from mslbook.descent import descend  # noqa: E402
-from mslbook.experiments import launch, recording  # noqa: E402
 from mslbook.losses.distributed import gather, parts, rank, total  # noqa: E402
 from mslbook.losses.network import NetworkLoss, half_squared_error  # noqa: E402
 from mslbook.models import resnet18  # noqa: E402
+from mslbook.paper import experiments, launch, recording  # noqa: E402
 from mslbook.probes import line, sharpness  # noqa: E402
 
 needs_gloo = pytest.mark.skipif(
@@ -318,8 +318,8 @@ KILLED = f"""
 import os, signal, sys, pytest
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 import test_experiments as tests
-from mslbook import cli
 from mslbook.losses.distributed import rank
+from mslbook.paper import cli
 tests.torch.set_num_threads(1)
 tests.shrink(pytest.MonkeyPatch())
 method, calls = tests.NetworkLoss.value_and_grad, tests.count(1)

@@ -17,9 +17,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from mslbook import data, experiments  # noqa: E402
-from mslbook.experiments import edge_of_stability, recording, training  # noqa: E402
+from mslbook import data  # noqa: E402
 from mslbook.losses.network import NetworkLoss  # noqa: E402
+from mslbook.paper import experiments, recording, training  # noqa: E402
+from mslbook.paper.edge_of_stability import experiment as edge_of_stability  # noqa: E402
 
 SETTINGS = edge_of_stability.Settings(60, (0.8, 0.5), time=24, probes=10)
 STEPS = [30, 50]
@@ -581,7 +582,7 @@ def test_too_few_pictures_are_refused(tmp_path, no_work, monkeypatch):
 PAPER = {"fig2_1_left": 5000, "fig3_1_densenet121": 5000, "sec6_deciles": 5000}
 
 
-@pytest.mark.parametrize("name", experiments.RECIPES)
+@pytest.mark.parametrize("name", experiments.EXPERIMENTS)
 def test_the_size_of_the_paper_is_refused_for_fewer_pictures(tmp_path, no_work, monkeypatch, name):
     count, fewer = PAPER.get(name, 50_000), np.zeros((11, 3, 32, 32), np.uint8)
     assert experiments.recipe(name).settings("cifar10", "paper").pictures == count
@@ -600,9 +601,10 @@ def test_a_checkpoint_folder_that_is_a_file_is_refused(tmp_path, no_work):
         run(tmp_path)
 
 
-@pytest.mark.parametrize(
-    "file", sorted(recording.RESULTS.glob("*.npz")), ids=lambda file: file.stem
-)
+RECORDINGS = [file for name in experiments.EXPERIMENTS for file in experiments.recordings(name)]
+
+
+@pytest.mark.parametrize("file", RECORDINGS, ids=lambda file: file.stem)
 def test_a_recording_says_where_it_comes_from(file):
     kept = recording.load(file)
     about = " ".join(kept.about().split())  # long lines are broken

@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from mslbook.figures import TWO_PANELS, digest, use_style
+from mslbook.paper.style import TWO_PANELS, digest, use_style
 
 
 def line(capsys, **shown):

@@ -9,18 +9,15 @@ import pytest
 torch = pytest.importorskip("torch")
 from test_experiments import choose, stop_at  # noqa: E402
 
-from mslbook import data, experiments  # noqa: E402
+from mslbook import data  # noqa: E402
 from mslbook.descent import iterate  # noqa: E402
-from mslbook.experiments import (  # noqa: E402
-    gradient_choices,
-    gradient_direction,
-    recording,
-    training,
-)
-from mslbook.experiments.descent_lines import choices  # noqa: E402
-from mslbook.experiments.gradient_choices import CHOICES, Choice  # noqa: E402
 from mslbook.losses import Quadratic  # noqa: E402
 from mslbook.losses.network import NetworkLoss  # noqa: E402
+from mslbook.paper import experiments, recording, training  # noqa: E402
+from mslbook.paper.gradient_lines import choices  # noqa: E402
+from mslbook.paper.subquadratic_growth import ablations as gradient_choices  # noqa: E402
+from mslbook.paper.subquadratic_growth import experiment as gradient_direction  # noqa: E402
+from mslbook.paper.subquadratic_growth.ablations import CHOICES, Choice  # noqa: E402
 from mslbook.stochastic import minibatch_sgd  # noqa: E402
 
 NAME, PICTURES = "fig3_1_choices", 12

@@ -9,9 +9,9 @@ torch = pytest.importorskip("torch")
 
 from test_experiments import choose  # noqa: E402
 
-from mslbook import experiments  # noqa: E402
-from mslbook.experiments import gradient_direction, recording, training  # noqa: E402
-from mslbook.experiments.gradient_direction import DENSENET121, RESNET18, VGG11  # noqa: E402
+from mslbook.paper import experiments, recording, training  # noqa: E402
+from mslbook.paper.subquadratic_growth import experiment as gradient_direction  # noqa: E402
+from mslbook.paper.subquadratic_growth.experiment import DENSENET121, RESNET18, VGG11  # noqa: E402
 from mslbook.probes import growth  # noqa: E402
 
 RECIPES = {recipe.name: recipe for recipe in (VGG11, RESNET18, DENSENET121)}

@@ -59,7 +59,7 @@ def test_elsewhere_the_first_cell_does_nothing(shell, capsys):
 
 def test_colab_is_told_how_to_show_demos(monkeypatch):
     """Colab shows widgets of others with a manager of its own, which a demo asks for itself."""
-    from mslbook.demos import Curve, Demo, Panel, Slider
+    from mslbook.paper.demo import Curve, Demo, Panel, Slider
 
     asked = []
     colab = ModuleType("google.colab.output")

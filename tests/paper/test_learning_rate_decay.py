@@ -8,11 +8,11 @@ import pytest
 torch = pytest.importorskip("torch")
 from test_experiments import assert_identical, choose, stop_at  # noqa: E402
 
-from mslbook import data, experiments  # noqa: E402
-from mslbook.experiments import recording  # noqa: E402
-from mslbook.experiments.learning_rate_decay import SGD, Settings  # noqa: E402
+from mslbook import data  # noqa: E402
 from mslbook.losses.network import NetworkLoss  # noqa: E402
 from mslbook.models import vgg11  # noqa: E402
+from mslbook.paper import experiments, recording  # noqa: E402
+from mslbook.paper.learning_rate_decay.experiment import SGD, Settings  # noqa: E402
 
 DIGITS = data.load("digits")
 PICTURES = replace(DIGITS, test_images=DIGITS.test_images[:40], test_labels=DIGITS.test_labels[:40])
@@ -193,7 +193,9 @@ def test_a_checkpoint_of_another_run_is_refused_before_any_work(tmp_path, tiny, 
         experiments.run("fig2_1_right", folder=tmp_path, progress=False)
 
 
-@pytest.mark.parametrize("name", [name for name in experiments.RECIPES if name.startswith(RECIPES)])
+@pytest.mark.parametrize(
+    "name", [name for name in experiments.EXPERIMENTS if name.startswith(RECIPES)]
+)
 @pytest.mark.parametrize("size", experiments.SIZES)
 def test_settings_fit_together(name, size):
     chosen = experiments.recipe(name).settings("cifar10", size)

@@ -9,10 +9,14 @@ torch = pytest.importorskip("torch")
 
 from test_experiments import choose  # noqa: E402
 
-from mslbook import data, experiments  # noqa: E402
+from mslbook import data  # noqa: E402
 from mslbook.descent import iterate  # noqa: E402
-from mslbook.experiments import picture_deciles, recorded, recording  # noqa: E402
-from mslbook.experiments.picture_deciles import (  # noqa: E402
+from mslbook.losses.network import NetworkLoss, half_squared_error  # noqa: E402
+from mslbook.models import fully_connected  # noqa: E402
+from mslbook.paper import experiments, recording  # noqa: E402
+from mslbook.paper.experiments import recorded  # noqa: E402
+from mslbook.paper.origin_of_scales import deciles as picture_deciles  # noqa: E402
+from mslbook.paper.origin_of_scales.deciles import (  # noqa: E402
     ARMS,
     PROBED,
     TABLES,
@@ -29,9 +33,7 @@ from mslbook.experiments.picture_deciles import (  # noqa: E402
     tenths,
     width,
 )
-from mslbook.experiments.training import Training  # noqa: E402
-from mslbook.losses.network import NetworkLoss, half_squared_error  # noqa: E402
-from mslbook.models import fully_connected  # noqa: E402
+from mslbook.paper.training import Training  # noqa: E402
 from mslbook.probes import line, sharpness  # noqa: E402
 
 PICTURES = data.load("digits")

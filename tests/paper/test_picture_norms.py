@@ -5,8 +5,9 @@ import pytest
 
 pytest.importorskip("torch")
 
-from mslbook import data, experiments  # noqa: E402
-from mslbook.experiments import recorded, recording  # noqa: E402
+from mslbook import data  # noqa: E402
+from mslbook.paper import experiments, recording  # noqa: E402
+from mslbook.paper.experiments import recorded  # noqa: E402
 
 PICTURES = data.load("digits")
 

@@ -19,11 +19,11 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from mslbook.descent import decays, iterate  # noqa: E402
-from mslbook.experiments import recording, training  # noqa: E402
-from mslbook.experiments import trajectory as trajectories  # noqa: E402
-from mslbook.experiments.training import accuracy, train  # noqa: E402
-from mslbook.experiments.trajectory import Trajectory  # noqa: E402
 from mslbook.losses.network import NetworkLoss  # noqa: E402
+from mslbook.paper import recording, training  # noqa: E402
+from mslbook.paper import trajectory as trajectories  # noqa: E402
+from mslbook.paper.training import accuracy, train  # noqa: E402
+from mslbook.paper.trajectory import Trajectory  # noqa: E402
 from mslbook.stochastic import minibatch_sgd  # noqa: E402
 
 PICTURES, BATCH, EPOCH = 50, 16, 4  # the last batch of an epoch has two pictures
@@ -539,7 +539,7 @@ def test_a_loss_that_is_no_longer_finite(tmp_path, always_saved):
     with pytest.raises(FloatingPointError) as told:
         go(tmp_path, wild, label="the wild run")
     found = re.match(
-        r"the wild run: the loss left .* at step (\d+): take a learning .* in mslbook/experiments",
+        r"the wild run: the loss left .* at step (\d+): take a learning .* in mslbook/paper",
         str(told.value),
     )
     kept = recording.load(tmp_path / "run.npz")

@@ -8,9 +8,10 @@ import pytest
 torch = pytest.importorskip("torch")
 from test_experiments import assert_identical, choose, stop_at  # noqa: E402
 
-from mslbook import experiments  # noqa: E402
-from mslbook.experiments import gradient_choices, recording, training, wide_range  # noqa: E402
-from mslbook.experiments.wide_choices import CHOICES_FROM_AFAR  # noqa: E402
+from mslbook.paper import experiments, recording, training  # noqa: E402
+from mslbook.paper.network_scales import experiment as wide_range  # noqa: E402
+from mslbook.paper.network_scales.ablations import CHOICES_FROM_AFAR  # noqa: E402
+from mslbook.paper.subquadratic_growth import ablations as gradient_choices  # noqa: E402
 
 NAME = "fig3_2_choices"
 SMALL = CHOICES_FROM_AFAR.settings("digits", "small")

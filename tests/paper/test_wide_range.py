@@ -6,9 +6,10 @@ import pytest
 torch = pytest.importorskip("torch")
 from test_experiments import assert_identical, choose, stop_at  # noqa: E402
 
-from mslbook import data, experiments  # noqa: E402
-from mslbook.experiments import recording, training, wide_range  # noqa: E402
+from mslbook import data  # noqa: E402
 from mslbook.models import vgg11  # noqa: E402
+from mslbook.paper import experiments, recording, training  # noqa: E402
+from mslbook.paper.network_scales import experiment as wide_range  # noqa: E402
 
 PICTURES = data.load("digits")
 SETTINGS = wide_range.Settings(12, 1 / 32, lr=0.1, points=(0, 3, 5))

@@ -1,0 +1,3 @@
+"""Section 4.4: after the edge."""
+
+SECTION = "4.4"

@@ -1,0 +1,11 @@
+"""Section 2.1: the edge of stability."""
+
+SECTION = "2.1"
+
+# By name: where the recipe is, and what it is in words.
+EXPERIMENTS = {
+    "fig2_1_left": (
+        "experiment:EDGE",
+        "fully connected tanh network, full-batch descent at several learning rates",
+    ),
+}

@@ -1,0 +1,3 @@
+"""Section 4.3: the general setting."""
+
+SECTION = "4.3"

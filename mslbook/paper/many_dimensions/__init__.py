@@ -1,0 +1,3 @@
+"""Section 4.2: many dimensions."""
+
+SECTION = "4.2"

@@ -1,0 +1,16 @@
+"""Section 6: the origin of the scales."""
+
+SECTION = "6"
+
+# By name: where the recipe is, and what it is in words.
+EXPERIMENTS = {
+    "sec6_norms": (
+        "norms:NORMS",
+        "lengths of pictures, raw and standardised, and their spread by direction (seconds, no "
+        "checkpoint)",
+    ),
+    "sec6_deciles": (
+        "deciles:DECILES",
+        "full-batch descent on pictures of real, equal and spread lengths: the loss of each tenth",
+    ),
+}

@@ -1,0 +1,668 @@
+"""Section 6, the origin of the scales: measured here and now, pictures on what was recorded.
+
+The average curvature of a loss L at w is L'(w)/w, the quantity of which section 4.1 speaks.
+"""
+
+import numpy as np
+
+from mslbook.losses import (
+    F2,
+    EmpiricalLoss,
+    PopulationLoss,
+    Ridge,
+    Sum,
+    f2,
+    three_neurons,
+    three_neurons_piecewise,
+)
+from mslbook.paper.experiments import recorded
+from mslbook.paper.ledger import HOLDS, RESERVED, Claim, at_most, graded, verdict
+
+ROUNDING = 1e-12  # of numbers of size 1, after a thousand operations
+SECOND = 1e-3  # of second differences of spacing 1e-4, of a curvature that may be small
+QUADRATURE = 1e-9  # of an integral by scipy.integrate.quad, cut at the kink
+DATA = (0.1, 1.0, 10.0)  # three magnitudes of ours; the paper does not name its own
+DRAWN = (0.2, 1.0, 5.0)  # those of our figure 6.1
+W = np.geomspace(1e-3, 1e3, 6001)
+PICTURES = ("cifar10", "cifar100-50x100")
+SEVERAL = 100  # "several orders of magnitude" begin at two
+TAILS = (1.0, 2.0)  # spreads of log-normal lengths
+MOMENT = 1  # of start, edge and end: the first probe at which the sharpness is at least 2/η
+LOSS = 0.22  # a training loss that every training of sec6_deciles passes
+POWER = 0.25  # of a power between two slopes drawn through ten points
+DIFFERENCE = 0.1  # of growth exponents, a quarter of what they are missing to 2
+
+
+def _average_curvature(loss):
+    return loss.grad(W) / W
+
+
+def _levels(curvature, digits=9):
+    """How many different values a curvature takes, 0 aside."""
+    rounded = curvature.round(digits)
+    return len(np.unique(rounded[rounded > 0]))
+
+
+def _sum_of(losses_of_z, w):
+    """The mean over the data of a loss of x_i w."""
+    return np.mean(losses_of_z(np.multiply.outer(w, DATA)), axis=-1)
+
+
+def _curvatures(values, spacing):
+    """Second differences along the first axis."""
+    return np.diff(values, 2, axis=0) / spacing**2
+
+
+def _network():
+    rng = np.random.default_rng(0)
+    x, w = rng.lognormal(sigma=2, size=10_000), rng.normal(scale=2, size=10_000)
+    difference = abs(three_neurons(x, w) - three_neurons_piecewise(x, w)) / (1 + abs(x * w))
+    number = f"10,000 random (x, w), apart by {at_most(difference.max(), ROUNDING)} × (1 + |xw|)"
+    return number, verdict(difference.max() < ROUNDING)
+
+
+def _wells():
+    products = []
+    for x in np.geomspace(1e-3, 1e3, 7):
+        loss = EmpiricalLoss([x])
+        inside = loss.value(W / x) < 1 - ROUNDING
+        width = np.max(1 / x * W[inside])  # the edge of the well, on a grid
+        products.append([width * x, loss.hvp(0.0, 1.0) / (2 * x * x)])
+    worst = abs(np.array(products) - 1).max(axis=0)
+    number = f"x from 10⁻³ to 10³: width 1/x to {100 * worst[0]:.1f} %"
+    number += f", curvature 2x², off by {at_most(worst[1], ROUNDING)}"
+    return number, verdict(worst[0] < 0.01 and worst[1] < ROUNDING)
+
+
+def _empirical():
+    x = np.sort(np.random.default_rng(1).lognormal(sigma=1.5, size=200))
+    loss, worst = EmpiricalLoss(x), 0.0
+    for k in range(len(x) + 1):  # k data are inside, between the kinks 1/x_{k+1} and 1/x_k
+        low = 1 / x[k] if k < len(x) else 0.0
+        w = np.linspace(low, 1 / x[k - 1] if k else 2 * low, 20)
+        paper = np.sum(x[:k] ** 2) / len(x) * w * w + (len(x) - k) / len(x)
+        network = np.mean(three_neurons(x, w[:, None]) ** 2, axis=1)
+        worst = max(worst, abs(loss.value(w) - paper).max(), abs(network - paper).max())
+    number = f"200 data, on every piece apart by {at_most(worst, ROUNDING)}"
+    return number, verdict(worst < ROUNDING)
+
+
+def _sharper():
+    away = W[np.min(abs(np.log(np.multiply.outer(DATA, W))), axis=0) > 0.02]  # from the corners
+    loss = [_sum_of(lambda z: three_neurons(z, 1.0) ** 2, away * t) for t in (0.99, 1.0, 1.01)]
+    second = _curvatures(np.array(loss), away / 100)
+    levels = _levels(second, 6)
+    falls = np.all(np.diff(second) < 1e-6 * second.max())
+    number = f"L'' takes {levels} values above 0 on data 0.1, 1, 10, and "
+    return number + ("never rises with |w|" if falls else "rises somewhere"), verdict(falls)
+
+
+def _sharper_continuum():
+    falls = np.all(np.diff(_average_curvature(f2)) < ROUNDING)
+    places = np.array([0.33, 0.34, 1.0])
+    second = f2.hvp(places, 1.0)
+    number = "on uniform data L'(w)/w " + ("never rises" if falls else "rises somewhere")
+    number += "; L'' is " + ", ".join(f"{value:.3g}" for value in second)
+    number += " at w = " + ", ".join(f"{w:g}" for w in places)
+    return number, graded(falls and np.all(np.diff(second) < 0), falls)
+
+
+def _orders():
+    curvature = _average_curvature(EmpiricalLoss(DATA))
+    ratio = curvature.max() / curvature[curvature > 0].min()
+    squares = np.square(DATA)
+    exact = abs(ratio / (np.sum(squares) / np.min(squares)) - 1) < ROUNDING
+    number = f"L'(w)/w falls by a factor of {ratio:.0f} on data 0.1, 1, 10"
+    return number, verdict(exact and ratio >= SEVERAL)
+
+
+def _population():
+    from scipy.integrate import quad  # slow to import, as scipy.stats is
+    from scipy.stats import lognorm
+
+    worst = 0.0
+    for spread in (0.5, 1.5):
+        data = lognorm(spread)
+        loss = PopulationLoss(data)
+        for w in (0.1, 1.0, 10.0):
+            z = np.sort([-12.0, -np.log(w) / spread, 2 * spread, 12.0])  # x = exp(spread z)
+
+            def term(z, w=w, spread=spread):
+                x = np.exp(spread * z)
+                return three_neurons(x, w) ** 2 * np.exp(-z * z / 2) / np.sqrt(2 * np.pi)
+
+            direct = sum(quad(term, *ends)[0] for ends in zip(z[:-1], z[1:], strict=True))
+            worst = max(worst, abs(direct - loss.value(w)))
+    number = f"two log-normal distributions, off E f(x, w)² by {at_most(worst, QUADRATURE)}"
+    return number, verdict(worst < QUADRATURE)
+
+
+def _uniform():
+    from scipy.stats import uniform
+
+    worst = 0.0
+    for C in (0.5, 3.0, 20.0):
+        difference = PopulationLoss(uniform(0, C)).value(W) - F2(C).value(W)
+        worst = max(worst, abs(difference).max())
+    number = f"C = 0.5, 3, 20: off the quadrature by {at_most(worst, ROUNDING)}"
+    return number, verdict(worst < ROUNDING)
+
+
+def _three_scales():
+    levels = _levels(_average_curvature(EmpiricalLoss(DRAWN)))
+    number = f"L'(w)/w takes {levels} values above 0 on data 0.2, 1, 5"
+    return number, verdict(levels == len(DRAWN))
+
+
+def _continuous():
+    w = W[W > 1 / f2.C]
+    gap = np.diff(np.log(f2.grad(w) / w)).max()  # below 0: no plateau, so no scale of its own
+    growth = w * f2.grad(w) / f2.value(w)  # the a of |w|^a, 2 on a parabola
+    slower = gap < 0 and growth.max() < 2
+    far = np.interp(1.0, w, growth)
+    number = f"L grows like w² up to 1/C, beyond more slowly, at w = 1 to the power {far:.2f}"
+    return number, verdict(slower)
+
+
+def _large_data():
+    rng, w = np.random.default_rng(2), np.geomspace(0.05, 20, 400)
+    sizes = np.array([100, 1000, 10_000, 100_000])
+    gaps = [
+        np.mean([_gap(EmpiricalLoss(f2.C * (1 - rng.random(n))), w) for _ in range(10)])
+        for n in sizes
+    ]
+    slope = np.polyfit(np.log(sizes), np.log(gaps), 1)[0]
+    number = f"sup |L_n - L| = {gaps[0]:.0e} for n = 10² to {gaps[-1]:.0e} for 10⁵"
+    return number + f", like n to the power {slope:.2f}", verdict(abs(slope + 0.5) < 0.1)
+
+
+def _gap(loss, w):
+    return abs(loss.value(w) - f2.value(w)).max()
+
+
+def _two_valleys():
+    loss = Sum((Ridge(F2(3.0), (1, 0)), Ridge(F2(30.0), (0, 1))))  # x2 = 10 x1, uniform
+    sharp = np.diag(loss.hvp(np.zeros((2, 2)), np.eye(2)))
+    wide = [np.interp(0.5, loss.value(W[:, None] * p), W) for p in np.eye(2)]  # at half height
+    separate = loss.value([0.3, 0.02]) - loss.value([0.3, 0.0]) - loss.value([0.0, 0.02])
+    sharper, narrower = sharp[1] / sharp[0], wide[0] / wide[1]
+    number = f"across the valley along w1 the loss is {narrower:.3g} × narrower, {sharper:.3g} × "
+    number += f"sharper: curvatures {sharp[1]:.3g} and {sharp[0]:.3g}"
+    scaled = abs(narrower / 10 - 1) < 1e-3 and abs(sharper / 100 - 1) < ROUNDING
+    return number, verdict(scaled and abs(separate) < ROUNDING)
+
+
+def _cause():
+    both = _levels(_average_curvature(EmpiricalLoss(DATA)))
+    one_magnitude = _levels(_average_curvature(EmpiricalLoss([1.0, 1.0, 1.0])))
+    w = np.linspace(-3, 3, 121)
+    linear_model = _levels(_curvatures(_sum_of(np.square, w), w[1] - w[0]), 6)
+    number = f"{both} scales with both, {one_magnitude} on data of one magnitude"
+    number += f", {linear_model} with a linear model and squared error"
+    return number, verdict(both > 1 and one_magnitude == linear_model == 1)
+
+
+def _quadratic_sum():
+    w = np.linspace(-3, 3, 121)
+    second = _curvatures(_sum_of(lambda z: (z - 0.3) ** 2, w), w[1] - w[0])
+    spread = second.max() / second.min() - 1
+    number = f"one curvature, {second.mean():.4g}, varies by {at_most(spread, 1e-6)}"
+    return number, verdict(spread < 1e-6)
+
+
+def _huber(z):
+    """Convex: z²/2 up to |z| = 1, and |z| - 1/2 beyond."""
+    return np.where(abs(z) <= 1, z * z / 2, abs(z) - 0.5)
+
+
+def _convex_sum():
+    curvatures = np.array(
+        [  # at a distance w, by second differences of a spacing w/100
+            _curvatures(_sum_of(_huber, w * np.array([0.99, 1.0, 1.01])), w / 100)[0]
+            for w in (0.05, 0.5, 5.0)
+        ]
+    )
+    number = "convex, by Huber's loss on 0.1, 1, 10: curvature "
+    number += ", ".join(f"{value:.2g}" for value in curvatures) + " at w = 0.05, 0.5, 5"
+    return number, graded(_levels(curvatures, 6) == 1, np.all(curvatures > -1e-6))
+
+
+def _standardised():
+    numbers, holds = [], True
+    for name in PICTURES:
+        run = recorded("sec6_norms", name, "reduced")
+        unit = np.mean(run["pixels"] ** 2) / len(run["pixels_spread"])  # of each pixel
+        before, after = (run[key][-1] / run[key][0] for key in ("raw", "pixels"))
+        numbers.append(f"{before:.1f} → {after:.1f} (variance {unit:.2f})")
+        holds &= abs(unit - 1) < 0.01 and after > 2
+    return "longest / shortest picture before → after: " + "; ".join(numbers), verdict(holds)
+
+
+def _norms():
+    runs = [recorded("sec6_norms", name, "reduced") for name in PICTURES]
+    ratios = {key: [run[key][-1] / run[key][0] for run in runs] for key in ("channels", "pixels")}
+    heavy = [_heavy_tailed(spread) for spread in TAILS]
+    number = "longest / shortest: pictures " + ", ".join(
+        " and ".join(f"{ratio:.1f}" for ratio in pair) + f" per {key.removesuffix('s')}"
+        for key, pair in ratios.items()
+    )
+    number += "; random data of log-normal length " + " and ".join(f"{r:.1e}" for r in heavy)
+    return number, graded(max(map(max, ratios.values())) >= SEVERAL, max(heavy) >= SEVERAL)
+
+
+def _heavy_tailed(spread):
+    """Longest by shortest of 10,000 random rows of log-normal length, standardised by column."""
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(10_000, 50)) * rng.lognormal(sigma=spread, size=(10_000, 1))
+    lengths = np.linalg.norm((rows - rows.mean(axis=0)) / rows.std(axis=0), axis=1)
+    return lengths.max() / lengths.min()
+
+
+def _trained():
+    """The recorded trainings on pictures of real and of other lengths."""
+    return recorded("sec6_deciles", "cifar10", "reduced")
+
+
+def tenths(run, name, arm, order):
+    """What was recorded of the ten tenths at the edge of stability, (seeds, 10).
+
+    `name` is that of an array, `arm` of "real", "equal", "shuffled" and "hundredfold", `order` of
+    "length", "speed" and "random".
+    """
+    about = run.provenance
+    return run[name][about["arms"].index(arm), :, MOMENT, about["orders"].index(order)]
+
+
+def power(x, y):
+    """The p of the fit y ~ c x^p, over all finite numbers of two arrays."""
+    finite = np.isfinite(y)
+    return np.polyfit(np.log(x[finite]), np.log(y[finite]), 1)[0]
+
+
+def exponents_at(run, level):
+    """The growth exponents along the top eigenvector when the training loss was nearest `level`.
+
+    The mean of both sides, for each arm and seed: (4, seeds).
+    """
+    losses = np.take_along_axis(run["losses"], run["probe_steps"].astype(int), axis=-1)
+    nearest = np.argmin(abs(losses - level), axis=-1)[..., None]
+    return np.take_along_axis(run["growth"][..., 1, 3:].mean(axis=-1), nearest, axis=-1)[..., 0]
+
+
+def _between(numbers, digits=1):
+    """The range of numbers in words."""
+    low, high = (f"{number:.{digits}f}" for number in (np.min(numbers), np.max(numbers)))
+    return low if low == high else f"{low} to {high}"
+
+
+def _tenths_by_length():
+    run = _trained()
+    last_by_first = {
+        arm: (sharp := tenths(run, "sharpness", arm, "length"))[:, -1] / sharp[:, 0]
+        for arm in ("real", "equal", "shuffled")
+    }
+    random = tenths(run, "sharpness", "real", "random")
+    chance = np.max(random.max(axis=1) / random.min(axis=1))
+    number = "sharpest by least sharp random tenth " + f"{chance:.1f}; longest by shortest tenth "
+    number += f"{_between(last_by_first['real'])}, lengths shuffled "
+    number += f"{_between(last_by_first['shuffled'])}, all made equal (sorted as before) "
+    number += _between(last_by_first["equal"])
+    by_length = min(last_by_first["real"].min(), last_by_first["shuffled"].min()) > chance
+    alone = last_by_first["equal"].max() < chance
+    return number, graded(by_length and alone, by_length)
+
+
+def _first_layer_power():
+    run, powers = _trained(), {}
+    for arm in ("shuffled", "hundredfold"):
+        sharp = tenths(run, "first_layer", arm, "length")
+        powers[arm] = power(tenths(run, "length", arm, "length"), sharp)
+    number = "at trained weights, lengths dealt out at random: like the length to the power "
+    number += (
+        f"{powers['shuffled']:.1f}, if they spread over two orders {powers['hundredfold']:.1f}"
+    )
+    off = max(abs(p - 2) for p in powers.values())
+    grows = min(powers.values()) > POWER
+    return number, graded(off < POWER, grows)
+
+
+def _wells_by_speed():
+    run = _trained()
+    speed = tenths(run, "speed", "equal", "speed")
+    share = power(speed, tenths(run, "share", "equal", "speed"))
+    width = power(speed, tenths(run, "widths", "equal", "speed"))
+    number = "with all lengths equal, curvature along v goes like the speed to the power "
+    number += f"{share:.1f}, width like the speed to the power {width:.1f}"
+    return number, verdict(abs(share - 2) < POWER and abs(width + 1) < POWER)
+
+
+def _growth_by_arm():
+    run = _trained()
+    exponents = dict(zip(run.provenance["arms"], exponents_at(run, LOSS).mean(axis=1), strict=True))
+    shares = tenths(run, "share", "equal", "speed").mean(axis=0)
+    number = "growth exponents at one training loss: lengths real "
+    number += f"{exponents['real']:.2f}, equal {exponents['equal']:.2f}, over two orders "
+    number += f"{exponents['hundredfold']:.2f}; but by speed, curvatures of equally long pictures "
+    number += f"differ {shares[-1] / shares[0]:.0f}-fold"
+    lengths = exponents["equal"] - exponents["real"] > DIFFERENCE
+    return number, graded(lengths, shares[-1] / shares[0] > SEVERAL)
+
+
+# A deep network in NumPy, so that the ledger needs no torch; the chapter has the same in torch.
+WIDTHS = (12, 30, 30, 30, 30, 4)
+FACTOR = 7.3
+
+
+def _relu_network(x, weights, biases):
+    for weight, bias in zip(weights[:-1], biases[:-1], strict=True):
+        x = np.maximum(weight @ x + bias, 0)
+    return weights[-1] @ x + biases[-1]
+
+
+def _random_networks(bias):
+    """Weights, biases, an input and a target for L = 2 to 5 layers, twenty of each."""
+    rng = np.random.default_rng(3)
+    for depth in (2, 3, 4, 5):
+        widths = (*WIDTHS[:depth], WIDTHS[-1])
+        for _ in range(20):
+            weights = [
+                rng.normal(size=(m, n)) / np.sqrt(n)
+                for n, m in zip(widths[:-1], widths[1:], strict=True)
+            ]
+            biases = [bias * rng.normal(size=m) for m in widths[1:]]
+            yield weights, biases, rng.normal(size=widths[0]), rng.normal(size=widths[-1])
+
+
+def _error(x, y, weights, biases):
+    return np.sum((_relu_network(x, weights, biases) - y) ** 2) / 2
+
+
+def _worst_difference(scales, k, bias=0.0):
+    """The greatest |l2 / l1 - 1| when the weights of layer j are scaled by ``scales(L)[j]``."""
+    worst = 0.0
+    for weights, biases, x, y in _random_networks(bias):
+        scaled = [s * W for s, W in zip(scales(len(weights)), weights, strict=True)]
+        two, one = _error(k * x, y, scaled, biases), _error(x, y, weights, biases)
+        worst = max(worst, abs(two / one - 1))
+    return worst
+
+
+def _all_layers(k):
+    return lambda layers: [np.sign(k) * abs(k) ** (-1 / layers)] * layers
+
+
+def _first_layer(k):
+    return lambda layers: [1 / k] + [1.0] * (layers - 1)
+
+
+def _first_identity():
+    positive = _worst_difference(_all_layers(FACTOR), FACTOR)
+    negative = _worst_difference(_all_layers(-FACTOR), -FACTOR)
+    number = f"L = 2 to 5: l2/l1 off 1 by {at_most(positive, ROUNDING)} at k = {FACTOR}"
+    number += f", by up to {negative:.1f} at k = {-FACTOR}"
+    return number, graded(negative < ROUNDING, positive < ROUNDING)
+
+
+def _curvature(x, y, weights, biases, along, step=1e-4):
+    errors = [
+        _error(x, y, [W + t * V for W, V in zip(weights, along, strict=True)], biases)
+        for t in (-step, 0.0, step)
+    ]
+    return _curvatures(errors, step)[0]
+
+
+def _same_shape():
+    rng, off = np.random.default_rng(4), []
+    for weights, no_biases, x, y in _random_networks(0.0):
+        along = [rng.normal(size=W.shape) / np.sqrt(W.size) for W in weights]
+        layers = len(weights)
+        scaled = [FACTOR ** (-1 / layers) * W for W in weights]
+        one = _curvature(x, y, weights, no_biases, along)
+        two = _curvature(FACTOR * x, y, scaled, no_biases, along)
+        off.append(abs(two / one / FACTOR ** (2 / layers) - 1))
+    number = "along random directions, L = 2 to 5, k = 7.3: so many times as large, "
+    return number + f"off by {at_most(max(off), SECOND)}", verdict(max(off) < SECOND)
+
+
+def _first_identity_with_bias():
+    worst = _worst_difference(_all_layers(FACTOR), FACTOR, bias=0.5)
+    return f"with biases l2/l1 is off 1 by up to {worst:.1f}", verdict(worst > 0.01)
+
+
+def _second_identity():
+    worst = [
+        _worst_difference(_first_layer(k), k, bias)
+        for k in (FACTOR, -FACTOR)
+        for bias in (0.0, 0.5)
+    ]
+    number = f"l2/l1 off 1 by {at_most(max(worst), ROUNDING)}, with biases or not, k = ±{FACTOR}"
+    return number, verdict(max(worst) < ROUNDING)
+
+
+CLAIMS = (
+    Claim(
+        "6-network",
+        "journal eq. 6.1, preprint eq. 10",
+        "for fixed x > 0 the three neurons make the function min(1, |xw|)",
+        "—",
+        _network,
+        "1e-12, rounding",
+        HOLDS,
+    ),
+    Claim(
+        "6-wells",
+        "journal 6, preprint 6",
+        "larger data make narrower and sharper wells, smaller data wider and flatter ones",
+        "1/x wide",
+        _wells,
+        "1 % of the width, the spacing of the grid; rounding of the curvature",
+        HOLDS,
+    ),
+    Claim(
+        "6-empirical",
+        "journal 6, preprint 6",
+        "the loss on n data is piecewise quadratic, then constant",
+        "—",
+        _empirical,
+        "1e-12, rounding",
+        HOLDS,
+    ),
+    Claim(
+        "6-sharper",
+        "journal 6, preprint 6",
+        "the loss on n data gets sharper towards w = 0",
+        "—",
+        _sharper,
+        "1e-6, that of second differences; away from the corners at 1/x, where there is no L''",
+        HOLDS,
+    ),
+    Claim(
+        "6-sharper-continuum",
+        "journal 6, preprint 6",
+        "the population loss, too, gets sharper towards w = 0",
+        "—",
+        _sharper_continuum,
+        "none: no step may rise; true of the average curvature, not of L'' itself",
+        RESERVED,
+    ),
+    Claim(
+        "6-orders",
+        "journal 6, preprint 6",
+        "if the data vary a lot in magnitude, sharpness grows by orders of magnitude towards 0",
+        "—",
+        _orders,
+        "rounding: it is Σx² / min x², the orders of the data twice over",
+        HOLDS,
+    ),
+    Claim(
+        "6-population",
+        "journal 6, preprint 6",
+        "the population loss is w² E[x²; x < 1/|w|] + P(x > 1/|w|)",
+        "—",
+        _population,
+        "1e-9, that of the direct quadrature",
+        HOLDS,
+    ),
+    Claim(
+        "6-uniform",
+        "journal eq. 6.2, preprint eq. 11",
+        "for data uniform on [0, C] it is C² w²/3 up to 1/C, then 1 - 2/(3C|w|)",
+        "C²/3, 2/(3C)",
+        _uniform,
+        "1e-12, that of our quadrature",
+        HOLDS,
+    ),
+    Claim(
+        "6-separate",
+        "journal fig. 6.1 left, preprint fig. 7 left",
+        "three data of different magnitude give a loss with separate scales",
+        "3 data",
+        _three_scales,
+        "none: three scales",
+        HOLDS,
+    ),
+    Claim(
+        "6-continuous",
+        "journal fig. 6.1 left, preprint fig. 7 left",
+        "uniform data give a continuum of scales, and so subquadratic growth",
+        "—",
+        _continuous,
+        "none: slower than w² beyond 1/C, with no plateau of L'/w; section 4.1 asks for more",
+        HOLDS,
+    ),
+    Claim(
+        "6-large",
+        "journal 6, preprint 6",
+        "on very many data the loss has nearly continuous scales too",
+        "—",
+        _large_data,
+        "0.1 of the power -1/2, by the means of ten samples",
+        HOLDS,
+    ),
+    Claim(
+        "6-valleys",
+        "journal fig. 6.1 right, preprint fig. 7 right",
+        "if x2 = 10 x1, the loss is a sum of two valleys, the one along w1 on the smaller scale",
+        "10",
+        _two_valleys,
+        "rounding of the curvatures; 1e-3 of the width, which is searched for",
+        HOLDS,
+    ),
+    Claim(
+        "6-cause",
+        "journal abstract and 6, preprint abstract and 6",
+        "a non-convex model and data of different magnitude together are one cause of the scales",
+        "—",
+        _cause,
+        "none: one scale without either",
+        HOLDS,
+    ),
+    Claim(
+        "6-quadratic",
+        "journal 6, preprint 6",
+        "if the loss of each datum is quadratic, the sum has no very rich structure",
+        "—",
+        _quadratic_sum,
+        "1e-6, that of second differences",
+        HOLDS,
+    ),
+    Claim(
+        "6-convex",
+        "journal 6, preprint 6",
+        "if the loss of each datum is convex, the sum has no very rich structure",
+        "—",
+        _convex_sum,
+        "none: one curvature is no structure; no plateau and no second minimum, but the scales",
+        RESERVED,
+    ),
+    Claim(
+        "6-standardised",
+        "journal 6, preprint 6",
+        "standardising sets means and variances but leaves pictures of different length",
+        "—",
+        _standardised,
+        "a ratio of 2 would do, 4 in curvature; 10,000 of CIFAR-10, and 50 classes of CIFAR-100",
+        HOLDS,
+    ),
+    Claim(
+        "6-norms",
+        "journal 6, preprint 6",
+        "even after standardising, some data may be longer than others by orders of magnitude",
+        "several orders",
+        _norms,
+        "two orders would do; true of data with heavy tails, one order on these pictures",
+        RESERVED,
+    ),
+    Claim(
+        "6-tenths",
+        "journal 6, preprint 6",
+        "after standardising, pictures of different length still differ in the scale of their loss",
+        "—",
+        _tenths_by_length,
+        "the spread of random tenths; half of it is the direction of the long pictures",
+        RESERVED,
+    ),
+    Claim(
+        "6-magnitude",
+        "journal 6, preprint 6",
+        "data of larger magnitude make sharper and narrower wells (here, in a trained network)",
+        "1/x wide",
+        _wells_by_speed,
+        "0.25 of the powers 2 and -1; magnitude is the speed of the first layer, not the length",
+        HOLDS,
+    ),
+    Claim(
+        "6-data",
+        "journal 6, preprint 6",
+        "the training data may be what makes the loss of real networks multiscale",
+        "—",
+        _growth_by_arm,
+        "0.1 of the exponent, a quarter of what is missing to 2; not by length, but by speed",
+        RESERVED,
+    ),
+    Claim(
+        "6-homogeneous",
+        "journal 6, preprint 6",
+        "a ReLU network without bias: l1(W) = l2(sW) with s = k to the power -1/L, if x2 = k x1",
+        "—",
+        _first_identity,
+        "1e-12, rounding; it needs k > 0, which the paper does not say",
+        RESERVED,
+    ),
+    Claim(
+        "6-shape",
+        "journal 6, preprint 6",
+        "both losses have one shape, on two scales: the curvature goes with k to the power 2/L",
+        "—",
+        _same_shape,
+        "1e-3, that of second differences",
+        HOLDS,
+    ),
+    Claim(
+        "6-bias",
+        "journal 6, preprint 6",
+        "for this it must be without biases: with biases left as they are it fails",
+        "—",
+        _first_identity_with_bias,
+        "1 % would be a difference",
+        HOLDS,
+    ),
+    Claim(
+        "6-first-layer",
+        "journal 6, preprint 6",
+        "scaling the first layer alone by 1/k is enough, and true with biases too",
+        "—",
+        _second_identity,
+        "1e-12, rounding",
+        HOLDS,
+    ),
+    Claim(
+        "6-first-layer-power",
+        "journal 6, preprint 6",
+        "in the first layer's weights the sharpness goes with the square of the length",
+        "2",
+        _first_layer_power,
+        "0.25 of the power; the identity compares other weights, and tanh saturates long pictures",
+        RESERVED,
+    ),
+)

@@ -1,0 +1,345 @@
+"""Section 6: does the length of a picture set the scale of its loss, in a network that is trained?
+
+The fully connected network of figure 2.1 (left) is trained on the same pictures four times, with
+their lengths as they are, all equal, shuffled among them, and spread over two orders of
+magnitude. Sorted into tenths by length, by speed, or at random, the pictures' own losses are
+measured at the start, at the edge of stability and at the end.
+"""
+
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+from torch import nn
+
+from mslbook.data import standardise
+from mslbook.descent import iterate
+from mslbook.losses.network import NetworkLoss, half_squared_error
+from mslbook.models import fully_connected
+from mslbook.paper.edge_of_stability.experiment import HIDDEN
+from mslbook.paper.experiments import Recipe, of_size
+from mslbook.paper.images import identify
+from mslbook.paper.training import accuracy, environments, resume, train
+from mslbook.probes import growth, line, second_difference, sharpness
+
+VERSION = 1  # of the recipe: a checkpoint or recording of another one is another run
+ARMS = ("real", "equal", "shuffled", "hundredfold")
+MOMENTS = ("start", "edge", "end")
+ORDERS = ("length", "speed", "random")
+TENTHS = 10
+TOL = 1e-2  # of the residuals: the eigenvalues themselves are off by the square of it
+POINTS = 65  # along a line
+TABLES = ("length", "speed", "loss", "gradient", "share", "sharpness", "first_layer",
+          "lines", "first_part")  # fmt: skip
+PROBED = ("probe_steps", "accuracy", "top", "residual", "growth")
+GROWTH = ("curvature", "drop below", "drop beyond", "exponent below", "exponent beyond")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How much of the experiment to run; lines reach `reach` to either side."""
+
+    pictures: int
+    lr: float
+    steps: int
+    probes: int
+    seeds: int
+    reach: float
+
+
+def settings(data, size):
+    """The settings for a data set by name and a size, "small", "reduced" or "paper"."""
+    if data == "digits":
+        return of_size(
+            size,
+            small=Settings(300, 0.4, steps=240, probes=6, seeds=1, reach=1.6),
+            paper=Settings(1000, 0.2, steps=1500, probes=50, seeds=5, reach=1.6),
+        )
+    return of_size(
+        size,
+        small=Settings(300, 0.03, steps=300, probes=6, seeds=1, reach=0.4),
+        reduced=Settings(1000, 0.025, steps=1200, probes=16, seeds=3, reach=0.4),
+        paper=Settings(5000, 0.0125, steps=8000, probes=160, seeds=5, reach=0.4),
+    )
+
+
+def lengths_of(arm, real, seed):
+    """The lengths (N,) that an arm gives to pictures of these real lengths.
+
+    All arms have the mean square of the real lengths. "real" leaves the lengths as they are,
+    "equal" makes all the same, "shuffled" exchanges them at random, and "hundredfold" draws them
+    log-uniformly over two orders of magnitude.
+
+    >>> lengths_of("equal", np.array([1.0, 7.0]), seed=0)
+    array([5., 5.])
+    """
+    random = np.random.default_rng(seed)
+    new = {
+        "real": lambda: real,
+        "equal": lambda: np.ones_like(real),
+        "shuffled": lambda: random.permutation(real),
+        "hundredfold": lambda: 10.0 ** random.uniform(-1, 1, len(real)),
+    }[arm]()
+    return new * np.sqrt(np.mean(real**2) / np.mean(new**2))
+
+
+def network_loss(pictures, count, arm="real", seed=0, device="cpu"):
+    """The loss of an arm on the first `count` training pictures, and their `order` (N,) by length.
+
+    The pictures are standardised per pixel, then brought to the lengths of the arm. The network
+    sees them in the coordinates of `narrowed`. The order is that of the lengths in this arm; where
+    all are equal, of those that the pictures had.
+    """
+    images = standardise(pictures.train_images[:count]).reshape(count, -1).astype(float)
+    real = np.linalg.norm(images, axis=1)
+    new = lengths_of(arm, real, seed)
+    inputs = torch.tensor(images * (new / real)[:, None], dtype=torch.float32, device=device)
+    targets = torch.tensor(pictures.train_labels[:count].astype(np.int64), device=device)
+    widths = [images.shape[1], *HIDDEN, len(pictures.class_names)]
+    model = fully_connected(widths, "tanh", seed=seed).to(device)
+    whole, _ = narrowed(NetworkLoss(model, inputs, targets, half_squared_error), slice(None))
+    return whole, np.argsort(real if arm == "equal" else new, kind="stable")
+
+
+def narrowed(loss, rows):
+    """The loss on the inputs `rows`, without the weights that they cannot see, and the way there.
+
+    Inputs of D numbers that span r dimensions move the first layer only through its weights on
+    that span. In an orthonormal basis of it these are r for each neuron in place of D: the loss,
+    its gradient's length, descent and the eigenvalues of the Hessian other than 0 stay the same,
+    and what is computed with them is faster. Returns the new loss, whose ``point`` is that of
+    `loss`, and the function that takes vectors of the old loss's coordinates to the new ones.
+    """
+    part = loss.subset(rows)
+    inputs = part.inputs.flatten(1)
+    basis = torch.linalg.qr(inputs.T)[0]
+    model = deepcopy(loss.model)
+    first = next(module for module in model if isinstance(module, nn.Linear))
+    shape, size = first.weight.shape, first.weight.numel()
+
+    def onto(vector):
+        return torch.cat([(vector[:size].view(shape) @ basis).flatten(), vector[size:]])
+
+    first.weight = nn.Parameter(first.weight.detach() @ basis)
+    return NetworkLoss(model, inputs @ basis, part.targets, loss.criterion), onto
+
+
+class FirstLayer:
+    """A network's loss as a function of the weights of its first layer alone, the others fixed."""
+
+    def __init__(self, loss):
+        self._loss, self.dimension = loss, loss.dimension
+        self._mask = torch.zeros_like(loss.point)
+        self._mask[: first_weights(loss)] = 1
+
+    def hvp(self, theta, v):
+        """The product of their block of the Hessian, filled up with zeros, with v."""
+        return self.hessian(theta)(v)
+
+    def hessian(self, theta):
+        """That block at `theta` as a function ``v -> H v``."""
+        product = self._loss.hessian(theta)
+        return lambda v: self._mask * product(self._mask * v)
+
+
+def first_weights(loss):
+    """How many weights, without biases, the first layer has: the first coordinates of theta."""
+    return next(loss.model.parameters()).numel()
+
+
+def speeds(loss, direction):
+    """How fast each picture's first-layer sums move along a direction (n,): lengths (N,).
+
+    For a picture x and a direction with first-layer weights V and biases c it is ``||Vx + c||``.
+    """
+    weight, bias = list(loss.model.parameters())[:2]
+    V = direction[: weight.numel()].view(weight.shape)
+    c = direction[weight.numel() : weight.numel() + bias.numel()]
+    return (loss.inputs.flatten(1) @ V.T + c).norm(dim=1).cpu().numpy()
+
+
+def losses_along(loss, theta, direction, distances):
+    """The loss of every picture along a unit direction, (D, N): `line` for each of them at once."""
+    targets = nn.functional.one_hot(loss.targets, loss.outputs(theta, loss.inputs[:1]).shape[1])
+    return np.array([
+        ((loss.outputs(theta + float(t) * direction) - targets) ** 2).sum(dim=1).cpu().numpy() / 2
+        for t in distances
+    ])  # fmt: skip
+
+
+def tenths(order):
+    """Ten groups of rows, of nearly equal size, along an order (N,)."""
+    return np.array_split(order, TENTHS)
+
+
+def measure_tenths(loss, theta, v, by_length, distances, seed=0):
+    """What each tenth of the pictures has of the loss at `theta`, where v is its top eigenvector.
+
+    `by_length` (N,) is the order of the pictures by length; the other two of ORDERS are made
+    here, by speed along v and at random. Arrays (3, 10): ``length`` and ``speed`` (means),
+    ``loss``, ``gradient`` (its norm), ``share`` (v . H v of the tenth's loss; if the tenths are
+    equally large the mean of the ten is v . H v of the whole loss, its sharpness), ``sharpness``
+    (of the tenth alone) and ``first_layer`` (its sharpness in the weights of the first layer
+    alone). Then ``lines`` (2, 10, D), the losses along v of the tenths by length and by speed, and
+    ``first_part``, the share of ``||v||²`` that the weights of the first layer have.
+    """
+    each = {"length": loss.inputs.flatten(1).norm(dim=1).cpu().numpy(), "speed": speeds(loss, v)}
+    random = np.random.default_rng(seed)
+    orders = (by_length, np.argsort(each["speed"]), random.permutation(len(by_length)))
+    groups = [tenths(order) for order in orders]
+    along = losses_along(loss, theta, v, distances)
+    lines = np.array([[along[:, rows].mean(axis=1) for rows in ten] for ten in groups[:2]])
+    table = [[_tenth(loss, theta, v, rows) for rows in ten] for ten in groups]
+    names = table[0][0]
+    return {
+        **{name: np.array([[tenth[name] for tenth in ten] for ten in table]) for name in names},
+        **{name: np.array([[a[rows].mean() for rows in ten] for ten in groups])
+           for name, a in each.items()},
+        "lines": lines,
+        "first_part": float(v[: first_weights(loss)].square().sum()),
+    }  # fmt: skip
+
+
+def width(distances, values):
+    """How far from the middle of a line its curvature, averaged over both sides, is down a tenth.
+
+    The average leaves out what is odd about the line, such as its slope. `distances` (D,) are
+    equally spaced and symmetrical, D odd; inf where the curvature stays above nine tenths.
+
+    >>> distances = np.linspace(-1, 1, 65)
+    >>> print(f"{width(distances, distances**2 - distances**4 + distances):.2f}")
+    0.13
+    """
+    spacing = (distances[-1] - distances[0]) / (len(distances) - 1)
+    bends = second_difference(values, spacing)
+    middle = len(bends) // 2
+    even = (bends[middle:] + bends[middle::-1]) / (2 * bends[middle])
+    below = np.flatnonzero(even < 0.9)
+    if not len(below):
+        return np.inf
+    i = below[0]
+    return spacing * (i - 1 + (even[i - 1] - 0.9) / (even[i - 1] - even[i]))
+
+
+def _tenth(loss, theta, v, rows):
+    part, onto = narrowed(loss, rows)
+    theta, v = onto(theta), onto(v)
+    value, slope = part.value_and_grad(theta)
+    return {
+        "loss": float(value),
+        "gradient": float(slope.norm()),
+        "share": float(v @ part.hvp(theta, v)),
+        "sharpness": sharpness(part, theta, tol=TOL, start=v[None]).values[0],
+        "first_layer": sharpness(FirstLayer(part), theta, tol=TOL, start=v[None]).values[0],
+    }
+
+
+def record(name, chosen, pictures, size, device, folder, progress):
+    """Train every arm from every seed and measure its tenths; the arrays and their provenance.
+
+    Arrays, with 4 ARMS, S seeds, P + 1 probes and 3 MOMENTS (start, the first probe at which the
+    sharpness is at least 2/η, end; NaN where it never was): ``losses`` (4, S, steps + 1);
+    ``probe_steps``, ``accuracy``, ``top`` (the sharpness) and ``residual`` (4, S, P + 1);
+    ``growth`` (4, S, P + 1, 2, 5), the whole loss along the gradient and the top eigenvector in
+    the numbers that GROWTH names; ``edge_steps`` (4, S), NaN for never; ``distances`` (65,); and
+    for every name in `measure_tenths` its array behind (4, S, 3), ``lines`` behind (4, 3) for the
+    first seed alone; ``widths`` (4, S, 3, 2, 10), the `width` of each of these lines.
+    """
+    identity = identify(name, VERSION, pictures, chosen.pictures, size, chosen, device)
+    which = [(arm, seed) for arm in ARMS for seed in range(chosen.seeds)]
+    losses = {one: network_loss(pictures, chosen.pictures, *one, device) for one in which}
+    for arm, seed in which:  # a checkpoint that cannot be used is refused before any work
+        resume(losses[arm, seed][0], *_kept(folder, identity, arm, seed))
+    parts = [
+        _descend(*losses[one], one, chosen, *_kept(folder, identity, *one), progress)
+        for one in which
+    ]
+    columns = [_column(part, 2 / chosen.lr, _distances(chosen.reach)) for part in parts]
+    arrays = {
+        name: np.array([column[name] for column in columns], dtype=np.float32).reshape(
+            len(ARMS), chosen.seeds, *np.shape(columns[0][name])
+        )
+        for name in columns[0]
+    }
+    arrays["lines"] = arrays["lines"][:, 0]
+    arrays["distances"] = _distances(chosen.reach)
+    provenance = (
+        identity
+        | environments(device, *parts)
+        | {
+            "network": f"fully connected tanh, hidden layers of {HIDDEN[0]} and {HIDDEN[1]}, "
+            "PyTorch's default initialisation",
+            "loss": "half squared error to the one-hot target, pixels standardised",
+            "optimiser": "full-batch gradient descent",
+            "arms": ARMS,
+            "moments": MOMENTS,
+            "orders": ORDERS,
+            "wall_seconds": round(sum(part.seconds for part in parts)),
+        }
+    )
+    return arrays, provenance
+
+
+def _kept(folder, identity, arm, seed):
+    """Where the checkpoint of a training is, and whose it is."""
+    return folder / f"{arm}-{seed}.npz", identity | {"arm": arm, "seed": seed}
+
+
+def _distances(reach):
+    return np.linspace(-reach, reach, POINTS)
+
+
+def _descend(loss, by_length, which, chosen, checkpoint, identity, progress):
+    arm, seed = which
+    distances = _distances(chosen.reach)
+
+    def measure(step, theta, carry):
+        top = sharpness(loss, theta, tol=TOL, start=carry.get("start"))
+        directions = (loss.grad(theta), top.vectors[0])
+        lines = [growth(distances, line(loss, theta, d, distances)) for d in directions]
+        row = {
+            "probe_steps": step,
+            "accuracy": accuracy(loss.outputs(theta), loss.targets),
+            "top": top.values[0],
+            "residual": top.residuals[0],
+            "growth": [[g.curvature, *g.drops, *g.exponents] for g in lines],
+        }
+        past = top.values[0] >= 2 / chosen.lr
+        arrived = carry.get("arrived", torch.tensor(False))
+        if step in (0, chosen.steps) or (past and not arrived):
+            row |= {"moment_steps": step}
+            row |= measure_tenths(loss, theta, top.vectors[0], by_length, distances, seed)
+        carry = {"start": torch.cat([top.vectors, top.guard]), "arrived": arrived | bool(past)}
+        return row, carry
+
+    return train(
+        loss,
+        partial(iterate, lr=chosen.lr),
+        chosen.steps,
+        probes=range(0, chosen.steps + 1, chosen.steps // chosen.probes),
+        measure=measure,
+        checkpoint=checkpoint,
+        identity=identity,
+        label=f"{arm}, seed {seed}",
+        progress=progress,
+    )
+
+
+def _column(part, edge, distances):
+    """What is recorded of one training, the three moments in their order."""
+    rows = {name: np.array(column, dtype=float) for name, column in part.rows.items()}
+    steps, past = rows["moment_steps"], rows["top"] >= edge
+    edge_step = rows["probe_steps"][np.argmax(past)] if past.any() else np.nan
+    moments = [int(np.argmax(steps == step)) for step in (0, edge_step, steps[-1])]
+    tables = {name: rows[name][moments] for name in TABLES}
+    tables["widths"] = np.apply_along_axis(lambda one: width(distances, one), -1, tables["lines"])
+    if not past.any():
+        for table in tables.values():
+            table[1] = np.nan
+    probed = {name: rows[name] for name in PROBED}
+    return {"losses": part.losses, "edge_steps": edge_step, **probed, **tables}
+
+
+DECILES = Recipe("sec6_deciles", settings, record)

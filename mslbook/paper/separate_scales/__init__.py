@@ -1,0 +1,3 @@
+"""Section 5: separate scales."""
+
+SECTION = "5"

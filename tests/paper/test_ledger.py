@@ -1,0 +1,117 @@
+"""The ledger: its verdicts stand, and it notices when one does not."""
+
+import dataclasses
+import re
+import sys
+from types import ModuleType
+
+import pytest
+
+from mslbook.paper import ledger, sections
+from mslbook.paper.cli import main
+from mslbook.paper.ledger import at_most
+
+
+@pytest.fixture(scope="module")
+def whole():
+    return ledger.ledger()
+
+
+def test_every_verdict_stands(whole):
+    assert whole.changed == []
+
+
+def test_every_claim_is_complete_and_has_its_own_id(whole):
+    assert len({entry.claim.id for entry in whole.entries}) == len(whole.entries)
+    for claim, number, verdict in whole.entries:
+        assert all(getattr(claim, field.name) for field in dataclasses.fields(claim))
+        assert "journal" in claim.place
+        assert "preprint" in claim.place
+        assert number
+        assert verdict in (ledger.HOLDS, ledger.RESERVED, ledger.FAILS)
+
+
+@pytest.fixture
+def unmeasured(monkeypatch):
+    """The same claims, each with the verdict it has in the ledger, without the work."""
+    verdicts = {claim.id: claim.verdict for claim in ledger.claims()}
+    monkeypatch.setattr(
+        ledger, "measured", lambda claim: ledger.Entry(claim, "a number", verdicts[claim.id])
+    )
+    return ledger.claims()
+
+
+@pytest.mark.parametrize("section", sections())
+def test_a_section_is_its_own_part_of_the_whole(unmeasured, section):
+    expected = [claim for claim in unmeasured if claim.section == section]
+    for part in (ledger.ledger(section), ledger.ledger().part(section)):
+        assert [entry.claim for entry in part.entries] == expected
+
+
+NUMBERED = [
+    *("lemma 4.1", "theorem 4.1", "theorem 4.2", "theorem 4.3", "definition 4.1"),
+    *("remark 4.1", "remark 4.2", "eq. 4.2", "eq. 4.5", "eq. 4.8", "eq. 5.1", "eq. 6.1", "eq. 6.2"),
+    *(
+        "fig. 2.1 left",
+        "fig. 2.1 right",
+        "fig. 3.1",
+        "fig. 3.2 left",
+        "fig. 3.2 middle",
+        "fig. 3.2 right",
+        "fig. 4.1 left",
+        "fig. 4.1 middle",
+        "fig. 4.1 right",
+        "fig. 4.2",
+    ),
+    *("fig. 5.1", "fig. 6.1 left", "fig. 6.1 right"),
+]
+
+
+@pytest.mark.parametrize("result", NUMBERED)
+def test_every_result_of_the_theory_has_its_row(result):
+    assert any(result in claim.place.lower() for claim in ledger.claims())
+
+
+def test_an_unknown_section_is_refused():
+    with pytest.raises(ValueError, match=r"no claims for section '9\.9': choose one of 2\.1, "):
+        ledger.ledger("9.9")
+
+
+def test_a_section_without_claims_is_one_sentence(monkeypatch):
+    bare = ModuleType("mslbook.paper.bare")
+    bare.__path__ = []
+    monkeypatch.setitem(sys.modules, bare.__name__, bare)
+    monkeypatch.setattr(ledger, "sections", lambda: {**sections(), "9.9": bare})
+    with pytest.raises(ValueError, match=r"no claims for section '9\.9': .* in the folder of the"):
+        ledger.ledger("9.9")
+
+
+def test_the_table_has_a_cell_for_every_column(whole):
+    header, rule, *rows = whole._repr_markdown_().splitlines()
+    assert len(rows) == len(whole.entries)
+    for line in (header, rule, *rows):
+        assert line.replace(r"\|", "").count("|") == len(ledger.Ledger.HEADER) + 1
+
+
+def test_the_table_reads_like_a_page(whole):
+    """Neither 1e-09 nor f1, x_0 or w^2, but for code in backticks."""
+    text = re.sub("`.*?`", "", whole._repr_markdown_())
+    assert re.findall(r"\de[+-]?\d|\w[_^]\S*|(?<![\w-])[A-Za-z]\d\b", text) == []
+
+
+def test_the_command_line_says_which_verdict_changed(unmeasured, monkeypatch, capsys):
+    assert main(["claims"]) == 0
+    counted = capsys.readouterr().out
+    held = sum(claim.verdict == ledger.HOLDS for claim in unmeasured)
+    assert f"holds: {held} of {len(unmeasured)}\n" in counted
+
+    standing = next(claim for claim in unmeasured if claim.verdict == ledger.FAILS)
+    turned = dataclasses.replace(standing, verdict=ledger.HOLDS)
+    monkeypatch.setattr(ledger, "claims", lambda: (*unmeasured, turned))
+    assert main(["claims"]) == 1
+    assert f"the verdict on {standing.id} was: {ledger.HOLDS}" in capsys.readouterr().out
+
+
+def test_of_a_difference_that_is_rounding_the_bound_is_told_and_of_others_the_size():
+    assert at_most(0.0, 1e-9) == at_most(3e-14, 1e-9) == "at most 1e-09"
+    assert at_most(0.03, 1e-9) == "3e-02"
