@@ -178,11 +178,11 @@ class Run:
         rows = _Snapshots(path.with_suffix(".npy"), snapshots, loss.dimension, training.step)
         if training.step == len(training.losses) - 1 == steps:
             return training
-        iterates = _iterates(loss, optimizer, training, batch, seed)
+        iterates = _until(steps, _iterates(loss, optimizer, training, batch, seed), name)
         self._note_environment(training, name)
         begun = time.monotonic()
         with self.bar(name, steps, training.step) as bar:
-            _follow(iterates, training, steps, bar, rows=rows, probes=probes, measure=measure,
+            _follow(iterates, training, bar, rows=rows, probes=probes, measure=measure,
                     save=lambda: _write(path, training, about))  # fmt: skip
         self._training_seconds += time.monotonic() - begun
         return training
@@ -342,16 +342,23 @@ def _iterates(loss, optimizer, training, batch, seed):
     return ((*update[:-1], {"velocity": update[-1]} if beta else {}) for update in updates)
 
 
-def _follow(iterates, training, steps, bar, *, rows, probes, measure, save):
-    """Update the training with every iterate, up to `steps`, and save it now and then."""
-    begun, saved = time.monotonic() - training.seconds, time.monotonic()
-    for step, theta, value, _, diverged_at, state in iterates:
-        if diverged_at >= 0:
+def _until(steps, iterates, name):
+    """The iterates up to a step; FloatingPointError where the loss is no longer finite."""
+    for iterate_ in iterates:
+        if iterate_[4] >= 0:
             raise FloatingPointError(
-                f"{bar.desc}: the loss left the floating-point range at step {int(diverged_at)}: "
-                "take a learning rate below the one it had there (that of an experiment is among "
-                "its settings)"
+                f"{name}: the loss left the floating-point range at step {int(iterate_[4])}: take "
+                "a learning rate below the one it had there (an experiment's is among its settings)"
             )
+        yield iterate_
+        if iterate_[0] == steps:
+            return
+
+
+def _follow(iterates, training, bar, *, rows, probes, measure, save):
+    """Update the training with every iterate, and save it now and then."""
+    begun, saved = time.monotonic() - training.seconds, time.monotonic()
+    for step, theta, value, _, _, state in iterates:
         training.step, training.theta, training.state = step, theta, state
         rows.write(step, theta)
         if step == len(training.losses):  # not the point it continues from: that one is recorded
@@ -361,13 +368,11 @@ def _follow(iterates, training, steps, bar, *, rows, probes, measure, save):
                 for name, number in row.items():
                     training.rows.setdefault(name, []).append(number)
         training.seconds = time.monotonic() - begun  # what was measured here included
-        if step == steps:
-            break
         if time.monotonic() - saved > SAVE_EVERY:
             save()
             saved = time.monotonic()
         bar.set_postfix_str(f"loss {training.losses[-1]:.3g}", refresh=False)
-        bar.update()
+        bar.update(step - bar.n)
     save()
     distributed.wait_for_all()  # before anyone reads what was written
 
