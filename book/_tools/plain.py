@@ -49,9 +49,11 @@ def as_directive(quote):
     """A quotation that states a theorem or a note, as its directive."""
     kind, number, title, body = quote.groups()
     lines = [line.removeprefix(">").removeprefix(" ") for line in body.strip("\n").split("\n")]
-    name = "admonition" if kind == "Note" else f"prf:{kind.lower()}"
-    title = f"{number} · {title}" if number else title
-    return "\n".join([f":::{{{name}}} {title}", *lines, ":::\n"])
+    if kind == "Note":
+        return "\n".join([f":::{{admonition}} {title}", *lines, ":::\n"])
+    label = f"{kind.lower()}-{number.replace('.', '-')}-box"  # the anchor before it has the name
+    head = f":::{{prf:{kind.lower()}}} {number} · {title}\n:label: {label}\n:nonumber:\n"
+    return "\n".join([head, *lines, ":::\n"])
 
 
 def cited(link, works):
