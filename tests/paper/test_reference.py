@@ -16,7 +16,7 @@ pytestmark = pytest.mark.browser  # needs the built book
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "_build" / "html" / "book" / "reference"
-PARTS = ["losses", "theory", "probes", "experiments", "claims", "demos"]
+PARTS = ["losses", "theory", "probes", "paper.experiments", "paper.ledger", "paper.demo"]
 
 
 @pytest.fixture(scope="module")
