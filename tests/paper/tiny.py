@@ -12,7 +12,6 @@ from mslbook.paper.edge_of_stability import experiment as edge
 
 SETTINGS = edge.Settings(60, (0.8, 0.5), time=24, probes=10)
 STEPS = [30, 50]
-FOLDER = "fig2_1_left-digits-small"
 
 
 def choose(patch, name, settings):

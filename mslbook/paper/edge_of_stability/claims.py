@@ -77,7 +77,10 @@ def _rises_too(run):
 
 def _stays(run):
     """The median over the second half of the run, and of what its steps feel."""
-    settled, felt = np.median(_in_edges(run)[late(run)]), np.median(lines(run, late(run)).felt)
+    settled, felt = (
+        np.median(_in_edges(run)[late(run)]),
+        np.median(lines(run, late(run)).step_curvature),
+    )
     off = abs(settled - 1)
     return f"{settled:.2f}, felt {felt:.2f} × 2/η", graded(off < 0.1, off < 0.5)
 

@@ -37,18 +37,18 @@ def _oscillates(run):
 def _convex(run):
     found = _late_lines(run)
     swing = abs(found.steps[1:-1] - 0.5) <= 0.5
-    whole = (found.bends > 0).all(axis=1).mean()
-    between = (found.bends[:, swing] > 0).all(axis=1).mean()
+    whole = (found.second_differences > 0).all(axis=1).mean()
+    between = (found.second_differences[:, swing] > 0).all(axis=1).mean()
     number = f"{whole:.0%} of the lines from -2 to 3, {between:.0%} from 0 to 1"
     return number, graded(whole >= MOST, between >= MOST)
 
 
 def _subquadratic(run):
     found = _late_lines(run)
-    uphill, downhill = found.slower.mean(axis=0)
-    both = found.slower.all(axis=1).mean()
+    uphill, downhill = found.is_subquadratic.mean(axis=0)
+    both = found.is_subquadratic.all(axis=1).mean()
     exponents = np.nanmedian(found["exponents"], axis=0)
-    number = f"{uphill:.0%} of {len(found.slower)} lines uphill, {downhill:.0%} downhill, "
+    number = f"{uphill:.0%} of {len(found.is_subquadratic)} lines uphill, {downhill:.0%} downhill, "
     number += f"{both:.0%} on both sides,"
     number += f" exponents {exponents[0]:.1f} and {exponents[1]:.1f}"
     return number, graded(both >= MOST, max(uphill, downhill) > 0.5)
@@ -58,7 +58,10 @@ def _explains(run):
     quarters = np.array_split(lines(run)["curvature"], 4)
     bottoms = np.array([np.nanmedian(part) for part in quarters])
     found = _late_lines(run)
-    walls = [np.median(found.bends[abs(found.away - side) < 0.25]) for side in (-1.5, 1.5)]
+    walls = [
+        np.median(found.second_differences[abs(found.offsets - side) < 0.25])
+        for side in (-1.5, 1.5)
+    ]
     number = "at the minimum " + ", ".join(f"{bottom:.2f}" for bottom in bottoms)
     number += f" by quarter of the run, {walls[0]:.2f} and {walls[1]:.2f} 1.5 steps away"
     too_sharp = bottoms > 1
@@ -79,20 +82,20 @@ def _bounded(run):
 
 
 def _small_region(run):
-    core = np.median(_late_lines(run).cores)
+    core = np.median(_late_lines(run).quadratic_radius)
     return f"{core:.1f} steps", graded(core < 1, core < 2)
 
 
 def _not_the_derivative(run):
     found = _late_lines(run)
-    second = found.bends[:, abs(found.steps[1:-1]).argmin()] * 2 / run["lr"]
+    second = found.second_differences[:, abs(found.steps[1:-1]).argmin()] * 2 / run["lr"]
     low, ratio, high = np.quantile(second / run["curvature"][late(run)], (0.25, 0.5, 0.75))
     number = f"{ratio:.2f} × v·Hv (middle half {low:.2f} to {high:.2f})"
     return number, graded(abs(ratio - 1) < 0.1, high < 1.5 * ratio < 2.25 * low)
 
 
 def _goes_with(run):
-    slower = _late_lines(run).slower
+    slower = _late_lines(run).is_subquadratic
     both, some = slower.all(axis=1).mean(), slower.any(axis=1).mean()
     sharp = (run["sharpness"][late(run)] * run["lr"] > 2).mean()
     number = f"slower on both sides on {both:.0%} of the lines, on one at least on {some:.0%}, "

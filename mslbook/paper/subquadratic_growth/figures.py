@@ -48,7 +48,7 @@ def many_lines(found):
     for axes, (name, parts) in zip(panels.flat, found.items(), strict=False):
         for (part, lines), (colour, dash) in zip(parts.items(), THREE_LINES, strict=False):
             steps = lines.steps[1:-1]
-            low, middle, high = np.quantile(lines.bends, (0.25, 0.5, 0.75), axis=0)
+            low, middle, high = np.quantile(lines.second_differences, (0.25, 0.5, 0.75), axis=0)
             axes.fill_between(steps, low, high, color=colour, alpha=0.2, linewidth=0)
             axes.plot(steps, middle, dash, color=colour, label=part)
         _edge(axes)
