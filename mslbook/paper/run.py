@@ -6,8 +6,10 @@ import re
 import sys
 import time
 from contextlib import suppress
+from copy import deepcopy
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
+from itertools import zip_longest
 from operator import index
 from os import SEEK_END, fsync
 from pathlib import Path
@@ -24,6 +26,10 @@ from mslbook.stochastic import minibatch_sgd
 
 SAVE_EVERY = 120.0  # seconds between checkpoints, and between lines of progress in a log
 FORM = 2  # of a checkpoint
+FOREIGN = (
+    "the checkpoint {} does not hold what this version of mslbook writes there: move it away or "
+    "delete it to start afresh, or choose another folder with --out"
+)
 
 
 @dataclass
@@ -61,18 +67,16 @@ class Training:
 
     def branch(self):
         """A training that continues from here and leaves this one as it is."""
-        rows = {name: list(column) for name, column in self.rows.items()}
-        past = {"losses": list(self.losses), "environments": list(self.environments)}
-        return replace(self, rows=rows, seconds=0.0, **past)
+        return replace(deepcopy(self), seconds=0.0)
 
 
 class Run:
-    """An experiment under way on a data set; ``experiment.record(run)`` does the work.
+    """An experiment under way on a data set.
 
     Parameters
     ----------
     experiment : Experiment
-        What is run; `settings` are its settings at this size.
+        What is run, with its `settings` at this size.
     images : ImageDataset
         The data.
     size : str
@@ -88,11 +92,9 @@ class Run:
     Attributes
     ----------
     identity : dict
-        What the numbers depend on: experiment, version, data and their hash, settings, device,
-        precision. A checkpoint with another identity is refused.
+        What the numbers depend on. A checkpoint with another identity is refused.
     environment : dict
-        Software, processor, threads and ranks: on another one, the numbers are those of another
-        run, which the recording says.
+        Software, processor, threads and ranks. What another one continues is recorded as such.
 
     Raises
     ------
@@ -101,29 +103,22 @@ class Run:
         another version. Nothing is deleted.
     """
 
-    def __init__(
-        self, experiment, images, size="small", device="cpu", folder="runs", progress=False
-    ):
+    def __init__(self, experiment, images, size="small", device="cpu", folder="runs",
+                 progress=False):  # fmt: skip
         self.experiment, self.images, self.size = experiment, images, size
         self.device, self.folder, self.progress = torch.device(device), Path(folder), progress
         self.settings = experiment.settings_for(images.name, size)
-        self.identity = _identity(self)
-        self.environment = environment(self.device)
+        self.identity, self.environment = _identity(self), environment(self.device)
         self._trainings, self._description = [], {}
         self._begun, self._training_seconds = time.monotonic(), 0.0
         for path in self.folder.glob("*.npz"):
             identity = self._identity_of(path.stem)
             if identity and not path.name.startswith("cached-"):
-                _, saved = _read(path)
-                _check_same_run(path, saved, {"identity": _plain(identity)})
+                _read(path, {"identity": identity})
 
-    def train(
-        self, loss, optimizer, steps, *, probes=(), measure=None, name="training", start=None,
-        batch=None, seed=0, snapshots=(),
-    ):  # fmt: skip
-        """Make `steps` updates, measure on the way, and return the `Training`.
-
-        A checkpoint is written every two minutes and at the end.
+    def train(self, loss, optimizer, steps, *, probes=(), measure=None, name="training",
+              start=None, batch=None, seed=0, snapshots=()):  # fmt: skip
+        """Make `steps` updates and measure on the way; checkpoints are written every two minutes.
 
         Parameters
         ----------
@@ -139,22 +134,25 @@ class Run:
         measure : callable
             See `probes`.
         name : str
-            The name of the training, which its checkpoint, snapshots and progress bar carry.
+            The name of the training, of its files and of its progress bar.
         start : Training, optional
             Where another training ended, to branch off from it, or with step 0 where to begin.
         batch, seed : int
             The size and the seed of minibatches; by default an update sees all data.
         snapshots : iterable of int
-            The steps whose parameters :meth:`snapshots` reads afterwards.
+            The steps whose parameters the method `snapshots` reads afterwards.
+
+        Returns
+        -------
+        Training
 
         Raises
         ------
         ValueError
-            Before any work, for a checkpoint of another training, or settings that do not fit.
-        FloatingPointError
-            When the loss is no longer finite. The last good checkpoint stays.
-        OSError
-            When a file cannot be written. The last good checkpoint stays.
+            Before any work, for a checkpoint of another training, or arguments that do not fit.
+        FloatingPointError, OSError
+            When the loss is no longer finite, or a file cannot be written. The last good
+            checkpoint stays.
         """
         steps, probes = index(steps), set(map(index, probes))
         if torch.finfo(loss.point.dtype).bits < 32:
@@ -162,10 +160,11 @@ class Run:
                 f"{name} is in {loss.point.dtype}, in which small steps drown in rounding: train "
                 "in single or double precision, by loss.to(dtype=torch.float32)"
             )
+        # The addresses of functions, as schedules are, change.
+        way = {"optimizer": re.sub(" at 0x[0-9a-f]+", "", repr(optimizer)), "batch": batch}
         about = {
-            "form": FORM,
-            "identity": _plain(self._identity_of(name)),
-            "training": {"name": name, "optimizer": _text(optimizer), "batch": batch, "seed": seed},
+            "identity": self._identity_of(name),
+            "training": {"name": name, "seed": seed, **way},
         }
         path = self.folder / f"{name}.npz"
         training = _resumed(path, about, loss, start)
@@ -195,7 +194,7 @@ class Run:
         """The array that ``compute()`` returns, loaded if this run has computed it here before."""
         path, identity = self.folder / f"cached-{name}.npz", self.identity | self.environment
         found = load(path) if path.is_file() else None
-        usable = found is not None and found.provenance == _plain(identity)
+        usable = found is not None and not _differing(found.provenance, identity)
         usable = torch.tensor(float(usable), device=self.device)
         if distributed.total(usable) == distributed.ranks():  # by all ranks, or by none
             return found["array"]
@@ -212,7 +211,7 @@ class Run:
                     mininterval=interval, maxinterval=max(interval, 10))  # fmt: skip
 
     def describe(self, **words):
-        """Add to the provenance what only the experiment knows: network, loss, optimiser, steps."""
+        """Add to the provenance what only the experiment knows, such as its network and loss."""
         self._description |= words
 
     def provenance(self):
@@ -232,7 +231,7 @@ class Run:
         distributed.wait_for_all()
 
     def _identity_of(self, name):
-        """What a training of this name depends on; None if there is no such training any more."""
+        """What a training of this name depends on; None if the settings have no such training."""
         if not hasattr(self.settings, "of_training"):
             return self.identity
         settings = self.settings.of_training(name)
@@ -241,7 +240,8 @@ class Run:
     def _note_environment(self, training, name):
         """Note where a training is computed from now on, and say so if that has changed."""
         before, here = training.environments[-1:], self.environment
-        if before and not (names := differing(here, *before)):
+        names = differing(here, *before)
+        if before and not names:
             return
         if before and self.progress:
             print(
@@ -250,22 +250,19 @@ class Run:
                 "numbers will not be those of an uninterrupted run",
                 file=sys.stderr,
             )
-        # The loss at the point it continues from is there already.
-        first = training.step + bool(training.losses)
+        first = training.step + bool(training.losses)  # the loss where it continues is there
         training.environments.append({"training": name, "step": first, **here})
 
 
 def padded(columns):
     """Rows of different lengths as one float32 array that ends in NaN.
 
+    >>> from mslbook.paper.run import padded
     >>> padded([[1.0, 2.0], [3.0]])
     array([[ 1.,  2.],
            [ 3., nan]], dtype=float32)
     """
-    table = np.full((len(columns), max(map(len, columns))), np.nan, dtype=np.float32)
-    for row, column in zip(table, columns, strict=True):
-        row[: len(column)] = column
-    return table
+    return np.array([*zip_longest(*columns, fillvalue=np.nan)], dtype=np.float32).T
 
 
 def environment(device):
@@ -285,15 +282,14 @@ def _processor():
     """The name of the processor, where the system has it, and which instructions torch uses."""
     name = platform.machine()
     with suppress(OSError):  # Linux
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-        name = names[0] if names else name
+        found = re.search(r"^model name.*?: *(.*)", Path("/proc/cpuinfo").read_text(), re.M)
+        name = found[1].strip() if found else name
     return f"{name}, {torch.backends.cpu.get_cpu_capability()}"
 
 
 def _identity(run):
     """What the numbers of a run depend on; ValueError if there are too few images."""
-    images, experiment, available = run.images, run.experiment, len(run.images.train_images)
+    images, available = run.images, len(run.images.train_images)
     count = run.settings.images or available
     if available < count:
         smaller = ", or a smaller --size" if run.size != "small" else ""
@@ -303,12 +299,12 @@ def _identity(run):
         )
     data = f"{images.name}, training rows 0-{count - 1}"
     arrays = [images.train_images[:count], images.train_labels[:count]]
-    if experiment.uses_test_images:
+    if run.experiment.uses_test_images:
         data += f", test rows 0-{len(images.test_images) - 1}"
         arrays += [images.test_images, images.test_labels]
     return {
-        "recipe": experiment.name,
-        "version": experiment.version,
+        "recipe": run.experiment.name,
+        "version": run.experiment.version,
         "data": data,
         "data_hash": fingerprint(*arrays),
         "size": run.size,
@@ -344,21 +340,21 @@ def _iterates(loss, optimizer, training, batch, seed):
 
 def _until(steps, iterates, name):
     """The iterates up to a step; FloatingPointError where the loss is no longer finite."""
-    for iterate_ in iterates:
-        if iterate_[4] >= 0:
+    for step, theta, value, _, diverged_at, state in iterates:
+        if diverged_at >= 0:
             raise FloatingPointError(
-                f"{name}: the loss left the floating-point range at step {int(iterate_[4])}: take "
+                f"{name}: the loss left the floating-point range at step {int(diverged_at)}: take "
                 "a learning rate below the one it had there (an experiment's is among its settings)"
             )
-        yield iterate_
-        if iterate_[0] == steps:
+        yield step, theta, value, state
+        if step == steps:
             return
 
 
 def _follow(iterates, training, bar, *, rows, probes, measure, save):
     """Update the training with every iterate, and save it now and then."""
     begun, saved = time.monotonic() - training.seconds, time.monotonic()
-    for step, theta, value, _, _, state in iterates:
+    for step, theta, value, state in iterates:
         training.step, training.theta, training.state = step, theta, state
         rows.write(step, theta)
         if step == len(training.losses):  # not the point it continues from: that one is recorded
@@ -386,8 +382,10 @@ class _Snapshots:
 
     def __init__(self, path, steps, dimension, step):
         self.path, self.steps = path, sorted(set(map(index, steps)))
-        shape = (len(self.steps), dimension)
-        if not self.steps or self._shape() == shape:
+        shape, found = (len(self.steps), dimension), None
+        with suppress(OSError, EOFError, ValueError):
+            found = np.load(path, mmap_mode="r", allow_pickle=False).shape
+        if not self.steps or found == shape:
             return
         if self.steps[0] < step:
             raise ValueError(
@@ -400,12 +398,6 @@ class _Snapshots:
             with written(path), path.open("wb") as file:
                 np.lib.format.write_array_header_1_0(file, about)
                 file.truncate(file.tell() + 4 * shape[0] * shape[1])
-
-    def _shape(self):
-        try:
-            return np.load(self.path, mmap_mode="r", allow_pickle=False).shape
-        except (OSError, EOFError, ValueError):
-            return None
 
     def write(self, step, theta):
         """Write the row of a step, if it is one of those chosen; rank 0 does."""
@@ -423,29 +415,21 @@ def _resumed(path, about, loss, start):
     """The training saved at `path`; if there is none, a new one from `start`, or from step 0."""
     if not path.is_file():
         return start.branch() if start else Training(step=0, theta=loss.point)
-    arrays, saved = _read(path)
-    _check_same_run(path, saved, about)
+    arrays, saved = _read(path, about)
     if arrays["theta"].shape != loss.point.shape:
-        raise ValueError(_FOREIGN.format(path))
-    parts = {"state": {}, "probe": {}, "row": {}}
+        raise ValueError(FOREIGN.format(path))
+    parts = {"": {}, "state": {}, "rows": {}, "probe_state": {}}
     for key, array in arrays.items():
-        part, _, name = key.partition(".")
-        if part in parts:
-            parts[part][name] = array
-
-    def tensors(part):
-        return {name: torch.as_tensor(array, device=loss.point.device)
-                for name, array in parts[part].items()}  # fmt: skip
-
+        part, _, name = key.partition(".") if "." in key else ("", "", key)
+        on_device = name == "theta" or part in ("state", "probe_state")
+        parts[part][name] = torch.as_tensor(array, device=loss.point.device) if on_device else array
     return Training(
-        step=saved["step"],
-        theta=torch.as_tensor(arrays["theta"], device=loss.point.device),
-        state=tensors("state"),
-        losses=arrays["losses"].tolist(),
-        rows={name: list(column) for name, column in parts["row"].items()},
-        probe_state=tensors("probe"),
-        seconds=saved["seconds"],
-        environments=saved["environments"],
+        theta=parts[""]["theta"],
+        losses=parts[""]["losses"].tolist(),
+        rows={name: list(column) for name, column in parts["rows"].items()},
+        state=parts["state"],
+        probe_state=parts["probe_state"],
+        **{name: saved[name] for name in ("step", "seconds", "environments")},
     )
 
 
@@ -454,47 +438,36 @@ def _write(path, training, about):
     if distributed.rank() > 0:
         return
     tensors = {"theta": training.theta}
-    tensors |= {f"state.{name}": tensor for name, tensor in training.state.items()}
-    tensors |= {f"probe.{name}": tensor for name, tensor in training.probe_state.items()}
+    for part in ("state", "probe_state"):
+        tensors |= {f"{part}.{name}": array for name, array in getattr(training, part).items()}
     arrays = {name: tensor.cpu().numpy() for name, tensor in tensors.items()}
-    arrays |= {f"row.{name}": np.asarray(column) for name, column in training.rows.items()}
+    arrays |= {f"rows.{name}": np.asarray(column) for name, column in training.rows.items()}
     arrays["losses"] = np.asarray(training.losses)
     about = about | {name: getattr(training, name) for name in ("step", "seconds", "environments")}
+    about = json.loads(json.dumps(about | {"form": FORM}))
     save(path, arrays, about | {"digest": _digest(arrays, about)})
 
 
-_FOREIGN = (
-    "the checkpoint {} does not hold what this version of mslbook writes there: move it away or "
-    "delete it to start afresh, or choose another folder with --out"
-)
-
-
-def _read(path):
-    """The arrays of a checkpoint, and what it says of itself; ValueError if it is damaged."""
+def _read(path, expected):
+    """The arrays of a checkpoint and its description; ValueError if it is damaged, or another's."""
     try:
         saved = load(path)
     except ValueError as error:
         raise ValueError(f"{error}; delete this checkpoint to start afresh") from error
     about = saved.provenance
     if about.pop("digest", None) != _digest(saved.arrays, about) or about.get("form") != FORM:
-        raise ValueError(_FOREIGN.format(path))  # changed by hand, or of the form before this one
-    return saved.arrays, about
-
-
-def _check_same_run(path, saved, about):
-    """ValueError unless a checkpoint is of the run and the training that `about` says."""
-    others = [name for part in ("identity", "training") if part in about
-              for name in _differing(saved[part], about[part])]  # fmt: skip
-    if others:
+        raise ValueError(FOREIGN.format(path))  # changed by hand, or of the form before this one
+    if others := [name for part in expected for name in _differing(about[part], expected[part])]:
         raise ValueError(
             f"the checkpoint {path} belongs to another run, with another {', '.join(others)}: "
             "delete it to start afresh, or choose another folder with --out"
         )
+    return saved.arrays, about
 
 
 def _differing(one, other, prefix=""):
-    """The names of the values in which two dictionaries differ, such as "settings.lr"."""
-    names = []
+    """The names of the values in which two dictionaries differ as JSON, such as "settings.lr"."""
+    one, other, names = json.loads(json.dumps(one)), json.loads(json.dumps(other)), []
     for name in sorted(one.keys() | other.keys()):
         pair = one.get(name), other.get(name)
         if all(isinstance(value, dict) for value in pair):
@@ -509,13 +482,3 @@ def _digest(arrays, about):
     names = sorted(arrays)
     text = np.array(json.dumps([names, about], sort_keys=True))
     return fingerprint(text, *(arrays[name] for name in names))
-
-
-def _text(optimizer):
-    """An optimizer in words, without the addresses of functions, which change."""
-    return re.sub(" at 0x[0-9a-f]+", "", repr(optimizer))
-
-
-def _plain(identity):
-    """An identity as JSON gives it back."""
-    return json.loads(json.dumps(identity))

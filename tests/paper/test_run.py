@@ -558,7 +558,7 @@ def without(name):
 CHANGES = {
     "no theta": without("theta"),
     "no losses": without("losses"),
-    "no row": without("row.loss"),
+    "no row": without("rows.loss"),
     "no step": without("step"),
     "no identity": without("identity"),
     "no digest": without("digest"),
@@ -566,7 +566,7 @@ CHANGES = {
     "an identity that is a list": lambda arrays, about: about.update(identity=[1]),
     "another step": lambda arrays, about: about.update(step=7),
     "too few losses": lambda arrays, about: arrays.update(losses=arrays["losses"][:-1]),
-    "too short a row": lambda arrays, about: arrays.update({"row.loss": np.zeros(1)}),
+    "too short a row": lambda arrays, about: arrays.update({"rows.loss": np.zeros(1)}),
     "theta of another type": lambda arrays, about: arrays.update(theta=arrays["theta"].astype(int)),
     "one number changed": lambda arrays, about: arrays["theta"].__setitem__(3, 0.5),
 }
