@@ -80,7 +80,7 @@ def test_shapes_are_those_promised(finished):
 
 def test_the_quadratic_continuation_sets_off_at_the_edge_and_blows_up(finished):
     ratio = finished["eigenvalues"][:, :, 0] * finished["lrs"][:, None] / 2
-    first = int(np.argmax(ratio[0] > edge_of_stability.OVER_THE_EDGE))
+    first = int(np.argmax(ratio[0] > edge_of_stability.PAST_EDGE))
     assert finished["branch_steps"].tolist() == [finished["probe_steps"][0, first], -1]
     branch = finished["branch_steps"][0]
     quadratic = finished["quadratic_losses"]
