@@ -36,9 +36,10 @@ test: lint browser book  ## run everything that guards the book
 check: lint  ## lint, and the tests of the library: for every day
 	$(BIN)/pytest -q -n auto $(LIBRARY)
 
-lint: .venv/.dev  ## style
+lint: .venv/.dev  ## style, and that the library imports nothing of the book
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache
 
 portable: .venv/.dev oldest  ## validate the notebooks as other machines would, and the library as below
 	$(BIN)/python tests/paper/portable/run.py

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
+from matrices import SPECTRA, N, Parabola, rotated  # noqa: E402
 from test_network_loss import CRITERIA, build, by_definition, dense, targets_for  # noqa: E402
-from test_sharpness import SPECTRA, Parabola, n, rotated  # noqa: E402
 
 from mslbook.losses import f1, f3, two_valleys, valley  # noqa: E402
 from mslbook.losses.network import NetworkLoss  # noqa: E402
@@ -46,24 +46,24 @@ def check_weights(found):
 def test_a_few_steps_have_the_moments_of_their_vectors(name):
     matrix = rotated(SPECTRA[name])
     loss = Parabola(matrix)
-    found = spectral_density(loss, np.zeros(n), steps=6, samples=3)
+    found = spectral_density(loss, np.zeros(N), steps=6, samples=3)
     check_weights(found)
     check_quadrature(found, matrix, degree=11)
     assert found.hvps == loss.products <= 18
-    assert found.dimension == n
+    assert found.dimension == N
 
 
 @pytest.mark.parametrize("name", SPECTRA)
 def test_all_steps_find_the_whole_spectrum(name):
     """Equal eigenvalues are one node, with the weight of all: the Krylov space knows no more."""
     matrix = rotated(SPECTRA[name])
-    found = spectral_density(Parabola(matrix), np.zeros(n), steps=n + 20, samples=2)
+    found = spectral_density(Parabola(matrix), np.zeros(N), steps=N + 20, samples=2)
     check_weights(found)
     values, vectors = np.linalg.eigh(matrix)
     scale = np.abs(values).max()
     middles = (values[1:] + values[:-1]) / 2
     for cut in middles[np.diff(values) > 1e-6 * scale]:
-        exact = ((starts(2, n) @ vectors) ** 2)[:, values > cut].sum(axis=1)
+        exact = ((starts(2, N) @ vectors) ** 2)[:, values > cut].sum(axis=1)
         counted = [found.weights[i][found.nodes[i] > cut].sum() for i in range(2)]
         np.testing.assert_allclose(counted, exact, atol=1e-8)
         assert found.share(above=cut) == pytest.approx(np.mean(counted))
@@ -73,20 +73,20 @@ def test_all_steps_find_the_whole_spectrum(name):
 
 
 def test_samples_average_to_the_spectrum():
-    """The error is that of the mean of (v·u)², 2 / (n + 2) of the eigenvalues' variance."""
+    """The error is that of the mean of (v·u)², 2 / (N + 2) of the eigenvalues' variance."""
     eigenvalues = SPECTRA["outliers"]
     samples = 200
-    found = spectral_density(Parabola(rotated(eigenvalues)), np.zeros(n), 20, samples)
+    found = spectral_density(Parabola(rotated(eigenvalues)), np.zeros(N), 20, samples)
     for power in (1, 2, 3):
         of = eigenvalues**power
-        error = np.sqrt(2 / (n + 2) * of.var() / samples)
+        error = np.sqrt(2 / (N + 2) * of.var() / samples)
         assert abs(found.moment(power) - of.mean()) < 3 * error
     assert found.moment(0) == pytest.approx(1)
-    assert found.trace == pytest.approx(n * found.moment(1))
+    assert found.trace == pytest.approx(N * found.moment(1))
     for cut in (-0.5, 0.5, 2, 20, 40):
         of = (eigenvalues > cut).astype(float)
         assert abs(found.share(above=cut) - of.mean()) <= 3 * np.sqrt(
-            2 / (n + 2) * of.var() / samples
+            2 / (N + 2) * of.var() / samples
         )
 
 
@@ -125,14 +125,14 @@ def test_analytic_losses_of_one_and_two_variables():
 
 def test_an_exhausted_space_ends_a_sample_early():
     for eigenvalues, distinct in (
-        (np.ones(n), 1),
-        (np.zeros(n), 1),
-        (np.repeat([-2.0, 0.0, 5.0], n // 3), 3),
+        (np.ones(N), 1),
+        (np.zeros(N), 1),
+        (np.repeat([-2.0, 0.0, 5.0], N // 3), 3),
     ):
         loss = Parabola(np.diag(eigenvalues))
-        found = spectral_density(loss, np.zeros(n), samples=4)
+        found = spectral_density(loss, np.zeros(N), samples=4)
         assert found.hvps == loss.products == 4 * distinct
-        assert found.nodes.shape == (4, n)
+        assert found.nodes.shape == (4, N)
         assert np.count_nonzero(found.weights) == 4 * distinct
         assert found.nodes.max() == pytest.approx(eigenvalues.max(), abs=1e-12)
         assert found.nodes.min() == pytest.approx(eigenvalues.min(), abs=1e-12)
@@ -151,7 +151,7 @@ def test_a_loss_without_curvature():
 @pytest.mark.parametrize("name", SPECTRA)
 def test_single_precision(name):
     matrix = rotated(SPECTRA[name]).astype(np.float32)
-    found = spectral_density(Parabola(torch.tensor(matrix)), torch.zeros(n), steps=n)
+    found = spectral_density(Parabola(torch.tensor(matrix)), torch.zeros(N), steps=N)
     check_weights(found)
     check_quadrature(found, matrix.astype(float), degree=5, rtol=1e-5)
 
@@ -166,14 +166,14 @@ def test_orthogonality_is_kept_where_plain_lanczos_loses_it():
 
 def test_every_library_gets_the_same_vectors():
     matrix = rotated(SPECTRA["random"])
-    numpy = spectral_density(Parabola(matrix), np.zeros(n), steps=10)
-    other = spectral_density(Parabola(torch.tensor(matrix)), torch.zeros(n).double(), steps=10)
+    numpy = spectral_density(Parabola(matrix), np.zeros(N), steps=10)
+    other = spectral_density(Parabola(torch.tensor(matrix)), torch.zeros(N).double(), steps=10)
     np.testing.assert_allclose(other.nodes, numpy.nodes, rtol=1e-8)
     np.testing.assert_allclose(other.weights, numpy.weights, atol=1e-8)
-    again = spectral_density(Parabola(matrix), np.zeros(n), steps=10)
+    again = spectral_density(Parabola(matrix), np.zeros(N), steps=10)
     np.testing.assert_array_equal(again.nodes, numpy.nodes)
     assert not np.array_equal(
-        spectral_density(Parabola(matrix), np.zeros(n), steps=10, seed=1).nodes, numpy.nodes
+        spectral_density(Parabola(matrix), np.zeros(N), steps=10, seed=1).nodes, numpy.nodes
     )
 
 
@@ -222,20 +222,20 @@ def test_the_answer_reads_well():
         ({"steps": 2.5}, "steps must be a whole number"),
         ({"samples": 0}, "samples must be a whole number of at least 1"),
         ({"samples": True}, "samples must be a whole number"),
-        ({"point": np.zeros(3)}, r"shape \(3,\).*of shape \(2,\)"),
-        ({"point": np.array([0.0, np.inf])}, "the point holds nan or infinite numbers"),
-        ({"point": np.zeros((4, 2))}, "probe the points of a batch one by one"),
+        ({"theta": np.zeros(3)}, r"length 2, not the shape \(3,\)"),
+        ({"theta": np.array([0.0, np.inf])}, "theta must be finite"),
+        ({"theta": np.zeros((4, 2))}, "one point at a time"),
     ],
 )
 def test_bad_input_is_refused_before_any_product(arguments, words):
     loss = Parabola(np.eye(2))
     with pytest.raises(ValueError, match=words):
-        spectral_density(**{"loss": loss, "point": np.zeros(2)} | arguments)
+        spectral_density(**{"loss": loss, "theta": np.zeros(2)} | arguments)
     assert loss.products == 0
 
 
 def test_a_product_that_is_not_finite_is_told():
-    with pytest.raises(FloatingPointError, match="not finite here: check that the loss"):
+    with pytest.raises(FloatingPointError, match="not finite: check that the loss"):
         spectral_density(Parabola(np.full((3, 3), np.nan)), np.zeros(3))
 
 

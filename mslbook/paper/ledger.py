@@ -1,6 +1,6 @@
 """The ledger: what the paper claims, what we measured, and whether it holds.
 
-Each section's claims.py has the functions that measure, and the rows they fill.
+A claim is a function of a section's claims.py, with its words above it.
 """
 
 import re
@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
+from inspect import getdoc
 from typing import NamedTuple
 
 from mslbook.paper import sections
@@ -19,6 +20,7 @@ __all__ = [
     "SIGNS",
     "Claim",
     "Ledger",
+    "claim",
     "claims",
     "ledger",
     "measured",
@@ -52,17 +54,9 @@ def weakest(verdicts):
     return max(verdicts, key=(HOLDS, RESERVED, FAILS).index)
 
 
-def of_each(runs, measure):
-    """What `measure` says of each run, with the sign of its verdict; and the weakest verdict.
-
-    ``runs()`` returns recordings by their names, ``measure(run)`` a number as text and a verdict.
-    """
-    numbers, verdicts = [], []
-    for name, run in runs().items():
-        number, verdict = measure(run)
-        numbers.append(f"{name} {SIGNS[verdict]} {number}")
-        verdicts.append(verdict)
-    return "; ".join(numbers), weakest(verdicts)
+def listed(numbers, form="{:g}"):
+    """Numbers in words, each in the same form."""
+    return ", ".join(form.format(number) for number in numbers)
 
 
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -92,27 +86,49 @@ class Claim:
 
     Attributes
     ----------
-    id : a short name that begins with the section
-    place : where the paper says it, in the journal and in the preprint
-    says : the claim, in our words
-    paper : the number that the paper gives, or an em dash
-    measure : returns our number as text, and the verdict that it leads to
-    tolerance : how far ours may be off, and why
-    verdict : the verdict when the ledger was last written
+    id : str
+        A short name that begins with the section.
+    measure : callable
+        Returns our number as text and the verdict that it leads to; its docstring begins with the
+        claim. It takes a run if there are `runs`.
+    where : str
+        Where the paper says it, in the journal and in the preprint.
+    tolerance : str
+        How far our number may be off, and why.
+    verdict : str
+        The verdict when the ledger was last written.
+    number : str
+        The number that the paper gives.
+    runs : callable, optional
+        Returns the recordings, by name, each of which is put to the test.
     """
 
     id: str
-    place: str
-    says: str
-    paper: str
-    measure: Callable[[], tuple[str, str]]
+    measure: Callable[..., tuple[str, str]]
+    where: str
     tolerance: str
     verdict: str
+    number: str = "—"
+    runs: Callable[[], dict] | None = None
+
+    def __call__(self, *run):
+        """Put the claim to the test, on a run if there are several."""
+        return self.measure(*run)
 
     @property
     def section(self):
         """The section of the paper, such as "4.1"."""
         return self.id.split("-")[0]
+
+    @property
+    def says(self):
+        """The claim in a sentence: the first one of the function's docstring."""
+        return " ".join(getdoc(self.measure).split("\n\n")[0].split()).removesuffix(".")
+
+
+def claim(name, **about):
+    """Make a `Claim` of the function below; `about` has its attributes."""
+    return lambda measure: Claim(name, measure, **about)
 
 
 class Entry(NamedTuple):
@@ -124,8 +140,12 @@ class Entry(NamedTuple):
 
 
 def measured(claim):
-    """Put one claim to the test, now."""
-    return Entry(claim, *claim.measure())
+    """Put one claim to the test, now: of several runs the weakest verdict counts."""
+    if claim.runs is None:
+        return Entry(claim, *claim())
+    found = {name: claim(run) for name, run in claim.runs().items()}
+    signed = (f"{name} {SIGNS[verdict]} {number}" for name, (number, verdict) in found.items())
+    return Entry(claim, "; ".join(signed), weakest(verdict for _, verdict in found.values()))
 
 
 class Ledger:
@@ -151,9 +171,9 @@ class Ledger:
 
     def __repr__(self):
         lines = (
-            f"{claim.id}  ({claim.place})\n"
+            f"{claim.id}  ({claim.where})\n"
             f"  the paper says  {claim.says}\n"
-            f"  its number      {claim.paper}\n"
+            f"  its number      {claim.number}\n"
             f"  we measured     {number}\n"
             f"  tolerance       {claim.tolerance}\n"
             f"  verdict         {verdict}"
@@ -164,8 +184,8 @@ class Ledger:
     def _repr_markdown_(self):
         rows = [
             (
-                f"{claim.says}<br><small>{claim.id}: {claim.place}</small>",
-                claim.paper,
+                f"{claim.says}<br><small>{claim.id}: {claim.where}</small>",
+                claim.number,
                 f"{number}<br><small>tolerance: {claim.tolerance}</small>",
                 f"{SIGNS[verdict]} {verdict}",
             )
@@ -192,7 +212,8 @@ def claims(section=None):
             "into claims.py in the folder of the section"
         )
     chosen = found.values() if section is None else [found[section]]
-    return tuple(claim for module in chosen for claim in import_module(module).CLAIMS)
+    names = [vars(import_module(module)).values() for module in chosen]
+    return tuple(one for values in names for one in values if isinstance(one, Claim))
 
 
 def ledger(section=None):

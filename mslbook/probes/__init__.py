@@ -1,17 +1,20 @@
 """What is measured along the way: probes of any loss with `value`, `grad` and `hvp`."""
+# ruff: noqa: F401
 
-from mslbook.probes.landscape import (
+from mslbook.probes.eigenvalues import Sharpness, sharpness
+from mslbook.probes.hessian import hessian_operator
+from mslbook.probes.line_growth import (
+    CurvatureProfile,
     Growth,
-    filter_normalised,
+    curvature_profile,
     growth,
-    line,
-    plane,
-    random_direction,
     rounding,
     second_difference,
 )
-from mslbook.probes.lyapunov import lyapunov
-from mslbook.probes.paths import (
+from mslbook.probes.lyapunov_exponent import lyapunov
+from mslbook.probes.slices import filter_normalised, line, plane, random_direction
+from mslbook.probes.spectrum import SpectralDensity, spectral_density
+from mslbook.probes.trajectory_pca import (
     PrincipalDirections,
     orthogonalise,
     principal_directions,
@@ -19,30 +22,5 @@ from mslbook.probes.paths import (
     random_walk_shares,
     segment_directions,
 )
-from mslbook.probes.sharpness import Sharpness, sharpness
-from mslbook.probes.spectrum import SpectralDensity, spectral_density
-from mslbook.probes.wells import Scales, scales
 
-__all__ = [
-    "Growth",
-    "PrincipalDirections",
-    "Scales",
-    "Sharpness",
-    "SpectralDensity",
-    "filter_normalised",
-    "growth",
-    "line",
-    "lyapunov",
-    "orthogonalise",
-    "plane",
-    "principal_directions",
-    "project",
-    "random_direction",
-    "random_walk_shares",
-    "rounding",
-    "scales",
-    "second_difference",
-    "segment_directions",
-    "sharpness",
-    "spectral_density",
-]
+__all__ = [name for name, thing in globals().copy().items() if callable(thing)]

@@ -1,94 +1,132 @@
 """The Krylov space that the probes of the Hessian share."""
 
 import numpy as np
-from array_api_compat import device
+from array_api_compat import array_namespace, device
 
 from mslbook.checks import float64
 
-KEPT_LENGTH = 0.5  # of a unit row after a sweep, beyond which another sweep would remove nothing
+ROUNDING_EPS = 10  # machine epsilons relative to an image's norm, below which nothing is left of it
+MIN_KEPT = 0.5  # of a norm by a sweep of Gram-Schmidt, for it to be the last one
 
 
 class KrylovSpace:
     """An orthonormal basis that grows by one Hessian-vector product at a time.
 
-    The basis is allocated once, every new row is made orthogonal to all the others, and of the
-    Hessian within the space one row is computed for each product.
+    Block Lanczos with full reorthogonalisation, in one array that is allocated once. Its first rows
+    are the basis Q; the pending rows P behind them span what the products left outside of it. With
+    H Q = T Q + C P, the residual of a Ritz pair is a row of the small matrix C, mixed as the pair
+    is, and no image has to be stored. The next basis vector is a combination of the pending rows.
 
     Parameters
     ----------
     product : callable
         Takes a vector (n,) to H v.
-    xp : namespace
-        That of the vectors, NumPy's or torch's.
     like : array, shape (n,)
-        A vector, for its dtype and device.
+        A vector, for its namespace, dtype and device.
     capacity : int
-        The most rows, of n numbers each.
-    dependent : float
-        A unit row of which less than this is orthogonal to the basis adds nothing but rounding.
+        The most rows, basis and pending ones, of n numbers each.
 
     Attributes
     ----------
-    hvps : int
-        Products so far.
+    hvps, pending : int
+        Hessian-vector products so far, and pending rows.
     """
 
-    def __init__(self, product, xp, like, capacity, dependent):
-        self._product, self._xp, self._like, self._dependent = product, xp, like, dependent
-        self._basis, self._count, self.hvps = self._rows(capacity), 0, 0
-        self._projected = np.zeros((capacity, capacity))
+    def __init__(self, product, like, capacity):
+        self._product, self._like, self._xp = product, like, array_namespace(like)
+        shape = (capacity, like.shape[0])
+        self._rows = self._xp.empty(shape, dtype=like.dtype, device=device(like))
+        self._matrix = np.zeros((capacity, capacity))  # T and, to the right of it, C
+        self._size = self.pending = self.hvps = 0
 
     def __len__(self):
-        return self._count
+        return self._size
 
     @property
-    def basis(self):
-        """The rows so far, (len, n)."""
-        return self._basis[: self._count]
-
-    @property
-    def projected(self):
-        """The Hessian within the space, (len, len), in double precision."""
-        return self._projected[: self._count, : self._count]
+    def couplings(self):
+        """The matrix C, of shape (len, pending)."""
+        return self._matrix[: self._size, self._size : self._size + self.pending]
 
     def clear(self):
         """Begin anew in the same memory."""
-        self._count = 0
+        self._size = self.pending = 0
 
-    def add(self, row):
-        """Add the part of a row that is orthogonal to the basis, and return the Hessian's image.
+    def add(self, vector, tol=0.0):
+        """Extend the space by a vector; whether more than `tol` of it is outside of the space."""
+        vector = self._xp.asarray(vector, dtype=self._like.dtype, device=device(self._like))
+        coefficients, rest, norm = self._split(vector)
+        outside = np.append(coefficients[self._size :], norm)
+        if not np.linalg.norm(outside) > tol * np.linalg.norm([*coefficients, norm]):
+            return False
+        self._append(rest)
+        self.extend(outside[: self.pending])
+        return True
 
-        None if there is no such part to speak of.
-        """
-        row = self.orthogonal(row)
-        if row is None:
-            return None
-        self._basis[self._count, ...] = row
-        self._count += 1
-        image = self._product(row)
+    def extend(self, direction=(1.0,)):
+        """Extend the space by this combination of the pending rows; it costs one product."""
+        self._rotate(direction)
+        image = self._product(self._rows[self._size])
         self.hvps += 1
-        products = float64(self.basis @ image)
-        self.projected[-1, :], self.projected[:, -1] = products, products
-        return image
+        coefficients, rest, norm = self._split(image)
+        self._matrix[self._size, : len(coefficients)] = coefficients
+        self._matrix[: self._size, self._size] = coefficients[: self._size]
+        self._size, self.pending = self._size + 1, self.pending - 1
+        if self._append(rest):
+            self._matrix[self._size - 1, len(coefficients)] = norm
 
-    def orthogonal(self, row):
-        """The unit vector along the part of a row that is orthogonal to the basis, or None."""
-        norm, basis = self._xp.linalg.vector_norm, self.basis
-        row = self._xp.asarray(row, dtype=self._like.dtype, device=device(self._like))
-        length = float(norm(row))
-        if not length > 0:
-            return None
-        row = row / length
-        for _ in range(3):  # twice is enough for orthogonality, thrice for a row nearly lost
-            row = row - (basis @ row) @ basis
-            length = float(norm(row))
-            if not length > self._dependent:
-                return None
-            row = row / length
-            if length > KEPT_LENGTH:
-                break
-        return row
+    def ritz(self):
+        """The eigenvalues of T, the largest first, and its eigenvectors as the rows of a matrix."""
+        values, vectors = np.linalg.eigh(self._matrix[: self._size, : self._size])
+        return values[::-1].copy(), vectors[:, ::-1].T.copy()
 
-    def _rows(self, count):
-        shape = (count, self._like.shape[0])
-        return self._xp.empty(shape, dtype=self._like.dtype, device=device(self._like))
+    def combine(self, coefficients):
+        """Combinations (j, n) of the basis vectors, for coefficients (j, len)."""
+        return self._times(coefficients, self._rows[: self._size])
+
+    def restart(self, count):
+        """Shrink to the `count` largest Ritz pairs, at most half of them, without a product."""
+        values, mixing = self.ritz()
+        couplings, last = mixing[:count] @ self.couplings, self._size + self.pending
+        self._rows[:count, ...] = self.combine(mixing[:count])
+        self._rows[count : count + self.pending, ...] = self._rows[self._size : last]
+        self._size = count
+        self._matrix[:count, :count] = np.diag(values[:count])
+        self.couplings[...] = couplings
+
+    def _split(self, vector):
+        """Coefficients in all rows, the unit vector of the remainder or None, and its norm."""
+        norm = self._xp.linalg.vector_norm
+        rows = self._rows[: self._size + self.pending]
+        coefficients, length = np.zeros(len(rows)), float(norm(vector))
+        negligible = ROUNDING_EPS * float(self._xp.finfo(vector.dtype).eps) * length
+        while True:
+            part = rows @ vector
+            vector = vector - part @ rows
+            coefficients += float64(part)
+            before, length = length, float(norm(vector))
+            if not length > negligible:
+                return coefficients, None, 0.0
+            if length > MIN_KEPT * before:
+                return coefficients, vector / length, length
+
+    def _append(self, row):
+        """Make a row the last pending one, if there is one and room for it."""
+        last = self._size + self.pending
+        if row is None or last == len(self._rows):
+            return False
+        self._rows[last, ...] = row
+        self._matrix[: self._size, last] = 0.0
+        self.pending += 1
+        return True
+
+    def _rotate(self, direction):
+        """Change the basis of the pending rows, so that the first has this direction."""
+        if self.pending > 1:
+            square = np.column_stack([direction, np.eye(self.pending)])
+            turn = np.linalg.qr(square)[0].T
+            pending = self._rows[self._size : self._size + self.pending]
+            pending[...] = self._times(turn, pending)
+            self.couplings[...] = self.couplings @ turn.T
+
+    def _times(self, coefficients, rows):
+        return self._xp.asarray(coefficients, dtype=rows.dtype, device=device(rows)) @ rows

@@ -68,48 +68,48 @@ def check_tampered(monkeypatch, source, measure, name, tampered, verdicts):
 @pytest.mark.parametrize(
     ("measure", "name", "tampered", "verdicts"),
     [
-        (claims._too_early, "test_accuracy", swap_early_and_late, (RESERVED, FAILS)),
-        (claims._lower_loss, "train_losses", never_above_all, (RESERVED, HOLDS)),
-        (claims._lower_loss, "batch_losses", swap_late_and_never, (RESERVED, FAILS)),
-        (claims._later_is_better, "test_accuracy", swap_early_and_late, (HOLDS, FAILS)),
-        (claims._nearly_stable, "test_accuracy", growing, (RESERVED, FAILS)),
-        (claims._nearly_stable, "test_accuracy", flat_before, (RESERVED, HOLDS)),
-        (claims._slow_after, "batch_losses", falling, (HOLDS, FAILS)),
-        (claims._beyond_quadratics, "batch_losses", falling, (RESERVED, FAILS)),
+        (claims.too_early, "test_accuracy", swap_early_and_late, (RESERVED, FAILS)),
+        (claims.lower_loss, "train_losses", never_above_all, (RESERVED, HOLDS)),
+        (claims.lower_loss, "batch_losses", swap_late_and_never, (RESERVED, FAILS)),
+        (claims.later_is_better, "test_accuracy", swap_early_and_late, (HOLDS, FAILS)),
+        (claims.nearly_stable, "test_accuracy", growing, (RESERVED, FAILS)),
+        (claims.nearly_stable, "test_accuracy", flat_before, (RESERVED, HOLDS)),
+        (claims.slow_after, "batch_losses", falling, (HOLDS, FAILS)),
+        (claims.beyond_quadratics, "batch_losses", falling, (RESERVED, FAILS)),
     ],
 )
 def test_the_recorded_run_decides_the_verdict(monkeypatch, measure, name, tampered, verdicts):
-    check_tampered(monkeypatch, "_run", measure, name, tampered, verdicts)
+    check_tampered(monkeypatch, "recorded_run", measure, name, tampered, verdicts)
 
 
 @pytest.mark.parametrize(
     ("measure", "name", "tampered", "verdicts"),
     [
-        (claims._too_early, "test_accuracy", np.zeros_like, (RESERVED, HOLDS)),
-        (claims._more_epochs, "train_losses", np.zeros_like, (HOLDS, FAILS)),
-        (claims._elsewhere, "test_losses", np.zeros_like, (RESERVED, FAILS)),
-        (claims._elsewhere, "test_losses", np.ones_like, (RESERVED, HOLDS)),
+        (claims.too_early, "test_accuracy", np.zeros_like, (RESERVED, HOLDS)),
+        (claims.more_epochs, "train_losses", np.zeros_like, (HOLDS, FAILS)),
+        (claims.elsewhere, "test_losses", np.zeros_like, (RESERVED, FAILS)),
+        (claims.elsewhere, "test_losses", np.ones_like, (RESERVED, HOLDS)),
     ],
 )
 def test_the_early_run_that_goes_on_decides_the_verdict(
     monkeypatch, measure, name, tampered, verdicts
 ):
-    check_tampered(monkeypatch, "_run_on", measure, name, tampered, verdicts)
+    check_tampered(monkeypatch, "run_on", measure, name, tampered, verdicts)
 
 
 def test_a_decay_that_gains_nothing_on_the_test_pictures_benefits_nothing(decides):
-    run = claims._run()
+    run = claims.recorded_run()
     same = run.arrays | {"test_accuracy": swap_late_and_never(run["test_accuracy"])}
     other = Recording(same, run.provenance)
-    decides(claims._proper_time, lambda patch: patch.setattr(claims, "_run", lambda: other))
+    decides(claims.proper_time, lambda patch: patch.setattr(claims, "recorded_run", lambda: other))
 
 
 @pytest.fixture
 def fresh():
     """Without the paths of other tests, before and after."""
-    claims._schedules.cache_clear()
+    claims.schedules.cache_clear()
     yield
-    claims._schedules.cache_clear()
+    claims.schedules.cache_clear()
 
 
 def other_bowl(*curvatures):
@@ -120,33 +120,33 @@ def other_bowl(*curvatures):
 def test_what_has_not_arrived_is_not_the_same_solution(fresh, decides):
     def tilt(patch):
         patch.setattr(claims, "BOWL", other_bowl(1.0, 0.02, 1e-4))
-        claims._schedules.cache_clear()
+        claims.schedules.cache_clear()
 
-    decides(claims._same_end, tilt)
+    decides(claims.same_end, tilt)
 
 
 def test_a_bowl_that_is_alike_everywhere_is_reached_before_any_decay(fresh, decides):
     def round_bowl(patch):
         patch.setattr(claims, "BOWL", other_bowl(1.0, 0.9))
-        claims._schedules.cache_clear()
+        claims.schedules.cache_clear()
 
-    decides(claims._slower, round_bowl)
+    decides(claims.slower, round_bowl)
 
 
 def test_away_from_the_edge_a_decay_only_slows_down(fresh, monkeypatch):
     """The reservation is about rates next to 2/λ: with less curvature, 1.999 is not."""
     monkeypatch.setattr(claims, "BOWL", other_bowl(0.9, 0.02))
-    assert claims._slower()[1] == HOLDS
+    assert claims.slower()[1] == HOLDS
 
 
 def test_on_a_quadratic_the_late_decay_is_ahead_too(decides):
     def reverse(patch):
-        ahead = claims._bowl
+        ahead = claims.bowl
         turned = {250: 500, 500: 250}
         patch.setattr(
             claims,
-            "_bowl",
+            "bowl",
             lambda rates, steps: ahead({turned.get(at, at): r for at, r in rates.items()}, steps),
         )
 
-    decides(claims._beyond_quadratics, reverse)
+    decides(claims.beyond_quadratics, reverse)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from mslbook.paper.ledger import measured
 from mslbook.paper.network_scales import claims
 from mslbook.paper.recording import Recording
 
@@ -52,10 +53,9 @@ def breaks(recording):
 @pytest.mark.parametrize(
     "measure",
     [
-        claims._along_the_gradient,
-        claims._along_random_directions,
-        claims._along_filtered_directions,
-        claims._non_convex,
+        claims.along_the_gradient,
+        claims.along_random_directions,
+        claims.non_convex,
     ],
 )
 def test_the_lines_decide_whether_there_is_a_well_in_a_well(monkeypatch, decides, measure):
@@ -66,9 +66,9 @@ def test_the_lines_decide_whether_there_is_a_well_in_a_well(monkeypatch, decides
 
 
 def cut(losses, reach):
-    """The answer of `scales` for a line that ends at the distance `reach`."""
+    """The answer of `curvature_profile` for a line that ends at the distance `reach`."""
     seen = np.abs(DISTANCES) <= reach
-    return claims.scales(DISTANCES[seen], losses[seen])
+    return claims.curvature_profile(DISTANCES[seen], losses[seen])
 
 
 @pytest.mark.parametrize(
@@ -94,24 +94,24 @@ def test_a_well_in_a_well_that_no_line_shows_to_its_end_is_not_seen(monkeypatch)
         short.arrays[name] = short.arrays[name][..., seen]
     short.arrays["distances"] = DISTANCES[seen]
     monkeypatch.setattr(claims, "recorded", lambda *_: short)
-    assert claims._along_the_gradient()[1] == claims.FAILS
+    assert claims.along_the_gradient()[1] == claims.FAILS
 
 
 def test_a_well_in_a_well_in_one_network_only_is_a_reservation(monkeypatch):
     both = {"fig3_2_landscape": lines(SINGLE), "fig3_2_normalised": lines(WELL_IN_A_WELL)}
     monkeypatch.setattr(claims, "recorded", lambda name, *_: both[name])
-    assert claims._along_the_gradient()[1] == claims.RESERVED
+    assert claims.along_the_gradient()[1] == claims.RESERVED
 
 
 def test_curvatures_must_span_many_decades(decides, monkeypatch):
     breaks(lines(SINGLE + (DISTANCES / 0.1) ** 18))(monkeypatch)
-    assert claims._any_curvature()[1] == claims.HOLDS
-    decides(claims._any_curvature, breaks(lines(SINGLE)))
+    assert claims.any_curvature()[1] == claims.HOLDS
+    decides(claims.any_curvature, breaks(lines(SINGLE)))
 
 
 @pytest.mark.parametrize(
     "measure",
-    [claims._before_and_after, claims._different_decays, claims._fine_structure],
+    [claims.before_and_after, claims.different_decays, claims.fine_structure],
 )
 def test_the_angles_decide_whether_directions_differ(measure):
     assert measure(paths(APART))[1] == claims.HOLDS
@@ -122,8 +122,7 @@ def test_the_angles_are_asked_in_all_settings(monkeypatch):
     monkeypatch.setattr(
         claims, "recorded", lambda name, *_: paths(ALIKE if name == "fig3_2_paths" else APART)
     )
-    row = next(claim for claim in claims.CLAIMS if claim.id == "3.2-before-after")
-    number, verdict = row.measure()
+    _, number, verdict = measured(claims.before_and_after)
     assert verdict == claims.FAILS
     assert "cross-entropy ✓ 90°" in number
 

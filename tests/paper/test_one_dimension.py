@@ -22,10 +22,10 @@ def with_a_longer_step(monkeypatch):
 @pytest.mark.parametrize(
     ("measure", "breakage"),
     [
-        (claims._strongly_convex, on_a_parabola),
-        (claims._stable_below, with_a_longer_step),
-        (claims._all_reach_the_cycle, with_a_longer_step),
-        (claims._contraction, with_a_longer_step),
+        (claims.strongly_convex, on_a_parabola),
+        (claims.stable_below, with_a_longer_step),
+        (claims.all_reach_the_cycle, with_a_longer_step),
+        (claims.contraction, with_a_longer_step),
     ],
 )
 def test_what_is_measured_decides_the_verdict(decides, measure, breakage):

@@ -1,10 +1,12 @@
 """The ledger of section 3.1: what is recorded decides the verdict."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from mslbook.paper.gradient_lines import late, lines, oscillating, spectrum
-from mslbook.paper.ledger import FAILS, HOLDS, RESERVED, of_each
+from mslbook.paper.ledger import FAILS, HOLDS, RESERVED, measured
 from mslbook.paper.recording import Recording
 from mslbook.paper.subquadratic_growth import claims
 
@@ -110,28 +112,27 @@ def test_the_spectrum_knows_how_many_eigenvalues_there_are():
 @pytest.mark.parametrize(
     ("measure", "bowl", "changed", "verdict"),
     [
-        (claims._sees, slower, {"losses": np.ones(101)}, FAILS),
-        (claims._oscillates, slower, {"losses": np.linspace(1, 0.99, 101)}, FAILS),
-        (claims._oscillates, lambda s: slower(s + 0.3), {}, FAILS),
+        (claims.oscillates, slower, {"losses": np.linspace(1, 0.99, 101)}, FAILS),
+        (claims.oscillates, lambda s: slower(s + 0.3), {}, FAILS),
         (
-            claims._oscillates,
+            claims.oscillates,
             slower,
             {"losses": np.linspace(1, 0.5, 101) + 0.1 * (-1.0) ** np.arange(101)},
             RESERVED,
         ),
-        (claims._convex, not_convex, {}, RESERVED),
-        (claims._convex, lambda s: -parabola(s), {}, FAILS),
-        (claims._subquadratic, one_sided, {}, RESERVED),
-        (claims._subquadratic, faster, {}, FAILS),
-        (claims._explains, one_sided, {}, RESERVED),
-        (claims._explains, faster, {}, FAILS),
-        (claims._bounded, slower, {"sharpness": np.full(10, 1.9 / LR)}, FAILS),
-        (claims._bounded, slower, {"losses": np.geomspace(1, 1e3, 101)}, FAILS),
-        (claims._small_region, parabola, {}, FAILS),
-        (claims._not_the_derivative, slower, {"curvature": np.full(10, 80.0)}, RESERVED),
-        (claims._not_the_derivative, slower, {"curvature": np.array([20.0, 200.0] * 5)}, FAILS),
-        (claims._goes_with, one_sided, {}, RESERVED),
-        (claims._goes_with, slower, {"sharpness": np.full(10, 1.9 / LR)}, FAILS),
+        (claims.convex, not_convex, {}, RESERVED),
+        (claims.convex, lambda s: -parabola(s), {}, FAILS),
+        (claims.subquadratic, one_sided, {}, RESERVED),
+        (claims.subquadratic, faster, {}, FAILS),
+        (claims.explains, one_sided, {}, RESERVED),
+        (claims.explains, faster, {}, FAILS),
+        (claims.bounded, slower, {"sharpness": np.full(10, 1.9 / LR)}, FAILS),
+        (claims.bounded, slower, {"losses": np.geomspace(1, 1e3, 101)}, FAILS),
+        (claims.small_region, parabola, {}, FAILS),
+        (claims.not_the_derivative, slower, {"curvature": np.full(10, 80.0)}, RESERVED),
+        (claims.not_the_derivative, slower, {"curvature": np.array([20.0, 200.0] * 5)}, FAILS),
+        (claims.goes_with, one_sided, {}, RESERVED),
+        (claims.goes_with, slower, {"sharpness": np.full(10, 1.9 / LR)}, FAILS),
     ],
 )
 def test_what_the_lines_are_decides_the_verdict(measure, bowl, changed, verdict):
@@ -143,11 +144,12 @@ def test_what_the_lines_are_decides_the_verdict(measure, bowl, changed, verdict)
 
 def test_a_row_has_the_weakest_verdict_of_its_networks():
     runs = {"first": run_on(slower), "second": run_on(one_sided), "third": run_on(faster)}
-    number, verdict = of_each(lambda: runs, claims._subquadratic)
+    claim = dataclasses.replace(claims.subquadratic, runs=lambda: runs)
+    _, number, verdict = measured(claim)
     assert verdict == FAILS
     assert all(sign in number for sign in ("first ✓", "second ≈", "third ✗"))
     del runs["third"]
-    assert of_each(lambda: runs, claims._subquadratic)[1] == RESERVED
+    assert measured(claim).verdict == RESERVED
 
 
 def test_where_a_line_is_nowhere_sharper_than_its_bottom():

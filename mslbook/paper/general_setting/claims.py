@@ -7,7 +7,7 @@ import numpy as np
 
 from mslbook.descent import descend, iterate
 from mslbook.losses import F2, Landing, Quadratic, Scaled, Staircase, Sum, f1, f2, f3
-from mslbook.paper.ledger import FAILS, HOLDS, RESERVED, Claim, graded, verdict
+from mslbook.paper.ledger import FAILS, HOLDS, RESERVED, claim, graded, listed, verdict
 from mslbook.probes import lyapunov
 from mslbook.theory import c_of_f3_exceeds, subquadratic, trapping_radius, two_cycle
 
@@ -23,13 +23,25 @@ def plane_starts(count, farthest=1000.0):
 
 
 @cache
-def _balls_of_f3():
+def balls_of_f3():
     """The radii of f3 by learning rate, and r1 at 1: several claims are about them."""
     traps = trapping_radius(f3, LRS)
     return dict(zip(LRS, traps.radius, strict=True)), traps.r1[LRS.index(1.0)]
 
 
-def _examples():
+@claim(
+    "4.3-definition",
+    where="journal definition 4.1, preprint definition 1",
+    tolerance=(
+        "c sampled and, for f3, proved; f2 and f3 have no continuous second derivative, which the"
+        " theorem does not need"
+    ),
+    verdict=RESERVED,
+)
+def examples():
+    """F1, f2 and f3 are subquadratic: twice continuously differentiable, one c > 0, gradient
+    growing more slowly than the distance.
+    """
     found = [subquadratic(f) for f in (f1, f2, f3)]
     proved = c_of_f3_exceeds(0.312)
     jump = f2.hvp(np.nextafter(1 / 3, 0), 1.0), f2.hvp(np.nextafter(1 / 3, 1), 1.0)
@@ -41,27 +53,43 @@ def _examples():
     return number, graded(met and smooth, met)
 
 
-def _quadratic_grows():
-    growth = subquadratic(Quadratic()).growth
-    number = f"‖∇f‖/‖x‖ from {growth.min():.10f} to {growth.max():.10f} over ten decades"
-    return number, verdict(np.ptp(growth) < 1e-9)
-
-
-def _slower():
+@claim(
+    "4.3-slower",
+    where="journal 4.3, preprint 4.3",
+    tolerance=(
+        "f/r² must fall below a tenth of itself over three decades, twice; on f3 the largest of "
+        "256 directions"
+    ),
+    verdict=HOLDS,
+)
+def slower():
+    """A subquadratic function grows more slowly than a quadratic."""
     radii, number, falls = np.array([1.0, 1e3, 1e6]), [], True
     around = plane_starts(256, farthest=0.1) / 0.1  # directions
     for name, f in (("f1", f1), ("f2", f2), ("f3", f3)):
         x = radii[:, None] if f.dimension is None else radii[:, None, None] * around
         ratio = f.value(x).max(axis=1) / radii**2
         falls &= bool(np.all(ratio[1:] < ratio[:-1] / 10))
-        number.append(f"{name} " + ", ".join(f"{r:.0e}" for r in ratio))
+        number.append(f"{name} " + listed(ratio, "{:.0e}"))
     return "f/r² at r = 1, 10³, 10⁶: " + "; ".join(number), verdict(falls)
 
 
-def _weaker():
+@claim(
+    "4.3-weaker",
+    where="journal 4.3, preprint 4.3",
+    tolerance=(
+        "none: f2 meets the definition, its slope falls, its curvature is negative; but f1 + x², "
+        "whose curvature falls as section 4.1 asks at first, does not meet it"
+    ),
+    verdict=RESERVED,
+)
+def weaker():
+    """The definition is weaker than the condition in one variable: the gradient may fall far
+    out, and the function be non-convex.
+    """
     found, slopes = subquadratic(f2), f2.grad(np.array([1 / 3, 1.0, 10.0]))
     curvature = f2.hvp(1.0, 1.0)
-    number = "f2' = " + ", ".join(f"{g:.4f}" for g in slopes) + " at 1/3, 1, 10"
+    number = "f2' = " + listed(slopes, "{:.4f}") + " at 1/3, 1, 10"
     number += f"; f2''(1) = {curvature:.2f}; c = {found.c:.3f}; f'/x at 10⁶: "
     allowed = found.holds and np.all(np.diff(slopes) < 0) and curvature < 0
     of_4_1 = [subquadratic(f) for f in (f1, Sum((f1, Quadratic(2.0))))]
@@ -70,7 +98,8 @@ def _weaker():
     return number, graded(allowed and covered, allowed)
 
 
-def _smallest_cosine(f):
+def smallest_cosine(f):
+    """The smallest cosine between gradient and position over many points."""
     x = plane_starts(100_000)
     grad = f.grad(x)
     if f.dimension is None:
@@ -78,8 +107,20 @@ def _smallest_cosine(f):
     return (np.vecdot(x, grad) / np.linalg.norm(x, axis=-1) / np.linalg.norm(grad, axis=-1)).min()
 
 
-def _always_towards_the_minimum():
-    cosines = [_smallest_cosine(f) for f in (f1, f2, f3)]
+@claim(
+    "4.3-towards",
+    where="journal 4.3, preprint 4.3",
+    tolerance=(
+        "none: every cosine on f1, f2 and f3 must be positive; where a gradient vanishes the "
+        "condition holds, and there is no part"
+    ),
+    verdict=RESERVED,
+)
+def always_towards_the_minimum():
+    """The condition guarantees that the negative gradient (the paper writes: the gradient)
+    always has a part towards the minimum.
+    """
+    cosines = [smallest_cosine(f) for f in (f1, f2, f3)]
     stairs, slopes = subquadratic(Staircase()), Staircase().grad(np.pi * np.arange(1, 100, 2))
     level = np.sum(abs(slopes) < 1e-12)
     number = "smallest cosine of -∇f and the way to 0: {:.2f}, {:.2f}, {:.2f}".format(*cosines)
@@ -89,20 +130,37 @@ def _always_towards_the_minimum():
     return number, verdict(level == 0, RESERVED)
 
 
-def _theorem_as_stated():
+@claim(
+    "4.3-theorem",
+    where="journal theorem 4.3, preprint theorem 3",
+    tolerance="none: the definition must also ask that the gradient vanish at the minimum only",
+    verdict=FAILS,
+)
+def theorem_as_stated():
+    """On every subquadratic function, at every η, one ball catches all trajectories."""
     stairs, starts = Staircase(), np.random.default_rng(0).uniform(104, 1000, 10_000)
     nearest = descend(stairs, starts, 1.0, 300, every=300).points[-1].min()
     number = f"η = 1, 10,000 starts between 104 and 1000: after 300 steps none below {nearest:.1f}"
     return number, verdict(nearest < 100)
 
 
-def _theorem_on_examples():
+@claim(
+    "4.3-caught",
+    where="journal theorem 4.3, preprint theorem 3",
+    tolerance=(
+        "every start must be inside after 200 steps, and none leave at any step; from farther out"
+        " it takes longer, on f2 some 3x³/(2η) steps; 1e-9 of R for rounding"
+    ),
+    verdict=HOLDS,
+)
+def theorem_on_examples():
+    """On f1, f2 and f3, at every η, one ball catches all trajectories."""
     number, all_caught = [], True
     line = np.random.default_rng(0).uniform(-1, 1, 5000)
     cases = (("f1", f1, 1000, 5.0), ("f2", f2, 5, 2.0), ("f3", f3, 300, 1.0))
     for name, f, out, lr in cases:
         starts = out * line if f.dimension is None else plane_starts(5000, farthest=out)
-        radius = _balls_of_f3()[0][lr] if f is f3 else trapping_radius(f, lr).radius
+        radius = balls_of_f3()[0][lr] if f is f3 else trapping_radius(f, lr).radius
         inside = np.zeros(5000, dtype=bool)
         for state in islice(iterate(f, starts, lr), 201):
             r = abs(state.point) if f.dimension is None else np.linalg.norm(state.point, axis=-1)
@@ -114,8 +172,16 @@ def _theorem_on_examples():
     return "of 5,000 each: " + ", ".join(number), verdict(all_caught)
 
 
-def _nearer():
-    _, r1 = _balls_of_f3()
+@claim(
+    "4.3-nearer",
+    where="journal eq. 4.5, preprint eq. 5",
+    number="below 1",
+    tolerance="none: every ratio must be below 1; it needs a gradient that is not 0",
+    verdict=RESERVED,
+)
+def nearer():
+    """Every step from beyond r1 lands nearer to the minimum."""
+    _, r1 = balls_of_f3()
     x = plane_starts(100_000)
     r = np.linalg.norm(x, axis=-1)
     beyond = r > r1 * ROUNDING
@@ -128,10 +194,18 @@ def _nearer():
     return number, verdict(level < 1, RESERVED)
 
 
-def _invariant():
+@claim(
+    "4.3-invariant",
+    where="journal theorem 4.3 (proof), preprint theorem 3 (proof)",
+    number="at most 1",
+    tolerance="1e-9 for rounding; 50,000 points each at η = 0.2, 1, 5 and 8 on f3",
+    verdict=HOLDS,
+)
+def invariant():
+    """No step leaves the ball."""
     number, largest = [], 0.0
     for lr in LRS:
-        radius = _balls_of_f3()[0][lr]
+        radius = balls_of_f3()[0][lr]
         x = plane_starts(50_000, farthest=radius)
         landing = np.linalg.norm(x - lr * f3.grad(x), axis=-1).max() / radius
         largest = max(largest, landing)
@@ -139,7 +213,17 @@ def _invariant():
     return "one step lands at most at " + ", ".join(number) + " R", verdict(largest <= ROUNDING)
 
 
-def _r2_depends_on_c_and_lr():
+@claim(
+    "4.3-r2",
+    where="journal theorem 4.3 (proof), preprint theorem 3 (proof)",
+    tolerance=(
+        "1e-6: the three functions differ in nothing but their scale; for any one of them r2 "
+        "depends on η alone and not on the start, which is all that the theorem needs"
+    ),
+    verdict=RESERVED,
+)
+def r2_depends_on_c_and_lr():
+    """R2 depends on c and η only."""
     constants, radii, shares = [], [], []
     for C in (3.0, 0.3, 0.03):  # 9/C² f2(Cx/3): the same c = 1, the same curvature 6 at 0
         f = Scaled(9 / C**2, F2(C))
@@ -147,38 +231,62 @@ def _r2_depends_on_c_and_lr():
         radii.append(trapping_radius(f, 2.0).r2)
         starts = radii[-1] * np.linspace(-1.5, 1.5, 1001)
         shares.append(abs(descend(f, starts, 2.0, 200).points[-50:]).max() / radii[-1])
-    number = "c = 1 and η = 2 for all, r2 = " + ", ".join(f"{r2:.2f}" for r2 in radii)
+    number = "c = 1 and η = 2 for all, r2 = " + listed(radii, "{:.2f}")
     number += f"; late iterates of 1001 starts each at most at {max(shares):.2f} r2"
     if np.ptp(constants) > 1e-9 or max(shares) > ROUNDING:
         return number, FAILS
     return number, verdict(np.ptp(radii) < 1e-6, RESERVED)
 
 
-def _enters():
+@claim(
+    "4.3-enters",
+    where="journal theorem 4.3 (proof), preprint theorem 3 (proof)",
+    tolerance="none: it may come near for ever; every larger ball it enters",
+    verdict=RESERVED,
+)
+def enters():
+    """Every trajectory enters the closed ball of radius r2."""
     cycle, trap = two_cycle(f1, 3.0), trapping_radius(f1, 3.0)
     outside = abs(descend(f1, 1.2, 3.0, 8).points) - cycle
     number = f"f1 at η = 3: r1 = r2 = {trap.r2:.4f}; from 1.2, |x| - r2 = "
-    number += ", ".join(f"{d:.0e}" for d in outside[[0, 4, 8]])
+    number += listed(outside[[0, 4, 8]], "{:.0e}")
     return number, verdict(np.any(outside <= 0), RESERVED)
 
 
-def _neighbourhood():
-    lrs, radii = np.array(LRS), np.array(list(_balls_of_f3()[0].values()))
+@claim(
+    "4.3-neighbourhood",
+    where="journal 4.3, preprint 4.3",
+    tolerance=(
+        "none: R must grow with η and contain what is visited, whose extent must differ with η "
+        "(it need not grow: at η = 8 there is a two-cycle)"
+    ),
+    verdict=HOLDS,
+)
+def neighbourhood():
+    """Descent oscillates in a neighbourhood whose size depends on η."""
+    lrs, radii = np.array(LRS), np.array(list(balls_of_f3()[0].values()))
     starts = plane_starts(300, farthest=10)[:, None]
     late = descend(f3, starts, lrs[:, None], 500, every=500).points[-1]
     points = descend(f3, late, lrs[:, None], 300).points
     visited = np.linalg.norm(points, axis=-1).max(axis=(0, 1))
-    number = "R = " + ", ".join(f"{r:.2g}" for r in radii)
-    number += " on f3 at η = " + ", ".join(f"{lr:g}" for lr in LRS)
+    number = "R = " + listed(radii, "{:.2g}")
+    number += " on f3 at η = " + listed(LRS, "{:g}")
     wide = visited > 0.75 * radii
-    number += "; visited beyond 3/4 of it at η = " + ", ".join(f"{lr:g}" for lr in lrs[wide])
+    number += "; visited beyond 3/4 of it at η = " + listed(lrs[wide], "{:g}")
     for lr, r in zip(lrs[~wide], visited[~wide], strict=True):
         number += f", up to {r:.2f} at η = {lr:g}"
     within = np.all(visited <= radii * ROUNDING) and np.ptp(visited) > 1
     return number, verdict(np.all(np.diff(radii) > 0) and within)
 
 
-def _behaviours():
+@claim(
+    "4.3-behaviours",
+    where="journal 4.3, preprint 4.3",
+    tolerance="1e-12, 1e-9, and the sign of the exponent",
+    verdict=HOLDS,
+)
+def behaviours():
+    """Descent may hit the minimum, oscillate at a level, or do so chaotically."""
     hit = round(abs(descend(Landing(), 1.5, 1.0, 1).points[-1]), 12)
     cycle = abs(descend(f1, 3.0, 5.0, 100).points[-2:])
     exponent = lyapunov(f2, np.linspace(0.1, 1, 500), 2.0, steps=500, discard=500).mean()
@@ -188,7 +296,14 @@ def _behaviours():
     return number, verdict(hit == 0 and level and exponent > 0)
 
 
-def _measure_zero():
+@claim(
+    "4.3-measure-zero",
+    where="journal 4.3, preprint 4.3",
+    tolerance="1e-12; Landing meets the definition, and its minimum repels",
+    verdict=RESERVED,
+)
+def measure_zero():
+    """When η is not too small, almost no start hits or converges to the minimum."""
     line = np.random.default_rng(0).uniform(-2, 2, 10_000)
     arrived = []
     for f, lr in ((f1, 5.0), (f2, 2.0), (f3, 1.0), (Landing(), 1.0)):
@@ -201,143 +316,3 @@ def _measure_zero():
     if any(arrived[:3]):
         return number.format(*arrived), FAILS
     return number.format(*arrived), verdict(arrived[3] == 0, RESERVED)
-
-
-CLAIMS = (
-    Claim(
-        "4.3-definition",
-        "journal definition 4.1, preprint definition 1",
-        "f1, f2 and f3 are subquadratic: twice continuously differentiable, one c > 0, gradient "
-        "growing more slowly than the distance",
-        "—",
-        _examples,
-        "c sampled and, for f3, proved; f2 and f3 have no continuous second derivative, which the "
-        "theorem does not need",
-        RESERVED,
-    ),
-    Claim(
-        "4.3-quadratic",
-        "journal 4.3, preprint 4.3",
-        "the gradient of a quadratic grows in proportion to the distance",
-        "—",
-        _quadratic_grows,
-        "1e-9, over distances from 1e-4 to 1e6",
-        HOLDS,
-    ),
-    Claim(
-        "4.3-slower",
-        "journal 4.3, preprint 4.3",
-        "a subquadratic function grows more slowly than a quadratic",
-        "—",
-        _slower,
-        "f/r² must fall below a tenth of itself over three decades, twice; on f3 the largest of "
-        "256 directions",
-        HOLDS,
-    ),
-    Claim(
-        "4.3-weaker",
-        "journal 4.3, preprint 4.3",
-        "the definition is weaker than the condition in one variable: the gradient may fall far "
-        "out, and the function be non-convex",
-        "—",
-        _weaker,
-        "none: f2 meets the definition, its slope falls, its curvature is negative; but f1 + x², "
-        "whose curvature falls as section 4.1 asks at first, does not meet it",
-        RESERVED,
-    ),
-    Claim(
-        "4.3-towards",
-        "journal 4.3, preprint 4.3",
-        "the condition guarantees that the negative gradient (the paper writes: the gradient) "
-        "always has a part towards the minimum",
-        "—",
-        _always_towards_the_minimum,
-        "none: every cosine on f1, f2 and f3 must be positive; where a gradient vanishes the "
-        "condition holds, and there is no part",
-        RESERVED,
-    ),
-    Claim(
-        "4.3-theorem",
-        "journal theorem 4.3, preprint theorem 3",
-        "on every subquadratic function, at every η, one ball catches all trajectories",
-        "—",
-        _theorem_as_stated,
-        "none: the definition must also ask that the gradient vanish at the minimum only",
-        FAILS,
-    ),
-    Claim(
-        "4.3-caught",
-        "journal theorem 4.3, preprint theorem 3",
-        "on f1, f2 and f3, at every η, one ball catches all trajectories",
-        "—",
-        _theorem_on_examples,
-        "every start must be inside after 200 steps, and none leave at any step; from farther out "
-        "it takes longer, on f2 some 3x³/(2η) steps; 1e-9 of R for rounding",
-        HOLDS,
-    ),
-    Claim(
-        "4.3-nearer",
-        "journal eq. 4.5, preprint eq. 5",
-        "every step from beyond r1 lands nearer to the minimum",
-        "below 1",
-        _nearer,
-        "none: every ratio must be below 1; it needs a gradient that is not 0",
-        RESERVED,
-    ),
-    Claim(
-        "4.3-invariant",
-        "journal theorem 4.3 (proof), preprint theorem 3 (proof)",
-        "no step leaves the ball",
-        "at most 1",
-        _invariant,
-        "1e-9 for rounding; 50,000 points each at η = 0.2, 1, 5 and 8 on f3",
-        HOLDS,
-    ),
-    Claim(
-        "4.3-r2",
-        "journal theorem 4.3 (proof), preprint theorem 3 (proof)",
-        "r2 depends on c and η only",
-        "—",
-        _r2_depends_on_c_and_lr,
-        "1e-6: the three functions differ in nothing but their scale; for any one of them r2 "
-        "depends on η alone and not on the start, which is all that the theorem needs",
-        RESERVED,
-    ),
-    Claim(
-        "4.3-enters",
-        "journal theorem 4.3 (proof), preprint theorem 3 (proof)",
-        "every trajectory enters the closed ball of radius r2",
-        "—",
-        _enters,
-        "none: it may come near for ever; every larger ball it enters",
-        RESERVED,
-    ),
-    Claim(
-        "4.3-neighbourhood",
-        "journal 4.3, preprint 4.3",
-        "descent oscillates in a neighbourhood whose size depends on η",
-        "—",
-        _neighbourhood,
-        "none: R must grow with η and contain what is visited, whose extent must differ with η "
-        "(it need not grow: at η = 8 there is a two-cycle)",
-        HOLDS,
-    ),
-    Claim(
-        "4.3-behaviours",
-        "journal 4.3, preprint 4.3",
-        "descent may hit the minimum, oscillate at a level, or do so chaotically",
-        "—",
-        _behaviours,
-        "1e-12, 1e-9, and the sign of the exponent",
-        HOLDS,
-    ),
-    Claim(
-        "4.3-measure-zero",
-        "journal 4.3, preprint 4.3",
-        "when η is not too small, almost no start hits or converges to the minimum",
-        "—",
-        _measure_zero,
-        "1e-12; Landing meets the definition, and its minimum repels",
-        RESERVED,
-    ),
-)

@@ -12,7 +12,7 @@ from scipy.stats import t
 from mslbook.descent import decays, descend
 from mslbook.losses import Quadratic, Ridge, Sum
 from mslbook.paper.experiments import recorded
-from mslbook.paper.ledger import HOLDS, RESERVED, Claim, graded, verdict
+from mslbook.paper.ledger import HOLDS, RESERVED, claim, graded, listed, verdict
 
 EARLY, LATE, NEVER = range(3)
 END = 50  # the last epochs, over which what is left in the end is averaged
@@ -23,37 +23,41 @@ START, ENDS = (1.0, 1.0, 1.0), (0.0, 0.0, 1.0)  # and its projection on the mini
 LR, STEPS = 1.5, 4000  # the rate is stable on the bowl: below 2
 
 
-def _run():
+def recorded_run():
+    """The recorded run of full-batch descent."""
     return recorded("fig2_1_right", "cifar10", "reduced")
 
 
-def _run_on():
+def run_on():
     """The early branch run on, until its time Σ η is that of the late one in the end."""
     return recorded("fig2_1_right_equal_time", "cifar10", "reduced")
 
 
-def _in_the_end(run, name):
+def mean_at_the_end(run, name):
     """The mean over the last epochs, (seeds, branches)."""
     return run[name][..., run["epochs"] > run["epochs"][-1] - END].mean(axis=-1, dtype=float)
 
 
-def _slopes(epochs, values):
+def slopes(epochs, values):
     """By how much each row of values (S, E) grows in 100 epochs, by a straight line."""
     return 100 * np.polyfit(epochs, np.asarray(values, dtype=float).T, 1)[0]
 
 
-def _spread(gains):
+def half_interval(gains):
     """Half of Student's 95 % interval for the mean."""
     return t.ppf(0.975, len(gains) - 1) * gains.std(ddof=1) / len(gains) ** 0.5
 
 
-def _listed(numbers, form):
-    return ", ".join(form.format(number) for number in numbers)
-
-
-def _lower_loss():
-    run = _run()
-    losses, end = run["batch_losses"].astype(float), _in_the_end(run, "train_losses")
+@claim(
+    "2.2-loss",
+    where="journal fig. 2.1 right, preprint fig. 1 right",
+    tolerance="none: every seed must be lower, after each decay and in the end",
+    verdict=RESERVED,
+)
+def lower_loss():
+    """Decaying the learning rate finds parameters of lower training loss."""
+    run = recorded_run()
+    losses, end = run["batch_losses"].astype(float), mean_at_the_end(run, "train_losses")
     following = []
     for branch in (EARLY, LATE):
         at = run["decays"][branch]
@@ -62,104 +66,167 @@ def _lower_loss():
     ratio = end[:, [EARLY, LATE]] / end[:, [NEVER]]
     number = (
         f"in the {BEFORE} epochs after it at most {np.max(following):.2f} × that without decay; in "
-        f"the end {_listed(ratio.mean(axis=0), '{:.2f}')} × after the early and the late one"
+        f"the end {listed(ratio.mean(axis=0), '{:.2f}')} × after the early and the late one"
     )
     at_first, in_the_end = np.max(following) < 1, np.max(ratio) < 1
     return number, graded(at_first and in_the_end, at_first)
 
 
-def _later_is_better():
-    accuracy = 100 * _in_the_end(_run(), "test_accuracy")
+@claim(
+    "2.2-later",
+    where="journal fig. 2.1 right, preprint fig. 1 right",
+    tolerance="95 % interval of Student's t over three seeds, last 50 epochs",
+    verdict=HOLDS,
+)
+def later_is_better():
+    """The later decay leads to the better generalisation."""
+    accuracy = 100 * mean_at_the_end(recorded_run(), "test_accuracy")
     gains = accuracy[:, LATE] - accuracy[:, EARLY]
-    spread = _spread(gains)
-    number = f"{_listed(gains, '{:+.1f}')} points, mean {gains.mean():.1f} ± {spread:.1f}"
+    spread = half_interval(gains)
+    number = f"{listed(gains, '{:+.1f}')} points, mean {gains.mean():.1f} ± {spread:.1f}"
     return number, verdict(gains.mean() > spread)
 
 
-def _proper_time():
-    accuracy = 100 * _in_the_end(_run(), "test_accuracy")
+@claim(
+    "2.2-proper",
+    where="journal 2.2, preprint 2.2",
+    tolerance="95 % interval of Student's t over three seeds, last 50 epochs, for the late decay",
+    verdict=HOLDS,
+)
+def proper_time():
+    """Decaying the learning rate benefits generalisation if it is done at a proper time."""
+    accuracy = 100 * mean_at_the_end(recorded_run(), "test_accuracy")
     late, early = (accuracy[:, branch] - accuracy[:, NEVER] for branch in (LATE, EARLY))
     number = (
-        f"against no decay: late {_listed(late, '{:+.1f}')} points, mean {late.mean():+.1f} ± "
-        f"{_spread(late):.1f}; early {_listed(early, '{:+.1f}')}"
+        f"against no decay: late {listed(late, '{:+.1f}')} points, mean {late.mean():+.1f} ± "
+        f"{half_interval(late):.1f}; early {listed(early, '{:+.1f}')}"
     )
-    return number, verdict(late.mean() > _spread(late))
+    return number, verdict(late.mean() > half_interval(late))
 
 
-def _too_early():
-    late = 100 * _run()["test_accuracy"][:, LATE, -1].astype(float)
-    early = [100 * run["test_accuracy"][:, EARLY, -1].astype(float) for run in (_run(), _run_on())]
+@claim(
+    "2.2-early",
+    where="journal 5, preprint 5, on the same figure",
+    tolerance=(
+        "95 % interval of Student's t over three seeds, after as many epochs and as much time"
+    ),
+    verdict=RESERVED,
+)
+def too_early():
+    """Generalisation suffers if the rate is decayed too early."""
+    late = 100 * recorded_run()["test_accuracy"][:, LATE, -1].astype(float)
+    early = [
+        100 * run["test_accuracy"][:, EARLY, -1].astype(float) for run in (recorded_run(), run_on())
+    ]
     gains = [late - accuracy for accuracy in early]
-    in_epochs, in_time = (gain.mean() > _spread(gain) for gain in gains)
-    means = [f"{gain.mean():+.1f} ± {_spread(gain):.1f}" for gain in gains]
+    in_epochs, in_time = (gain.mean() > half_interval(gain) for gain in gains)
+    means = [f"{gain.mean():+.1f} ± {half_interval(gain):.1f}" for gain in gains]
     number = f"late minus early {means[0]} points after 700 epochs, {means[1]} after equal time Σ η"
     return number, graded(in_epochs and in_time, in_epochs)
 
 
-def _more_epochs():
-    run, on = _run(), _run_on()
+@claim(
+    "2.2-longer",
+    where="journal 5, preprint 5",
+    tolerance="with every seed more than twice as many epochs",
+    verdict=HOLDS,
+)
+def more_epochs():
+    """Decayed too early, descent has to go on at the small rate, which can cost much more time."""
+    run, on = recorded_run(), run_on()
     below = on["train_losses"][:, EARLY] <= run["train_losses"][:, [LATE], -1]
     reached = np.where(below.any(axis=1), on["epochs"][below.argmax(axis=1)], np.inf)
     number = (
         f"the training loss of the late one after {run['epochs'][-1]} epochs is reached after "
-        f"{_listed(reached, '{:g}')}"
+        f"{listed(reached, '{:g}')}"
     )
     return number, verdict(np.all(reached > 2 * run["epochs"][-1]))
 
 
-def _elsewhere():
-    run, on = _run(), _run_on()
+@claim(
+    "2.2-elsewhere",
+    where="journal 1, preprint 1",
+    tolerance=(
+        "with every seed the early one is never as good; in full only if by more than the seeds "
+        "differ: a solution is told apart by little else here, as no run has converged"
+    ),
+    verdict=RESERVED,
+)
+def elsewhere():
+    """A decay makes the trajectory converge to a different solution."""
+    run, on = recorded_run(), run_on()
     both = np.isin(run["epochs"], on["epochs"])  # as often measured as the early one
     late = run["test_losses"][:, LATE, both].min(axis=1)
     early = on["test_losses"][:, EARLY].min(axis=1)
     above = early / late - 1
     number = (
-        f"lowest test loss on all of the way: late {_listed(late, '{:.3f}')}, early, given equal "
-        f"time, {_listed(early, '{:.3f}')}; higher by {above.min():.1%} to {above.max():.1%}, and "
+        f"lowest test loss on all of the way: late {listed(late, '{:.3f}')}, early, given equal "
+        f"time, {listed(early, '{:.3f}')}; higher by {above.min():.1%} to {above.max():.1%}, and "
         f"the seeds differ by up to {np.max(late) / np.min(late) - 1:.1%}"
     )
     worse, clearly = np.all(early > late), np.all(early - late > np.ptp(late))
     return number, graded(worse and clearly, worse)
 
 
-def _nearly_stable():
-    run = _run()
+@claim(
+    "2.2-stable",
+    where="journal fig. 2.1 right, preprint fig. 1 right",
+    tolerance="growth below half of the change at the decay, mean of the seeds",
+    verdict=RESERVED,
+)
+def nearly_stable():
+    """Both decays come when the test accuracy is nearly stable and increases very slowly."""
+    run = recorded_run()
     epochs, accuracy = run["epochs"], 100 * run["test_accuracy"].astype(float)
     growth, jumps = [], []
     for branch in (EARLY, LATE):
         at, rows = run["decays"][branch], accuracy[:, branch]
         before = (epochs >= at - BEFORE) & (epochs <= at)
-        growth.append(_slopes(epochs[before], rows[:, before]).mean())
+        growth.append(slopes(epochs[before], rows[:, before]).mean())
         sides = (epochs > at - SETTLED) & (epochs <= at), (epochs > at) & (epochs <= at + SETTLED)
         jumps.append(np.mean(rows[:, sides[1]].mean(axis=1) - rows[:, sides[0]].mean(axis=1)))
     number = (
-        f"growth in the {BEFORE} epochs before, {_listed(growth, '{:+.1f}')} points; change within "
-        f"{SETTLED} epochs of it, {_listed(jumps, '{:+.1f}')}"
+        f"growth in the {BEFORE} epochs before, {listed(growth, '{:+.1f}')} points; change within "
+        f"{SETTLED} epochs of it, {listed(jumps, '{:+.1f}')}"
     )
     slow = np.array(growth) < np.array(jumps) / 2
     return number, graded(slow.all(), slow.any())
 
 
-def _slow_after():
-    run = _run()
+@claim(
+    "2.2-slow",
+    where="journal fig. 2.1 right, preprint fig. 1 right",
+    tolerance="it must still fall, with less than half the slope before",
+    verdict=HOLDS,
+)
+def slow_after():
+    """After the decay the training loss decreases very slowly."""
+    run = recorded_run()
     losses, ratios = run["batch_losses"], []
     epochs = np.arange(losses.shape[2])
     for branch in (EARLY, LATE):
         at = run["decays"][branch]
         before, after = slice(at - BEFORE, at), slice(at + SETTLED, None)
         ratios.append(
-            _slopes(epochs[after], losses[:, branch, after])
-            / _slopes(epochs[before], losses[:, branch, before])
+            slopes(epochs[after], losses[:, branch, after])
+            / slopes(epochs[before], losses[:, branch, before])
         )
     number = f"{np.min(ratios):.2f} to {np.max(ratios):.2f} × the slope before"
     return number, verdict(np.all(np.array(ratios) < 0.5) and np.all(np.array(ratios) > 0))
 
 
-def _beyond_quadratics():
-    run = _run()
+@claim(
+    "2.2-beyond",
+    where="journal 2.2, preprint 2.2",
+    tolerance="one step in ten must raise the loss; none for the order",
+    verdict=RESERVED,
+)
+def beyond_quadratics():
+    """What the time of the decay does cannot be explained by a quadratic loss."""
+    run = recorded_run()
     losses, (early, late, _) = run["batch_losses"], run["decays"]
     rises = np.diff(losses[:, NEVER, early - BEFORE : late], axis=-1) > 0
-    quadratic = [_bowl({0: LR, int(at): LR / 10}, 700).values[-1] for at in (early, late)]
+    quadratic = [bowl({0: LR, int(at): LR / 10}, 700).values[-1] for at in (early, late)]
     number = (
         f"{rises.mean():.0%} of the steps before the decays raise the loss, which no stable rate "
         f"does on a quadratic; but there, too, the late decay is ahead at step 700, by a factor "
@@ -170,142 +237,51 @@ def _beyond_quadratics():
     return number, graded(bounces and not ahead, bounces)
 
 
-def _bowl(rates, steps):
+def bowl(rates, steps):
+    """Descent on the bowl."""
     return descend(BOWL, START, decays(rates), steps)
 
 
 @cache
-def _schedules():
+def schedules():
     """On the bowl: the rate held, decayed at 300, at 100, and begun above 2."""
     never, late, early = {0: LR}, {0: LR, 300: LR / 10}, {0: LR, 100: LR / 10}
     unstable = {0: 2.1, 100: LR, 300: LR / 10}
-    return [_bowl(rates, STEPS) for rates in (never, late, early, unstable)]
+    return [bowl(rates, STEPS) for rates in (never, late, early, unstable)]
 
 
-def _arrival(path):
+def arrival(path):
     """The step from which on a path on the bowl is at its end, to 1e-6; infinity for not yet."""
     near = np.linalg.norm(path.points - ENDS, axis=-1) < 1e-6
     return np.argmax(near) if near.any() else np.inf
 
 
-def _slower():
-    counts = [_arrival(path) for path in _schedules()[:3]]
-    held, decayed = (
-        _arrival(_bowl(rates, STEPS)) for rates in ({0: 1.999}, {0: 1.999, 100: 0.1999})
-    )
+@claim(
+    "2.2-slower",
+    where="journal 2.2, preprint 2.2",
+    tolerance="none: the order must be that",
+    verdict=RESERVED,
+)
+def slower():
+    """On a quadratic loss decay makes convergence slower."""
+    counts = [arrival(path) for path in schedules()[:3]]
+    held, decayed = (arrival(bowl(rates, STEPS)) for rates in ({0: 1.999}, {0: 1.999, 100: 0.1999}))
     number = (
-        f"steps to 1e-6 at η = {LR:g}: {_listed(counts, '{}')}, decayed never, at 300, at 100; "
+        f"steps to 1e-6 at η = {LR:g}: {listed(counts, '{}')}, decayed never, at 300, at 100; "
         f"at η = 1.999: {held if held < STEPS else f'over {STEPS}'}, decayed at 100 {decayed}"
     )
     slower = counts == sorted(set(counts))
     return number, graded(slower and held <= decayed, slower)
 
 
-def _same_end():
-    away = max(np.linalg.norm(path.points[-1] - ENDS) for path in _schedules())
+@claim(
+    "2.2-same",
+    where="journal 2.2, preprint 2.2",
+    tolerance="1e-6 after 4000 steps",
+    verdict=HOLDS,
+)
+def same_end():
+    """On a quadratic loss the iterates end at the same solution, so they generalise alike."""
+    away = max(np.linalg.norm(path.points[-1] - ENDS) for path in schedules())
     number = f"four schedules, one unstable at first: to {10 ** np.ceil(np.log10(away)):.0e}"
     return number, verdict(away < 1e-6)
-
-
-CLAIMS = (
-    Claim(
-        "2.2-loss",
-        "journal fig. 2.1 right, preprint fig. 1 right",
-        "decaying the learning rate finds parameters of lower training loss",
-        "—",
-        _lower_loss,
-        "none: every seed must be lower, after each decay and in the end",
-        RESERVED,
-    ),
-    Claim(
-        "2.2-later",
-        "journal fig. 2.1 right, preprint fig. 1 right",
-        "the later decay leads to the better generalisation",
-        "—",
-        _later_is_better,
-        "95 % interval of Student's t over three seeds, last 50 epochs",
-        HOLDS,
-    ),
-    Claim(
-        "2.2-proper",
-        "journal 2.2, preprint 2.2",
-        "decaying the learning rate benefits generalisation if it is done at a proper time",
-        "—",
-        _proper_time,
-        "95 % interval of Student's t over three seeds, last 50 epochs, for the late decay",
-        HOLDS,
-    ),
-    Claim(
-        "2.2-early",
-        "journal 5, preprint 5, on the same figure",
-        "generalisation suffers if the rate is decayed too early",
-        "—",
-        _too_early,
-        "95 % interval of Student's t over three seeds, after as many epochs and as much time",
-        RESERVED,
-    ),
-    Claim(
-        "2.2-longer",
-        "journal 5, preprint 5",
-        "decayed too early, descent has to go on at the small rate, which can cost much more time",
-        "—",
-        _more_epochs,
-        "with every seed more than twice as many epochs",
-        HOLDS,
-    ),
-    Claim(
-        "2.2-elsewhere",
-        "journal 1, preprint 1",
-        "a decay makes the trajectory converge to a different solution",
-        "—",
-        _elsewhere,
-        "with every seed the early one is never as good; in full only if by more than the seeds "
-        "differ: a solution is told apart by little else here, as no run has converged",
-        RESERVED,
-    ),
-    Claim(
-        "2.2-stable",
-        "journal fig. 2.1 right, preprint fig. 1 right",
-        "both decays come when the test accuracy is nearly stable and increases very slowly",
-        "—",
-        _nearly_stable,
-        "growth below half of the change at the decay, mean of the seeds",
-        RESERVED,
-    ),
-    Claim(
-        "2.2-slow",
-        "journal fig. 2.1 right, preprint fig. 1 right",
-        "after the decay the training loss decreases very slowly",
-        "—",
-        _slow_after,
-        "it must still fall, with less than half the slope before",
-        HOLDS,
-    ),
-    Claim(
-        "2.2-beyond",
-        "journal 2.2, preprint 2.2",
-        "what the time of the decay does cannot be explained by a quadratic loss",
-        "—",
-        _beyond_quadratics,
-        "one step in ten must raise the loss; none for the order",
-        RESERVED,
-    ),
-    Claim(
-        "2.2-slower",
-        "journal 2.2, preprint 2.2",
-        "on a quadratic loss decay makes convergence slower",
-        "—",
-        _slower,
-        "none: the order must be that",
-        RESERVED,
-    ),
-    Claim(
-        "2.2-same",
-        "journal 2.2, preprint 2.2",
-        "on a quadratic loss the iterates end at the same solution, so they generalise alike",
-        "—",
-        _same_end,
-        "1e-6 after 4000 steps",
-        HOLDS,
-    ),
-)

@@ -4,7 +4,7 @@ import numpy as np
 
 from mslbook.descent import decays, descend
 from mslbook.losses import Composed, Quadratic, Saturation, Scaled, Sum, f1, f2, f3, separable
-from mslbook.paper.ledger import HOLDS, RESERVED, Claim, at_most, verdict
+from mslbook.paper.ledger import HOLDS, RESERVED, at_most, claim, verdict
 from mslbook.probes import lyapunov, sharpness
 from mslbook.theory import stable_lr, two_cycle
 
@@ -15,30 +15,47 @@ CURVATURES = np.array([3, 2, 1.4, 1, 0.7, 0.5, 0.3, 0.2])  # of N functions, at 
 g = Composed(Saturation(), Quadratic(curvature=2.0))  # x² / (1 + x²): smooth, not convex
 
 
-def _basis():
+def eigenbasis():
     """A random orthonormal basis, a vector in each row."""
     return np.linalg.qr(np.random.default_rng(0).normal(size=(N, N)))[0].T
 
 
-def _starts(count, n=N):
+def random_starts(count, n=N):
+    """Random starts."""
     return np.random.default_rng(1).normal(0, 10, (count, n))
 
 
-def _eigendirections():
-    loss = separable([Scaled(a, f1) for a in CURVATURES], _basis())
+@claim(
+    "4.2-eigen",
+    where="journal eq. 4.4, preprint eq. 4",
+    tolerance=(
+        "1e-8, what sharpness is asked for: p_i, f_i''(0) are the Hessian's eigenvectors, values"
+    ),
+    verdict=HOLDS,
+)
+def eigendirections():
+    """The directions of a sum (4.4) play the part of a quadratic's eigenvectors."""
+    loss = separable([Scaled(a, f1) for a in CURVATURES], eigenbasis())
     found = sharpness(loss, np.zeros(N), k=N, tol=1e-8)
     values = abs(found.values - CURVATURES).max()
-    cosines = abs(1 - abs(np.sum(found.vectors * _basis(), axis=1))).max()
+    cosines = abs(1 - abs(np.sum(found.vectors * eigenbasis(), axis=1))).max()
     number = f"cosines differ from 1 by {at_most(cosines, 1e-8)}, curvatures "
     number += f"by {at_most(values, 1e-8)}"
     return number, verdict(max(values, cosines) < 1e-8)
 
 
-def _components_converge():
+@claim(
+    "4.2-converges",
+    where="journal theorem 4.2, preprint theorem 2",
+    tolerance="1e-9 from 0 or the two-cycle in every component, after 300 steps at η = 2.5",
+    verdict=HOLDS,
+)
+def components_converge():
+    """From almost every start each component rests or cycles, as in one dimension."""
     lr = 2.5
     functions = [Scaled(a, f1) for a in CURVATURES]
     levels = np.array([two_cycle(f, lr) if lr > stable_lr(f) else 0.0 for f in functions])
-    basis, starts = _basis(), _starts(300)
+    basis, starts = eigenbasis(), random_starts(300)
     ends = descend(separable(functions, basis), starts, lr, 300, every=300).points[-1]
     arrived = np.sum(np.all(abs(abs(ends @ basis.T) - levels) < ARRIVED, axis=-1))
     number = (
@@ -47,9 +64,16 @@ def _components_converge():
     return number, verdict(arrived == len(starts))
 
 
-def _components_are_separate():
+@claim(
+    "4.2-orthogonal",
+    where="journal theorem 4.2, preprint theorem 2",
+    tolerance="1e-9 over 30 steps: rounding, before chaos enlarges it",
+    verdict=HOLDS,
+)
+def components_are_separate():
+    """Orthogonal directions make n separate descents in one dimension."""
     functions = [f1, f2, Scaled(0.5, f1), g] * 2
-    basis, starts = _basis(), _starts(100) / 10
+    basis, starts = eigenbasis(), random_starts(100) / 10
     z = descend(separable(functions, basis), starts, 0.3, 30).points @ basis.T
     alone = [descend(f, z[0, :, i], 0.3, 30).points for i, f in enumerate(functions)]
     off = abs(z - np.stack(alone, axis=-1)).max()
@@ -57,11 +81,22 @@ def _components_are_separate():
     return number, verdict(off < ARRIVED)
 
 
-def _exponentially_many():
+@claim(
+    "4.2-many",
+    where="journal 4.2, preprint 4.2",
+    tolerance="none: the two-cycles reached from 1500 starts (to 1e-6) must be 2ᵏ⁻¹",
+    verdict=HOLDS,
+)
+def exponentially_many():
+    """There are exponentially many two-cycles, by the combinations of signs."""
     orbits, level = [], two_cycle(f1, 5.0)
     for k in range(1, N + 1):
-        loss = separable(k * [f1] + (N - k) * [Scaled(0.2, f1)], _basis())
-        z = descend(loss, _starts(1500), 5.0, 40, every=40).points[-1] @ _basis().T / level
+        loss = separable(k * [f1] + (N - k) * [Scaled(0.2, f1)], eigenbasis())
+        z = (
+            descend(loss, random_starts(1500), 5.0, 40, every=40).points[-1]
+            @ eigenbasis().T
+            / level
+        )
         arrived = np.all(abs(abs(z) - (np.arange(N) < k)) < 1e-6, axis=-1)
         signs = z[arrived, :k] > 0
         orbits.append(len(np.unique(signs ^ signs[:, :1], axis=0)))  # a pattern and its opposite
@@ -69,25 +104,18 @@ def _exponentially_many():
     return number, verdict(orbits == [2**k for k in range(N)])
 
 
-def _f3_is_not_convex():
-    x = np.stack(np.meshgrid(*2 * [np.linspace(-3, 3, 61)]), axis=-1)
-    hessians = np.stack([f3.hvp(x, e) for e in np.eye(2)], axis=-1)
-    lowest = np.linalg.eigvalsh(hessians).min()
-    return f"lowest curvature {lowest:.1f} (|x1|, |x2| ≤ 3)", verdict(lowest < 0)
-
-
-def _formula_of_f3():
-    x = np.random.default_rng(3).normal(0, 2, (1000, 2))
-    x1, x2 = x.T  # the formulas of f1 and f2 are tested in section 4.1
-    caption = f2.value(x1) + f2.value(x1 + x2) + 0.5 * f1.value(np.hypot(x1, x2))
-    off = abs(f3.value(x) - caption).max()
-    return f"`f3` is off the formula by {at_most(off, 1e-12)}", verdict(off < 1e-12)
-
-
-def _right_panel():
+@claim(
+    "4.2-right",
+    where="journal fig. 4.1 right, preprint fig. 4 right",
+    number="from (-3, 3); η = 1, 0.3, 0.1; steps 200, 400",
+    tolerance="the signs of the exponents; 1e-9 after the last decay",
+    verdict=HOLDS,
+)
+def right_panel():
+    """On f3 descent is chaotic, until the last decay brings it to rest."""
     path = descend(f3, (-3.0, 3.0), decays({0: 1, 200: 0.3, 400: 0.1}), 600)
     stable = 2 / sharpness(f3, np.zeros(2)).values[0]
-    nearby = _starts(50, 2) / 1e4
+    nearby = random_starts(50, 2) / 1e4
     exponents = [
         lyapunov(f3, start + nearby, lr, 300, discard=100).mean()
         for start, lr in zip(path.points[[0, 200]], (1.0, 0.3), strict=True)
@@ -98,8 +126,15 @@ def _right_panel():
     return number, verdict(min(exponents) > 0 and rest < ARRIVED and 0.1 < stable < 0.3)
 
 
-def _several_cycles():
-    ends = descend(g, _starts(1000, 1)[:, 0] / 10, 1.9, 1000, every=1000).points[-1]
+@claim(
+    "4.2-several",
+    where="journal 4.2, preprint 4.2",
+    tolerance="1e-9 for the return after two steps",
+    verdict=HOLDS,
+)
+def several_cycles():
+    """If the loss is not convex, descent may end in this cycle or in that one, by its start."""
+    ends = descend(g, random_starts(1000, 1)[:, 0] / 10, 1.9, 1000, every=1000).points[-1]
     after = descend(g, ends, 1.9, 2).points
     returned = np.all(abs(after[2] - after[0]) < ARRIVED)
     orbits = len(np.unique(np.sort(after[:2], axis=0).round(6), axis=1).T)
@@ -107,18 +142,25 @@ def _several_cycles():
     return number, verdict(returned and orbits > 1)
 
 
-def _period(lr, longest=60):
+def period_of(lr, longest=60):
     """The period of the cycle of g that attracts at this learning rate, 0 if none so short does."""
-    late = descend(g, _starts(20, 1)[:, 0] / 10, lr, 2000, every=2000).points[-1]
+    late = descend(g, random_starts(20, 1)[:, 0] / 10, lr, 2000, every=2000).points[-1]
     orbits = descend(g, late, lr, longest).points
     # Chaos may last long before a start falls into the cycle, so not all of them need be there.
     back = np.flatnonzero(np.any(abs(orbits[1:] - orbits[0]) < 1e-7, axis=-1))
     return int(back[0]) + 1 if len(back) else 0
 
 
-def _long_periods():
+@claim(
+    "4.2-long",
+    where="journal 4.2, preprint 4.2",
+    tolerance="1e-7 for the return; each period must be twice the last: doubling knows no bound",
+    verdict=HOLDS,
+)
+def long_periods():
+    """If the loss is not convex, some cycles have very long periods."""
     lrs = (2.05, 2.12, 2.15, 2.16)
-    periods = np.array([_period(lr) for lr in lrs])
+    periods = np.array([period_of(lr) for lr in lrs])
     number = "on x²/(1 + x²) " + ", ".join(
         f"{period} at η = {lr}" for period, lr in zip(periods, lrs, strict=True)
     )
@@ -126,8 +168,15 @@ def _long_periods():
     return number, verdict(doubled)
 
 
-def _chaos_is_easy():
-    line, plane = _starts(40, 1) / 10, _starts(20, 2)[:, None] / 10
+@claim(
+    "4.2-chaos",
+    where="journal 4.2, preprint 4.2",
+    tolerance="easily: more than half of 34 η up to 2; from η ≈ 5.1 on f3 is orderly again",
+    verdict=RESERVED,
+)
+def chaos_is_easy():
+    """Without convexity a large learning rate easily makes descent chaotic."""
+    line, plane = random_starts(40, 1) / 10, random_starts(20, 2)[:, None] / 10
     share = []
     for f, start, lrs in (
         (f2, line, np.linspace(0.35, 2, 34)),
@@ -146,118 +195,22 @@ def _chaos_is_easy():
     return number, verdict(late.min() > 0, RESERVED)
 
 
-def _bounded():
+@claim(
+    "4.2-bounded",
+    where="journal 4.2, preprint 4.2",
+    tolerance="none; the growth must be subquadratic far out, not only around the minimum",
+    verdict=RESERVED,
+)
+def bounded():
+    """Subquadratic growth around the minimum keeps descent from blowing up at any η."""
     far = 0.0
     for f in (f1, f2, f3):
-        path = descend(f, _starts(300, f.dimension or 1), 100.0, 500, every=500)
+        path = descend(f, random_starts(300, f.dimension or 1), 100.0, 500, every=500)
         if np.any(path.diverged_at >= 0):
             return "descent on f1, f2 or f3 diverged at η = 100", verdict(False)
         far = max(far, abs(path.points[-1]).max())
     bowl = Sum((f1, Quadratic(curvature=0.1)))  # its curvature falls from 1.1 to 0.1
-    lost = np.mean(descend(bowl, _starts(200, 1), 25.0, 1500, every=1500).diverged_at >= 0)
+    lost = np.mean(descend(bowl, random_starts(200, 1), 25.0, 1500, every=1500).diverged_at >= 0)
     number = f"η = 100: f1, f2, f3 within {10 ** np.ceil(np.log10(far)):.0f}; "
     number += f"η = 25 on f1 + x²/20: {lost:.0%} of starts diverge"
     return number, verdict(lost == 0, RESERVED)
-
-
-CLAIMS = (
-    Claim(
-        "4.2-eigen",
-        "journal eq. 4.4, preprint eq. 4",
-        "the directions of a sum (4.4) play the part of a quadratic's eigenvectors",
-        "—",
-        _eigendirections,
-        "1e-8, what sharpness is asked for: p_i, f_i''(0) are the Hessian's eigenvectors, values",
-        HOLDS,
-    ),
-    Claim(
-        "4.2-converges",
-        "journal theorem 4.2, preprint theorem 2",
-        "from almost every start each component rests or cycles, as in one dimension",
-        "—",
-        _components_converge,
-        "1e-9 from 0 or the two-cycle in every component, after 300 steps at η = 2.5",
-        HOLDS,
-    ),
-    Claim(
-        "4.2-orthogonal",
-        "journal theorem 4.2, preprint theorem 2",
-        "orthogonal directions make n separate descents in one dimension",
-        "—",
-        _components_are_separate,
-        "1e-9 over 30 steps: rounding, before chaos enlarges it",
-        HOLDS,
-    ),
-    Claim(
-        "4.2-many",
-        "journal 4.2, preprint 4.2",
-        "there are exponentially many two-cycles, by the combinations of signs",
-        "—",
-        _exponentially_many,
-        "none: the two-cycles reached from 1500 starts (to 1e-6) must be 2ᵏ⁻¹",
-        HOLDS,
-    ),
-    Claim(
-        "4.2-nonconvex",
-        "journal fig. 4.1, preprint fig. 4",
-        "f3 is not convex",
-        "—",
-        _f3_is_not_convex,
-        "none: a negative curvature anywhere",
-        HOLDS,
-    ),
-    Claim(
-        "4.2-constants",
-        "journal fig. 4.1 right, preprint fig. 4 right",
-        "f3(x) = f2(x1) + f2(x1 + x2) + ½ f1(‖x‖), with C = 3 in f2",
-        "0.5, 3",
-        _formula_of_f3,
-        "1e-12, rounding, at 1000 random points: this tests our own function only",
-        HOLDS,
-    ),
-    Claim(
-        "4.2-right",
-        "journal fig. 4.1 right, preprint fig. 4 right",
-        "on f3 descent is chaotic, until the last decay brings it to rest",
-        "from (-3, 3); η = 1, 0.3, 0.1; steps 200, 400",
-        _right_panel,
-        "the signs of the exponents; 1e-9 after the last decay",
-        HOLDS,
-    ),
-    Claim(
-        "4.2-several",
-        "journal 4.2, preprint 4.2",
-        "if the loss is not convex, descent may end in this cycle or in that one, by its start",
-        "—",
-        _several_cycles,
-        "1e-9 for the return after two steps",
-        HOLDS,
-    ),
-    Claim(
-        "4.2-long",
-        "journal 4.2, preprint 4.2",
-        "if the loss is not convex, some cycles have very long periods",
-        "—",
-        _long_periods,
-        "1e-7 for the return; each period must be twice the last: doubling knows no bound",
-        HOLDS,
-    ),
-    Claim(
-        "4.2-chaos",
-        "journal 4.2, preprint 4.2",
-        "without convexity a large learning rate easily makes descent chaotic",
-        "—",
-        _chaos_is_easy,
-        "easily: more than half of 34 η up to 2; from η ≈ 5.1 on f3 is orderly again",
-        RESERVED,
-    ),
-    Claim(
-        "4.2-bounded",
-        "journal 4.2, preprint 4.2",
-        "subquadratic growth around the minimum keeps descent from blowing up at any η",
-        "—",
-        _bounded,
-        "none; the growth must be subquadratic far out, not only around the minimum",
-        RESERVED,
-    ),
-)

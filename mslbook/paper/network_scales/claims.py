@@ -4,14 +4,12 @@ Only points at which descent has been under way are looked at; the initial one i
 making. Of two directions only the angle matters: a principal component has no sign.
 """
 
-from functools import partial
-
 import numpy as np
 
 from mslbook.paper.experiments import recorded
-from mslbook.paper.ledger import FAILS, HOLDS, RESERVED, Claim, graded, of_each, verdict, weakest
-from mslbook.probes import scales
-from mslbook.probes.wells import LEVEL
+from mslbook.paper.ledger import FAILS, HOLDS, RESERVED, claim, graded, listed, verdict, weakest
+from mslbook.probes import curvature_profile
+from mslbook.probes.line_growth import PLATEAU_TOL
 
 SHARPER = 10  # times as curved as what lies around it: a well within a well
 DIP = 1.5  # an exponent clearly below the 2 of a plateau
@@ -25,9 +23,15 @@ DESCENTS = {
     "minibatches": "fig3_2_paths_minibatches",
 }
 APART = 60  # degrees between very different directions; 30 between directions that merely differ
+WELL = (
+    f"{SHARPER}-fold, an exponent below {DIP} and then 2 within {PLATEAU_TOL} over a doubling of "
+    "the distance, on both sides of every line; with a reservation where it is so in one network "
+    "only; a line at whose end C still falls does not show it"
+)
+ANGLE = f"{APART}° holds, half of it with a reservation; the least of all three settings"
 
 
-def _lines(recipe, *names):
+def recorded_lines(recipe, *names):
     """The distances, and the recorded lines of these names through every point but the initial."""
     run = recorded(recipe, "cifar10", "reduced")
     rows = [run[name][1:].reshape(-1, len(run["distances"])) for name in names]
@@ -40,7 +44,7 @@ def convex(distances, losses):
     It is judged beyond a thousandth of the range, a hundredth of the length of the parameters:
     nearer lies the smaller domain, that of figure 3.1.
     """
-    found = scales(distances, losses)
+    found = curvature_profile(distances, losses)
     for away, bends in zip(found.distances, found.curvatures, strict=True):
         slopes = np.diff(bends * away**2) / np.diff(away)
         falls = slopes < (1 - KINKS) * np.maximum.accumulate(slopes)
@@ -49,10 +53,20 @@ def convex(distances, losses):
     return True
 
 
-def _non_convex():
+@claim(
+    "3.2-nonconvex",
+    where="journal 3.2, preprint 3.2",
+    tolerance=(
+        "ten per cent of a slope, for the kinks of ReLU; beyond a hundredth of the length of the "
+        "parameters; all lines"
+    ),
+    verdict=RESERVED,
+)
+def non_convex():
+    """In a larger domain the loss inevitably behaves in a non-convex way."""
     bent, numbers = [], []
     for recipe, label in NETWORKS.items():
-        distances, lines = _lines(recipe, "descent", "random", "filtered")
+        distances, lines = recorded_lines(recipe, "descent", "random", "filtered")
         found = [not convex(distances, line) for line in lines]
         numbers.append(f"{sum(found)} of {len(found)} lines {label}")
         bent += found
@@ -68,23 +82,24 @@ def well_in_a_well(found):
     whether to a plateau, is not decided. FAILS otherwise.
     """
     sides = zip(found.separations, found.dips, found.plateaus, found.exponents, strict=True)
-    return weakest(_side(fall, dip, plateau, p[-1]) for fall, dip, plateau, p in sides)
+    return weakest(side(fall, dip, plateau, p[-1]) for fall, dip, plateau, p in sides)
 
 
-def _side(fall, dip, plateau, end):
+def side(fall, dip, plateau, end):
+    """The verdict on one side of a line."""
     if dip >= DIP:
         return FAILS
     if plateau >= PLATEAU:
         return verdict(fall >= SHARPER)
-    return graded(False, dip + LEVEL <= end <= 2 + LEVEL)
+    return graded(False, dip + PLATEAU_TOL <= end <= 2 + PLATEAU_TOL)
 
 
-def _wells(*names):
+def wells(*names):
     """Whether there is a well in a well on every line, of both networks."""
     held, numbers = [], []
     for recipe, label in NETWORKS.items():
-        distances, lines = _lines(recipe, *names)
-        found = [scales(distances, line) for line in lines]
+        distances, lines = recorded_lines(recipe, *names)
+        found = [curvature_profile(distances, line) for line in lines]
         each = [well_in_a_well(its) for its in found]
         falls = [fall for its in found for fall in its.separations]
         said = f"{label}: on {each.count(HOLDS)} of {len(each)} lines"
@@ -94,29 +109,49 @@ def _wells(*names):
     return "; ".join(numbers), graded(set(held) == {HOLDS}, HOLDS in held)
 
 
-def _along_the_gradient():
-    return _wells("descent")
+@claim(
+    "3.2-gradient-well",
+    where="journal fig. 3.2 left, preprint fig. 3 left",
+    tolerance=WELL,
+    verdict=RESERVED,
+)
+def along_the_gradient():
+    """Along the gradient the minimum lies in a small sharp well within a large flat one."""
+    return wells("descent")
 
 
-def _along_random_directions():
-    return _wells("random")
+@claim(
+    "3.2-random-well",
+    where="journal fig. 3.2 middle, preprint fig. 3 middle",
+    tolerance=WELL,
+    verdict=FAILS,
+)
+def along_random_directions():
+    """Along a random direction, too, the minimum lies in a small sharp well within a flat one."""
+    return wells("random")
 
 
-def _along_filtered_directions():
-    return _wells("filtered")
+@claim(
+    "3.2-any-curvature",
+    where="journal 3, preprint 3",
+    tolerance=f"{DECADES} orders of magnitude; in between all occur, as the lines are continuous",
+    verdict=HOLDS,
+)
+def any_curvature():
+    """Almost any curvature can be found somewhere in the space of parameters.
 
-
-def _any_curvature():
-    """The curvatures of the recorded lines; a line has all between its smallest and its largest."""
+    The curvatures of the recorded lines; a line has all between its smallest and its largest.
+    """
     found = []
     for recipe in NETWORKS:
-        distances, lines = _lines(recipe, "descent", "random", "filtered")
-        found += [bends for line in lines for bends in scales(distances, line).curvatures]
+        distances, lines = recorded_lines(recipe, "descent", "random", "filtered")
+        found += [c for line in lines for c in curvature_profile(distances, line).curvatures]
     least, most = min(map(np.min, found)), max(map(np.max, found))
     return f"C from {least:.1g} to {most:.1g}", verdict(most >= 10**DECADES * least)
 
 
-def _paths():
+def paths():
+    """The recorded paths, by what was descended."""
     return {name: recorded(recipe, "cifar10", "reduced") for name, recipe in DESCENTS.items()}
 
 
@@ -125,23 +160,36 @@ def angles(cosines):
     return np.clip(np.degrees(np.arccos(np.minimum(np.abs(cosines), 1))), 0, 90)
 
 
-def _how_different(degrees):
+def how_different(degrees):
+    """The verdict on angles that ought to be very different."""
     least = degrees.min()
     return graded(least >= APART, least >= APART / 2)
 
 
-def _written(degrees):
-    return ", ".join(f"{angle:.0f}°" for angle in degrees)
-
-
-def _before_and_after(run):
+@claim(
+    "3.2-before-after",
+    where="journal fig. 3.2 right, preprint fig. 3 right",
+    tolerance=ANGLE,
+    runs=paths,
+    verdict=RESERVED,
+)
+def before_and_after(run):
+    """After the decay the parameters move along another direction than before."""
     degrees = angles(run["cosines"][0, 1:])
-    return _written(degrees) + " after the three decays", _how_different(degrees)
+    return listed(degrees, "{:.0f}°") + " after the three decays", how_different(degrees)
 
 
-def _different_decays(run):
+@claim(
+    "3.2-different-decays",
+    where="journal 3.2, preprint 3.2",
+    tolerance=ANGLE,
+    runs=paths,
+    verdict=FAILS,
+)
+def different_decays(run):
+    """Decays at different epochs lead along very different directions."""
     degrees = angles(run["cosines"][1:, 1:][np.triu_indices(3, 1)])
-    return _written(degrees) + " between the branches", _how_different(degrees)
+    return listed(degrees, "{:.0f}°") + " between the branches", how_different(degrees)
 
 
 def leading(run):
@@ -176,94 +224,17 @@ def horizons(run):
     return [int(run["decays"][-1] - run["decays"][0]) // part for part in (1, 2, 4)]
 
 
-def _fine_structure(run):
+@claim(
+    "3.2-fine-scale",
+    where="journal 3.2, preprint 3.2",
+    tolerance=ANGLE,
+    runs=paths,
+    verdict=FAILS,
+)
+def fine_structure(run):
+    """The fine structure that the decay shows differs from the large-scale one."""
     steps = horizons(run)
     degrees = angles(np.array([without_decay(run, n) for n in steps]))
     away = ", ".join(map(str, steps))
-    return f"{_written(degrees)} to the undecayed run's next {away} steps", _how_different(degrees)
-
-
-WELL = (
-    f"{SHARPER}-fold, an exponent below {DIP} and then 2 within {LEVEL} over a doubling of the "
-    "distance, on both sides of every line; with a reservation where it is so in one network only; "
-    "a line at whose end C still falls does not show it"
-)
-
-ANGLE = f"{APART}° holds, half of it with a reservation; the least of all three settings"
-
-CLAIMS = (
-    Claim(
-        "3.2-nonconvex",
-        "journal 3.2, preprint 3.2",
-        "in a larger domain the loss inevitably behaves in a non-convex way",
-        "—",
-        _non_convex,
-        "ten per cent of a slope, for the kinks of ReLU; beyond a hundredth of the length of the "
-        "parameters; all lines",
-        RESERVED,
-    ),
-    Claim(
-        "3.2-any-curvature",
-        "journal 3, preprint 3",
-        "almost any curvature can be found somewhere in the space of parameters",
-        "—",
-        _any_curvature,
-        f"{DECADES} orders of magnitude; in between, all occur, since the lines are continuous",
-        HOLDS,
-    ),
-    Claim(
-        "3.2-gradient-well",
-        "journal fig. 3.2 left, preprint fig. 3 left",
-        "along the gradient the minimum lies in a small sharp well within a large flat one",
-        "—",
-        _along_the_gradient,
-        WELL,
-        RESERVED,
-    ),
-    Claim(
-        "3.2-random-well",
-        "journal fig. 3.2 middle, preprint fig. 3 middle",
-        "along a random direction, too, the minimum lies in a small sharp well within a flat one",
-        "—",
-        _along_random_directions,
-        WELL,
-        FAILS,
-    ),
-    Claim(
-        "3.2-filtered-well",
-        "journal fig. 3.2 middle, preprint fig. 3 middle",
-        "along a random direction brought to the scale of the network's filters, of which the "
-        "paper does not speak, the minimum lies in a small sharp well within a flat one",
-        "—",
-        _along_filtered_directions,
-        WELL,
-        RESERVED,
-    ),
-    Claim(
-        "3.2-before-after",
-        "journal fig. 3.2 right, preprint fig. 3 right",
-        "after the decay the parameters move along another direction than before",
-        "—",
-        partial(of_each, _paths, _before_and_after),
-        ANGLE,
-        RESERVED,
-    ),
-    Claim(
-        "3.2-different-decays",
-        "journal 3.2, preprint 3.2",
-        "decays at different epochs lead along very different directions",
-        "—",
-        partial(of_each, _paths, _different_decays),
-        ANGLE,
-        FAILS,
-    ),
-    Claim(
-        "3.2-fine-scale",
-        "journal 3.2, preprint 3.2",
-        "the fine structure that the decay shows differs from the large-scale one",
-        "—",
-        partial(of_each, _paths, _fine_structure),
-        ANGLE,
-        FAILS,
-    ),
-)
+    number = f"{listed(degrees, '{:.0f}°')} to the undecayed run's next {away} steps"
+    return number, how_different(degrees)

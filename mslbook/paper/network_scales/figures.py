@@ -14,9 +14,9 @@ LOOKS = (*((colour, dash) for colour, dash in THREE_LINES), (PURPLE, "--"))
 def by_distance(found, curvatures=None, exponents=None):
     """Curvature and local exponent by distance from a line's minimum, on logarithmic axes.
 
-    `found` maps a label to the `Scales` of a line, of which the side of positive distances is
-    shown; `curvatures` and `exponents` limit the axes, (low, high), where some of them fall or
-    climb without end.
+    `found` maps a label to the `CurvatureProfile` of a line, of which the side of positive
+    distances is shown; `curvatures` and `exponents` limit the axes, (low, high), where some of
+    them fall or climb without end.
     """
     figure, (above, below) = plt.subplots(2, 1, figsize=(WIDTH, 5.8), sharex=True)
     for (colour, dash), (label, line) in zip(LOOKS, found.items(), strict=False):

@@ -8,11 +8,11 @@ from mslbook.paper.style import BLUE, GREY, ONE_PANEL, THREE_LINES, TWO_PANELS, 
 DOWNHILL = "distance downhill, in steps"
 
 
-def along_the_gradient(runs, probes, bends):
+def along_the_gradient(runs, probes, second_differences):
     """Journal fig. 3.1, preprint fig. 2: loss and second differences along lines of descent.
 
     `runs` are recordings by the name of the network; by name as well, `probes` are the indices of
-    the lines to show, and `bends` (D - 2,) their second differences at a quarter of a step.
+    the lines to show, and `second_differences` (D - 2,) are at a quarter of a step.
     """
     size = (7.0, 5.0)
     figure, rows = plt.subplots(2, len(runs), figsize=size, sharex=True, squeeze=False)
@@ -25,7 +25,7 @@ def along_the_gradient(runs, probes, bends):
             look = {"color": VERMILLION, "fillstyle": fill, "linestyle": "none"}
             upper.plot(place, height, "o", markersize=8, label=label, **look)
         upper.set(title=name)
-        lower.plot(steps[::4][1:-1], bends[name], ".-", color=BLUE, linewidth=1.5)
+        lower.plot(steps[::4][1:-1], second_differences[name], ".-", color=BLUE, linewidth=1.5)
         lower.axhline(2 / run["lr"], color=GREY, linestyle="--", linewidth=1.5, label="2/η")
     rows[0, 0].set_ylabel("loss")
     rows[1, 0].set_ylabel("second difference")
@@ -59,15 +59,15 @@ def many_lines(found):
     return figure
 
 
-def two_lines(steps, bends, labels):
+def two_lines(steps, second_differences, labels):
     """Curvature along two lines through the last iterate of each network, named by two labels.
 
-    `bends` holds, by the name of the network, the two rows of second differences at the inner ones
-    of `steps`, in units of 2/η.
+    `second_differences` holds, by the name of the network, two rows at the inner ones of `steps`,
+    in units of 2/η.
     """
-    figure, panels = plt.subplots(1, len(bends), figsize=TWO_PANELS, squeeze=False)
+    figure, panels = plt.subplots(1, len(second_differences), figsize=TWO_PANELS, squeeze=False)
     figure.supxlabel(DOWNHILL, fontsize="medium")
-    for axes, (name, both) in zip(panels[0], bends.items(), strict=True):
+    for axes, (name, both) in zip(panels[0], second_differences.items(), strict=True):
         for row, label, (colour, dash) in zip(both, labels, THREE_LINES, strict=False):
             axes.plot(steps[1:-1], row, dash, color=colour, label=label)
         _edge(axes)
@@ -89,12 +89,12 @@ def spectra(grid, shares):
     return figure
 
 
-def live_line(steps, losses, parabola, bends):
+def live_line(steps, losses, parabola, second_differences):
     """Loss and curvature, in 2/η, along one line, and the parabola of its bottom."""
     figure, (left, right) = plt.subplots(1, 2, figsize=TWO_PANELS)
     left.plot(steps, losses, "-", color=BLUE, label="loss")
     left.plot(steps, parabola, "--", color=GREY, linewidth=1.2, label="parabola")
-    right.plot(steps[1:-1], bends, "-", color=BLUE)
+    right.plot(steps[1:-1], second_differences, "-", color=BLUE)
     _edge(right)
     left.set(xlabel=DOWNHILL, ylabel="loss")
     right.set(xlabel=DOWNHILL, ylabel="curvature, in 2/η")

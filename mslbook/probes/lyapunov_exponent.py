@@ -12,33 +12,43 @@ from mslbook.descent import iterate
 def lyapunov(loss, start, lr, steps, discard=0, seed=0):
     """The largest Lyapunov exponent of gradient descent, per step, one for each trajectory.
 
-    A very small displacement v of the iterate x goes, in one step, to v - lr * H(x) v. The exponent
-    is the mean of log(length after / length before) along the trajectory: positive in chaos, where
-    neighbours part exponentially fast, and negative where they meet, as at a two-cycle or at rest.
-    It tells a long cycle that attracts from chaos (journal fig. 4.1, preprint fig. 4).
-
-    The displacement starts in a random direction, is carried along by ``hvp`` and brought back to
-    length 1 at every step; after some steps it points where the stretching is largest. For one
-    variable the answer is the mean of ``log|1 - lr f''(x)|``.
-
     Parameters
     ----------
-    loss : anything with ``value``, ``grad`` and ``hvp``
-    start : a point, or an array of points, one for each trajectory
-    lr : a learning rate, or an array that broadcasts against the points, as for
-        :func:`~mslbook.descent.descend`
-    steps : over how many steps the mean is taken; its error falls with them
-    discard : how many steps are made before, to reach what attracts
-    seed : of the random direction; the same everywhere, whatever the library or device
+    loss : Loss
+        Anything with ``value``, ``grad`` and ``hvp``.
+    start : array_like, shape (...,) or (..., n)
+        A point, or an array of points, one for each trajectory.
+    lr : float or array_like
+        A learning rate, or an array that broadcasts against the points.
+    steps : int
+        Over how many steps the mean is taken.
+    discard : int
+        How many steps are made before.
+    seed : int
+        Of the random direction; the same everywhere, whatever the library or device.
 
-    The answer has the shape of the loss's values at the points, and is of their kind. It is -inf
-    where the displacement becomes exactly 0, as on a cycle that passes through a point of
-    1 - lr f''(x) = 0 (superstable), and NaN for a trajectory that diverged.
+    Returns
+    -------
+    array
+        Of the shape of the loss's values at the points; -inf where the displacement becomes exactly
+        0 (superstable), nan for a trajectory that diverged.
 
-    Raises ValueError or TypeError, before any work, for counts of steps out of range, for a
-    schedule of learning rates, and where :func:`~mslbook.descent.descend` does.
+    Raises
+    ------
+    ValueError or TypeError
+        For counts of steps out of range and a schedule of learning rates.
 
+    Notes
+    -----
+    A small displacement v of the iterate x goes, in one step, to v - lr H(x) v. The exponent is the
+    mean of log(length after / length before): positive in chaos, negative on a cycle that attracts
+    (journal fig. 4.1, preprint fig. 4). For one variable it is the mean of ``log|1 - lr f''(x)|``.
+
+    Examples
+    --------
+    >>> import numpy as np
     >>> from mslbook.losses import Quadratic, f2
+    >>> from mslbook.probes import lyapunov
     >>> lyapunov(Quadratic(), start=3.0, lr=[0.5, 1.0], steps=10)
     array([-0.69314718,        -inf])
     >>> start = np.random.default_rng(0).uniform(-1, 1, 1000)

@@ -1,0 +1,49 @@
+"""The point that a probe looks at."""
+
+from functools import wraps
+
+import numpy as np
+from array_api_compat import array_namespace
+
+from mslbook.checks import a_loss
+from mslbook.loss import as_point
+
+
+def check_theta(loss, theta, needed="value"):
+    """The namespace and theta as one floating-point point of the loss, without a graph."""
+    a_loss(loss, needed)
+    theta = as_point(theta, getattr(loss, "dimension", None))
+    theta = theta.detach() if hasattr(theta, "detach") else theta
+    xp, axes = array_namespace(theta), 0 if getattr(loss, "dimension", theta) is None else 1
+    if theta.ndim > axes or theta.ndim < axes and hasattr(loss, "dimension"):
+        raise ValueError(f"probe one point at a time, not theta of shape {tuple(theta.shape)}")
+    precision(theta)
+    if not bool(xp.all(xp.isfinite(theta))):
+        raise ValueError("theta must be finite, without inf or nan")
+    return xp, theta
+
+
+def precision(array):
+    """NumPy's dtype of the precision of an array; ValueError for half precision."""
+    facts = array_namespace(array).finfo(array.dtype)
+    if facts.eps > 1e-6:
+        raise ValueError(
+            f"{array.dtype} is too coarse for derivatives: use double precision, for a network "
+            "loss.to(dtype=torch.float64) at theta.double()"
+        )
+    return np.dtype(f"float{facts.bits}")
+
+
+def in_full_precision(probe):
+    """Run ``probe(loss, theta, ...)`` without autocast and TF32 where theta is a tensor."""
+
+    @wraps(probe)
+    def exact(loss, theta, *arguments, **options):
+        if not hasattr(theta, "detach"):
+            return probe(loss, theta, *arguments, **options)
+        from mslbook.losses.network import full_precision  # torch is there already
+
+        with full_precision(theta.device):
+            return probe(loss, theta, *arguments, **options)
+
+    return exact

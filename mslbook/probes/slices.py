@@ -1,0 +1,190 @@
+"""The loss along a line and over a plane through a point, and directions to look along."""
+
+from math import inf
+
+import numpy as np
+from array_api_compat import array_namespace, device
+
+from mslbook.checks import finite_row, generator, real_numbers
+from mslbook.loss import as_point
+from mslbook.probes._theta import check_theta, precision
+
+MIN_ANGLE_SINE = 1e-3  # of two directions that span a plane
+
+
+def line(loss, theta, direction, distances):
+    """The losses at ``theta + distance * direction / ||direction||``.
+
+    Parameters
+    ----------
+    loss : Loss
+        Anything with ``value``; a network is evaluated in its chunks, without graphs.
+    theta : array_like, shape () or (n,)
+        A number, for a function of one variable, or a vector of n coordinates.
+    direction : array_like, shape of theta
+        Such as a gradient, an eigenvector or a `random_direction`; its length does not matter.
+    distances : array_like, shape (D,)
+
+    Returns
+    -------
+    ndarray, shape (D,)
+        In the precision of theta; inf or nan where the loss is so. In single precision rounding may
+        hide the curvature of a network (see `rounding`): take ``loss.to(dtype=torch.float64)``.
+
+    Raises
+    ------
+    ValueError
+        For theta in half precision, and a direction of another shape, 0 or not finite.
+
+    Examples
+    --------
+    >>> from mslbook.losses import f1
+    >>> from mslbook.probes import line
+    >>> line(f1, 0.0, 1.0, [-1, 0, 1]).round(4)
+    array([0.3863, 0.    , 0.3863])
+    """
+    xp, theta = check_theta(loss, theta)
+    unit = _unit(xp, theta, direction)
+    return _values(loss, theta, unit, finite_row("distances", distances))
+
+
+def plane(loss, theta, directions, first, second, progress=False):
+    """The losses at theta + a u + b w for every distance a in `first` and b in `second`.
+
+    Parameters
+    ----------
+    loss : Loss
+    theta : array_like, shape () or (n,)
+    directions : pair of array_like, shape of theta
+        Brought to length 1, u and w; they need not be orthogonal.
+    first, second : array_like, shapes (A,) and (B,)
+        Distances along them.
+    progress : bool
+        Whether to show a bar on stderr.
+
+    Returns
+    -------
+    ndarray, shape (A, B)
+
+    Raises
+    ------
+    ValueError
+        As `line` does, and for parallel directions.
+
+    Examples
+    --------
+    >>> from mslbook.losses import valley
+    >>> from mslbook.probes import plane
+    >>> plane(valley, [1.0, 0.0], [[1, 0], [0, 1]], [-1, 0, 1], [0, 1]).shape
+    (3, 2)
+    """
+    xp, theta = check_theta(loss, theta)
+    u, w = (_unit(xp, theta, direction) for direction in directions)
+    first, second = finite_row("first", first), finite_row("second", second)
+    if float(xp.linalg.vector_norm(w - xp.sum(u * w) * u)) < MIN_ANGLE_SINE:
+        raise ValueError("the two directions are parallel and span no plane: choose another one")
+    if progress:
+        from tqdm import tqdm  # only with the networks, which are slow enough to need it
+
+        first = tqdm(first, desc="plane")
+    return np.stack([_values(loss, theta + float(a) * u, w, second) for a in first])
+
+
+def random_direction(theta, seed=0):
+    """A direction of independent standard normal coordinates.
+
+    Parameters
+    ----------
+    theta : array_like
+        Of the shape, dtype and device wanted.
+    seed : int
+        The same direction for every library and device.
+
+    Returns
+    -------
+    array, shape of theta
+
+    Examples
+    --------
+    >>> from mslbook.probes import random_direction
+    >>> random_direction([0.0, 0.0, 0.0], seed=1).round(3)
+    array([0.346, 0.822, 0.33 ])
+    """
+    theta = as_point(theta, None)
+    numbers = generator(seed).standard_normal(tuple(theta.shape))
+    return array_namespace(theta).asarray(numbers, dtype=theta.dtype, device=device(theta))
+
+
+def filter_normalised(loss, theta, direction):
+    """The direction with every filter as long as that of the network [1]_.
+
+    Parameters
+    ----------
+    loss : NetworkLoss
+    theta, direction : Tensor, shape (n,)
+
+    Returns
+    -------
+    Tensor, shape (n,)
+
+    Notes
+    -----
+    A filter is a slice along the first axis of a parameter with two axes or more. Parameters with
+    one axis, biases and those of BatchNorm, are not moved. The unit of distance in [1]_ is the
+    length of this direction: `line` has that at ``t * direction.norm()``, t from -1 to 1.
+
+    References
+    ----------
+    .. [1] H. Li et al., "Visualizing the loss landscape of neural nets" (2018), section 4.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from mslbook.losses.network import NetworkLoss, half_squared_error
+    >>> from mslbook.probes import filter_normalised, random_direction
+    >>> x, y = torch.ones(4, 3), torch.tensor([0, 1, 1, 0])
+    >>> loss = NetworkLoss(torch.nn.Linear(3, 2), x, y, half_squared_error)
+    >>> d = filter_normalised(loss, loss.point, random_direction(loss.point))
+    >>> filters, weights = d[:6].reshape(2, 3), loss.point[:6].reshape(2, 3)
+    >>> torch.allclose(filters.norm(dim=1), weights.norm(dim=1)), d[6:].tolist()
+    (True, [0.0, 0.0])
+    """
+    if not hasattr(loss, "model"):
+        raise TypeError("only a network has filters: pass a NetworkLoss")
+    xp, theta = check_theta(loss, theta)
+    norm, pieces, first = xp.linalg.vector_norm, [], 0
+    unit = _unit(xp, theta, direction)
+    for parameter in loss.model.parameters():
+        part = slice(first, first + parameter.numel())
+        first = part.stop
+        if parameter.ndim < 2:
+            pieces.append(0 * unit[part])
+            continue
+        weights, filters = (v[part].reshape((len(parameter), -1)) for v in (theta, unit))
+        wanted, length = (norm(rows, axis=1, keepdims=True) for rows in (weights, filters))
+        scale = xp.where(length > 0, wanted / length, 0 * length)
+        pieces.append((scale * filters).reshape((-1,)))
+    return xp.concat(pieces)
+
+
+def _values(loss, theta, unit, distances):
+    """The losses at the distances; the points are made one by one, since networks are large."""
+    values = [float(loss.value(theta + float(d) * unit)) for d in distances]
+    return np.array(values, dtype=precision(theta))
+
+
+def _unit(xp, theta, direction):
+    """The direction as a unit vector of the kind of theta."""
+    direction = real_numbers("the direction", direction)
+    direction = direction.detach() if hasattr(direction, "detach") else direction
+    direction = xp.asarray(direction, dtype=theta.dtype, device=device(theta))
+    if direction.shape != theta.shape:
+        raise ValueError(
+            f"the direction has shape {tuple(direction.shape)}, theta {tuple(theta.shape)}: give "
+            "one number for each coordinate"
+        )
+    largest = xp.max(xp.abs(direction))
+    if not 0 < float(largest) < inf:
+        raise ValueError("the direction is 0 or not finite: it points nowhere")
+    direction = direction / largest  # or its square could leave the range
+    return direction / xp.linalg.vector_norm(direction)

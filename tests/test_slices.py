@@ -1,0 +1,262 @@
+"""Lines, planes and directions against formulas."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+from test_network_loss import MODELS, build  # noqa: E402
+from torch import nn  # noqa: E402
+
+from mslbook.losses import (  # noqa: E402
+    Quadratic,
+    f1,
+    f2,
+    f3,
+    two_valleys,
+    valley,
+)
+from mslbook.losses.network import NetworkLoss, half_squared_error  # noqa: E402
+from mslbook.models import vgg11  # noqa: E402
+from mslbook.probes import (  # noqa: E402
+    filter_normalised,
+    line,
+    plane,
+    random_direction,
+    sharpness,
+    spectral_density,
+)
+
+KINDS = {"numpy": np.array, "torch": partial(torch.tensor, dtype=torch.float64)}
+
+
+def smooth(dtype=torch.float32):
+    """A tanh network, in single precision as networks are trained, and its gradient."""
+    model, inputs, labels, _ = build("tanh", dtype)
+    loss = NetworkLoss(model, inputs, labels, half_squared_error)
+    return loss, loss.grad(loss.point)
+
+
+# --- lines and planes -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("loss", [f3, valley, two_valleys])
+def test_a_line_is_the_loss_along_the_unit_vector(loss, kind):
+    point, distances = KINDS[kind]([1.0, -2.0]), np.linspace(-3, 4, 8)
+    expected = loss.value(np.array([1.0, -2.0]) + distances[:, None] * np.array([0.6, -0.8]))
+    for length in (1e-200, 1.0, 5.0, 1e200):
+        losses = line(loss, point, KINDS[kind]([0.6 * length, -0.8 * length]), distances)
+        assert isinstance(losses, np.ndarray)
+        np.testing.assert_allclose(losses, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("like", [float, np.float64, np.array, KINDS["torch"]])
+def test_functions_of_one_variable(like):
+    distances = np.array([-2.0, 0.5, 7.0])
+    for loss in (f1, f2):
+        for sign in (1, -1):
+            losses = line(loss, like(1.5), like(3.0 * sign), distances)
+            np.testing.assert_allclose(losses, loss.value(1.5 + sign * distances), rtol=1e-12)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_plane_is_a_line_for_every_first_distance(kind):
+    point, first, second = KINDS[kind]([1.0, -2.0]), np.linspace(-1, 1, 4), np.linspace(0, 3, 5)
+    oblique = [KINDS[kind]([2.0, 0.0]), KINDS[kind]([3.0, 4.0])]
+    losses = plane(two_valleys, point, oblique, first, second)
+    points = (
+        np.array([1.0, -2.0])
+        + first[:, None, None] * np.array([1.0, 0.0])
+        + second[:, None] * np.array([0.6, 0.8])
+    )
+    np.testing.assert_allclose(losses, two_valleys.value(points), rtol=1e-12)
+
+
+def test_a_plane_shows_progress_only_if_asked(capsys):
+    for progress in (False, True):
+        plane(f3, [0.0, 0.0], np.eye(2), [0, 1], [0, 1], progress=progress)
+        assert ("plane" in capsys.readouterr().err) == progress
+
+
+@pytest.mark.parametrize("name", ["tanh", "batchnorm relu", "dropout", "tied", "counting"])
+def test_networks_chunk_by_chunk_and_left_as_they_were(name):
+    model, inputs, labels, (u, w) = build(name)
+    loss = NetworkLoss(model, inputs, labels, half_squared_error, chunk=4)
+    theta, distances = loss.point, [-0.5, 0.0, 2.0]
+    before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
+    flags = [module.training for module in model.modules()]
+    losses = plane(loss, theta, (u, w), [-1.0, 0.0], distances)
+    alone = line(loss, theta, w, distances)
+    assert all(torch.equal(before[key], tensor) for key, tensor in model.state_dict().items())
+    assert flags == [module.training for module in model.modules()]
+    assert all(p.grad is None for p in model.parameters())
+    np.testing.assert_array_equal(losses[1], alone)
+    for row, a in zip(losses, (-1.0, 0.0), strict=True):
+        for number, b in zip(row, distances, strict=True):
+            nn.utils.vector_to_parameters(theta + a * u / u.norm() + b * w / w.norm(),
+                                          model.parameters())  # fmt: skip
+            np.testing.assert_allclose(number, float(loss.value(loss.point)), rtol=1e-12)
+
+
+def test_a_direction_of_another_kind_is_converted():
+    for theta, direction in ((torch.ones(2), np.ones(2)), (np.ones(2), torch.ones(2))):
+        np.testing.assert_allclose(line(f3, theta, direction, [0.0]), f3.value(np.ones(2)))
+
+
+def test_no_graph_is_built():
+    class Watched(nn.Linear):
+        def forward(self, x):
+            assert not torch.is_grad_enabled()
+            return super().forward(x)
+
+    model = Watched(4, 3)
+    loss = NetworkLoss(model, torch.ones(5, 4), torch.zeros(5).long(), half_squared_error)
+    line(loss, loss.point.requires_grad_(), torch.ones(15, requires_grad=True), [0.0, 1.0])
+
+
+def test_a_loss_out_of_range_is_reported_as_it_is():
+    loss, direction = smooth()
+    losses = line(loss, loss.point, direction, [0.0, 1e38])
+    assert np.isfinite(losses).tolist() == [True, False]
+
+
+# --- directions -----------------------------------------------------------------------------------
+
+
+def test_random_directions_are_the_same_everywhere():
+    numbers = random_direction(np.zeros(1000), seed=3)
+    assert abs(numbers.mean()) < 0.1
+    assert 0.9 < numbers.std() < 1.1
+    single = random_direction(torch.zeros(1000), seed=3)
+    assert single.dtype == torch.float32
+    np.testing.assert_array_equal(single.numpy(), numbers.astype(np.float32))
+    assert not np.array_equal(numbers, random_direction(np.zeros(1000), seed=4))
+    state = np.random.get_state()[1].copy(), torch.random.get_rng_state()  # noqa: NPY002
+    assert random_direction(0.0).shape == ()
+    whole = random_direction(torch.zeros(1000, dtype=torch.int64), seed=3)
+    assert torch.equal(whole, single)
+    for nothing in (None, np.zeros(3, complex)):
+        with pytest.raises(TypeError, match="a point must hold real numbers"):
+            random_direction(nothing)
+    np.testing.assert_array_equal(state[0], np.random.get_state()[1])  # noqa: NPY002
+    assert torch.equal(state[1], torch.random.get_rng_state())
+
+
+@pytest.mark.parametrize("name", ["vgg11", *MODELS])
+def test_filters_have_the_length_of_the_networks(name):
+    if name == "vgg11":
+        model, inputs = vgg11(width=1 / 32, batchnorm=True), torch.ones(2, 3, 32, 32)
+        labels = torch.tensor([0, 1])
+    else:
+        model, inputs, labels, _ = build(name, torch.float32)
+    loss = NetworkLoss(model, inputs, labels, half_squared_error)
+    direction = random_direction(loss.point)
+    answer = filter_normalised(loss, loss.point, direction)
+    assert answer.dtype == torch.float32
+    state = list(zip(model.parameters(), *(
+        vector.split([p.numel() for p in model.parameters()]) for vector in (direction, answer)
+    ), strict=True))  # fmt: skip
+    for weights, before, after in state:
+        if weights.ndim == 1:
+            assert not after.any()
+            continue
+        for i, filter in enumerate(weights):
+            random, scaled = before.view(weights.shape)[i], after.view(weights.shape)[i]
+            torch.testing.assert_close(scaled, random * filter.norm() / random.norm())
+    torch.testing.assert_close(filter_normalised(loss, loss.point, answer), answer)
+    torch.testing.assert_close(filter_normalised(loss, loss.point, 1e-3 * direction), answer)
+
+
+def test_a_filter_without_direction_keeps_none():
+    loss, direction = smooth()
+    direction[:4] = 0  # the first neuron's weights
+    answer = filter_normalised(loss, loss.point, direction)
+    assert not answer[:4].any()
+    assert answer[4:8].norm() > 0
+
+
+def test_li_et_al_measure_in_the_length_of_the_direction():
+    loss, direction = smooth(torch.float64)
+    d = filter_normalised(loss, loss.point, direction)
+    (at_one,) = line(loss, loss.point, d, [1.0 * d.norm()])
+    np.testing.assert_allclose(at_one, float(loss.value(loss.point + d)), rtol=1e-12)
+
+
+# --- bad input, before any work -------------------------------------------------------------------
+
+
+class Untouchable:
+    """A loss that must not be evaluated."""
+
+    dimension = 2
+
+    def value(self, x):
+        raise AssertionError("evaluated")
+
+
+@pytest.mark.parametrize(
+    ("point", "direction", "distances", "error", "words"),
+    [
+        ([0.0, 0.0], [1.0, 0.0, 0.0], [1.0], ValueError, "direction has shape .3,., theta"),
+        ([0.0, 0.0], [0.0, 0.0], [1.0], ValueError, "is 0 or not finite"),
+        ([0.0, 0.0], [np.nan, 1.0], [1.0], ValueError, "is 0 or not finite"),
+        ([0.0, 0.0], [1.0, 0.0], [], ValueError, "at least one number"),
+        ([0.0, 0.0], [1.0, 0.0], 3.0, ValueError, "must be a row"),
+        ([0.0, 0.0], [1.0, 0.0], [[1.0]], ValueError, "must be a row"),
+        ([0.0, 0.0], [1.0, 0.0], [1.0, np.inf], ValueError, "must be finite"),
+        ([0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [1.0], ValueError, "must have length 2"),
+        ([[0.0, 0.0]], [1.0, 0.0], [1.0], ValueError, "one point at a time"),
+        ([0.0, np.nan], [1.0, 0.0], [1.0], ValueError, "theta must be finite"),
+        ([0.0, 0.0], "gradient", [1.0], TypeError, "direction must be real numbers.* 'gradient'"),
+        ([0.0, 0.0], None, [1.0], TypeError, "the direction must be real numbers.*not None"),
+        ([0.0, 0.0], [1j, 0.0], [1.0], TypeError, "the direction must be real numbers"),
+        ([0.0, 0.0], np.ones(2) + 1j, [1.0], TypeError, "must be real numbers.*not complex128"),
+        ([0.0, 0.0], [[1.0], [0.0, 1.0]], [1.0], TypeError, "the direction must be real numbers"),
+        (torch.zeros(2), torch.ones(2) * 1j, [1.0], TypeError, "real numbers.*torch.complex64"),
+        ([0.0, 0.0], [1.0, 0.0], [1j], TypeError, "must be real numbers"),
+        ("origin", [1.0, 0.0], [1.0], TypeError, "a point must hold real numbers"),
+        (np.zeros(2, np.float16), np.ones(2), [1.0], ValueError, "float16 is too coarse"),
+        (torch.zeros(2).half(), torch.ones(2), [1.0], ValueError, "float16 is too coarse"),
+        (torch.zeros(2).bfloat16(), torch.ones(2), [1.0], ValueError, "bfloat16 is too coarse"),
+        (torch.zeros(2), torch.ones(2, device="meta"), [1.0], TypeError, "an ordinary tensor"),
+    ],
+)
+def test_bad_lines(point, direction, distances, error, words):
+    with pytest.raises(error, match=words):
+        line(Untouchable(), point, direction, distances)
+    with pytest.raises(error, match=words):
+        plane(Untouchable(), point, (direction, direction), distances, distances)
+
+
+def test_bad_planes():
+    for parallel in ([2.0, 0.0], [-1.0, 1e-5]):
+        with pytest.raises(ValueError, match="parallel"):
+            plane(Untouchable(), [0.0, 0.0], ([1.0, 0.0], parallel), [0.0], [0.0])
+    with pytest.raises(ValueError, match="too many values to unpack"):
+        plane(Untouchable(), [0.0, 0.0], np.ones((3, 2)), [0.0], [0.0])
+
+
+def test_networks_in_half_precision_or_of_another_device_are_refused():
+    loss, direction = smooth()
+    half = loss.to(dtype=torch.bfloat16)
+    for probe in (partial(line, direction=direction.bfloat16(), distances=[0.0]), sharpness,
+                  spectral_density):  # fmt: skip
+        with pytest.raises(ValueError, match=r"bfloat16.* loss.to\(dtype=torch.float64\)"):
+            probe(half, half.point)
+    with pytest.raises(TypeError, match="an ordinary tensor"):
+        line(loss, loss.point.to("meta"), direction, [0.0])
+    with pytest.raises(ValueError, match="the model torch.float32"):
+        line(loss, loss.point.double(), direction, [0.0])
+    model, inputs, labels, _ = build("tanh")
+    with pytest.raises(ValueError, match="the model is on meta, its inputs on cpu"):
+        NetworkLoss(model.to("meta"), inputs, labels, half_squared_error)
+
+
+def test_only_networks_have_filters():
+    with pytest.raises(TypeError, match="pass a NetworkLoss"):
+        filter_normalised(Quadratic(), 0.0, 1.0)
+    loss, direction = smooth()
+    with pytest.raises(ValueError, match="direction has shape"):
+        filter_normalised(loss, loss.point, direction[:-1])
