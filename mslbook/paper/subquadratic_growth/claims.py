@@ -95,7 +95,8 @@ def explains(run):
     bottoms = np.array([np.nanmedian(part) for part in quarters])
     found = late_lines(run)
     walls = [
-        np.median(found.second_differences[abs(found.offsets - side) < 0.25]) for side in (-1.5, 1.5)
+        np.median(found.second_differences[abs(found.offsets - side) < 0.25])
+        for side in (-1.5, 1.5)
     ]
     number = "at the minimum " + listed(bottoms, "{:.2f}")
     number += f" by quarter of the run, {walls[0]:.2f} and {walls[1]:.2f} 1.5 steps away"
