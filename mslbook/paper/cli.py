@@ -38,7 +38,7 @@ def main(arguments=None):
 
 
 _OUT_OF_MEMORY = re.compile("out of memory|allocate memory")  # torch raises a RuntimeError
-_FEWER = "choose a smaller --size, or fewer pictures"
+_FEWER = "choose a smaller --size, or fewer images"
 _GOES_ON = "; the same command goes on from the last checkpoint"
 
 

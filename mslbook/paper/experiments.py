@@ -107,7 +107,8 @@ def run(name, data="digits", size="small", device="cpu", folder="runs", root=".d
     FloatingPointError
         If the loss is no longer finite.
     """
-    from mslbook.losses.distributed import rank
+    from mslbook import data as datasets
+    from mslbook.losses.distributed import rank, wait_for_all
     from mslbook.paper.launch import alone, joined
     from mslbook.paper.run import Run
 
@@ -116,7 +117,10 @@ def run(name, data="digits", size="small", device="cpu", folder="runs", root=".d
     device = _device(device)
     _check_writable(Path(folder))
     with joined(device) as device:
-        images = _load(data, root, download)
+        if download and rank() == 0:  # one downloads for all
+            datasets.load(data, root, download)
+        wait_for_all()
+        images = datasets.load(data, root, download)
         path = Path(folder) / f"{name}-{images.name}-{size}.npz"
         checkpoints = path.with_suffix("")
         _check_writable(checkpoints)
@@ -156,19 +160,6 @@ def _check_name(name):
 
 def _section_folder(name):
     return Path(__file__).parent / EXPERIMENTS[name][0].rpartition(".")[2]
-
-
-def _load(data, root, download):
-    """The images; where several processes share the work, one downloads them for all."""
-    from mslbook import data as datasets
-    from mslbook.losses.distributed import rank, wait_for_all
-
-    if download and rank() > 0:
-        wait_for_all()
-    images = datasets.load(data, root, download)
-    if download and rank() == 0:
-        wait_for_all()
-    return images
 
 
 def _check_writable(folder):

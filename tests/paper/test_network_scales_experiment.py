@@ -114,7 +114,7 @@ def test_settings_fit_together(name, size):
 
 def test_with_batchnorm_it_is_the_same_but_for_the_network(tmp_path, monkeypatch):
     monkeypatch.setattr(wide_range, "PER_DECADE", 2)
-    settings = wide_range.Normalised(12, 1 / 32, lr=0.02, points=(0, 2))
+    settings = wide_range.Settings(12, 1 / 32, lr=0.02, points=(0, 2), batchnorm=True)
     choose(monkeypatch, "fig3_2_normalised", settings)
     path = experiments.run("fig3_2_normalised", folder=tmp_path, progress=False)
     found = recording.load(path)

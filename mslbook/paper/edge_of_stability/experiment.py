@@ -71,6 +71,7 @@ def record(run):
         "initialisation",
         loss="half squared error to the one-hot target, pixels standardised",
         optimiser="full-batch gradient descent",
+        seed=settings.seed,
         steps=[settings.steps(lr) for lr in settings.lrs],
     )
     rows = {name: [one.rows[name] for one in trainings] for name in trainings[0].rows}

@@ -5,7 +5,6 @@ With BatchNorm and without, of which the paper does not speak.
 
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar
 
 import numpy as np
 import torch
@@ -38,14 +37,7 @@ class Settings:
     loss: str = "half squared error"
     chunk: int = 1000
     seed: int = 0
-    batchnorm: ClassVar[bool] = False  # of the experiment, no setting
-
-
-@dataclass(frozen=True)
-class Normalised(Settings):
-    """The same for VGG11 with BatchNorm behind each convolution."""
-
-    batchnorm: ClassVar[bool] = True
+    batchnorm: bool = False
 
 
 def record(run):
@@ -61,14 +53,14 @@ def record(run):
     filter-normalised directions had; ``lr`` () and ``losses`` (S + 1,) of descent.
     """
     settings = run.settings
-    classes, batchnorm = len(run.images.class_names), settings.batchnorm
-    model = vgg11(classes, settings.width, batchnorm, seed=settings.seed)
+    classes = len(run.images.class_names)
+    model = vgg11(classes, settings.width, settings.batchnorm, seed=settings.seed)
     loss = convolutional_loss(
         model, run.images, settings.images, run.device, settings.loss, settings.chunk
     )
     run.describe(
         network=f"VGG11 of width {settings.width:g}, {loss.dimension} parameters, He's normal "
-        f"initialisation, {'BatchNorm' if batchnorm else 'no BatchNorm'}",
+        f"initialisation, {'BatchNorm' if settings.batchnorm else 'no BatchNorm'}",
         loss=f"{settings.loss}, channels standardised",
         optimiser=f"full-batch gradient descent, η = {settings.lr:g}",
         precision="float32, lines in float64",
@@ -140,9 +132,9 @@ PLAIN = Experiment(
 NORMALISED = Experiment(
     "fig3_2_normalised",
     {
-        "small": Normalised(60, 1 / 16, lr=0.02, points=(0, 40)),
-        "reduced": Normalised(500, 1 / 8, lr=0.02, points=(0, 100, 200)),
-        "paper": Normalised(50_000, 1.0, lr=0.02, points=(0, 200, 1000)),
+        "small": Settings(60, 1 / 16, lr=0.02, points=(0, 40), batchnorm=True),
+        "reduced": Settings(500, 1 / 8, lr=0.02, points=(0, 100, 200), batchnorm=True),
+        "paper": Settings(50_000, 1.0, lr=0.02, points=(0, 200, 1000), batchnorm=True),
     },
     record,
     version=2,
