@@ -19,30 +19,18 @@ SIZES = ("small", "reduced", "paper")
 class Experiment:
     """What is trained and measured, from which a recording is made.
 
-    Attributes
-    ----------
-    name : str
-        The name under which it is recorded.
-    settings : dict
-        A dataclass by size, some or all of `SIZES`; it says how many training ``images`` are used,
-        None for all.
-    record : callable
-        ``record(run)`` does the work of a :class:`~mslbook.paper.run.Run` and returns the arrays to
-        record: NumPy arrays as they are, numbers and lists as integers or float32.
-    version : int
-        Another one is another experiment, which no checkpoint of this one continues.
-    digits : dict, optional
-        The settings for the embedded digits, where they differ.
-    uses_test_images : bool
-        Whether the test images matter, all of them.
+    The settings are a dataclass for each size, some or all of `SIZES`; it says how many training
+    ``images`` are used, None for all. ``record(run)`` does the work of a
+    :class:`~mslbook.paper.run.Run` and returns the arrays to record: NumPy arrays as they are,
+    numbers and lists as integers or float32.
     """
 
-    name: str
-    settings: dict
-    record: Callable
-    version: int = 1
-    digits: dict | None = None
-    uses_test_images: bool = False
+    name: str  #: the name under which it is recorded
+    settings: dict  #: by size
+    record: Callable  #: a function of a run
+    version: int = 1  #: another one continues no checkpoint of this one
+    digits: dict | None = None  #: the settings by size for the embedded digits, where they differ
+    uses_test_images: bool = False  #: whether the numbers depend on the test images
 
     def settings_for(self, data, size):
         """The settings for a data set by name and a size; ValueError for an unknown size."""

@@ -34,36 +34,16 @@ FOREIGN = (
 
 @dataclass
 class Training:
-    """What a training has produced so far; all of it is in its checkpoint.
+    """What a training has produced so far; all of it is in its checkpoint."""
 
-    Attributes
-    ----------
-    step : int
-        The number of updates made.
-    theta : Tensor, shape (n,)
-        The parameters after them.
-    state : dict of str to Tensor
-        The optimizer's arrays after them.
-    losses : list of float
-        The loss at every iterate up to `step`; with minibatches, of the batch of the next update.
-    rows : dict of str to list
-        What `measure` returned at every probed step.
-    probe_state : dict of str to Tensor
-        State kept between probes, such as eigenvectors for a warm start.
-    seconds : float
-        Time spent, over all interruptions.
-    environments : list of dict
-        Where it was computed, each with the name of the `training` and its first `step` there.
-    """
-
-    step: int
-    theta: torch.Tensor
-    state: dict = field(default_factory=dict)
-    losses: list = field(default_factory=list)
-    rows: dict = field(default_factory=dict)
-    probe_state: dict = field(default_factory=dict)
-    seconds: float = 0.0
-    environments: list = field(default_factory=list)
+    step: int  #: the number of updates made
+    theta: torch.Tensor  #: the parameters after them, (n,)
+    state: dict = field(default_factory=dict)  #: the optimizer's arrays after them
+    losses: list = field(default_factory=list)  #: at every iterate, of a batch: the next update's
+    rows: dict = field(default_factory=dict)  #: what was measured at every probed step, lists
+    probe_state: dict = field(default_factory=dict)  #: kept between probes, such as a warm start
+    seconds: float = 0.0  #: time spent, over all interruptions
+    environments: list = field(default_factory=list)  #: where it was computed, from which step on
 
     def branch(self):
         """A training that continues from here and leaves this one as it is."""
@@ -111,7 +91,7 @@ class Run:
         self.identity, self.environment = _identity(self), environment(self.device)
         self._trainings, self._description = [], {}
         self._begun, self._training_seconds = time.monotonic(), 0.0
-        for path in self.folder.glob("*.npz"):
+        for path in sorted(self.folder.glob("*.npz")):
             identity = self._identity_of(path.stem)
             if identity and not path.name.startswith("cached-"):
                 _read(path, {"identity": identity})
