@@ -66,9 +66,9 @@ def error(values, exact):
 def main():
     loss = network_loss(load("digits"), 1000)
     path = {}
-    for state in islice(iterate(loss, loss.point, LR), PLACES[-1] + STEPS + 1):
+    for state in islice(iterate(loss, loss.theta, LR), PLACES[-1] + STEPS + 1):
         if any(place <= state.step <= place + STEPS for place in PLACES):
-            path[state.step] = state.point
+            path[state.step] = state.theta
     exact = {step: sharpness(loss, theta, k=3, tol=1e-5).values for step, theta in path.items()}
 
     for k, tol in ((1, 1e-2), (1, 1e-3), (3, 1e-2), (3, 1e-3)):

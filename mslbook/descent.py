@@ -3,32 +3,33 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from math import inf, prod
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
 from array_api_compat import array_namespace, device
 
-from mslbook.checks import a_loss, array_of, kept_steps, learning_rate, points_and_rates, whole
-from mslbook.loss import Loss, as_point, value_and_grad
+from mslbook._arrays import as_theta, broadcast_lr
+from mslbook._checks import check_int, check_loss, check_lr, check_save_every
+from mslbook.loss import Loss, value_and_grad
 from mslbook.optimizers import GradientDescent, Optimizer, decays
 
-__all__ = ["Iterate", "Path", "decays", "descend", "iterate"]
+__all__ = ["Iterate", "Trajectory", "decays", "descend", "iterate"]
 
 
 class Iterate(NamedTuple):
-    """What :func:`iterate` yields at every step; it unpacks in this order."""
+    """A step of :func:`iterate`; it unpacks in this order."""
 
     step: int  #: the number of updates made
-    point: Any  #: where they led, of the shape of the start
+    theta: Any  #: the parameters after them, of the shape of the start
     value: Any  #: the loss there
     grad: Any  #: its gradient there
-    diverged_at: Any  #: integers, one per trajectory: the step of its divergence, -1 for none
-    state: dict  #: what the optimizer keeps, a dictionary of arrays
+    diverged_at: Any  #: the step of divergence, -1 for none: an integer for each trajectory
+    state: dict  #: the state of the optimizer, a dict of str to array
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class Path:
+class Trajectory:
     """The iterates that :func:`descend` kept, the start first.
 
     The arrays are of the kind of the start (NumPy or torch, dtype, device), except for ``steps``,
@@ -50,23 +51,22 @@ class Path:
             fate = f"diverged at step {int(fates)}"
         else:
             fate = f"loss {float(first):.4g} -> {float(last):.4g}"
-        return f"<Path of {self.steps[-1]} steps: {fate}>"
+        return f"<Trajectory of {self.steps[-1]} steps: {fate}>"
 
 
-def descend(loss: Loss, start, lr=None, steps=0, every=1, optimizer=None) -> Path:
+def descend(loss: Loss, start, lr=None, steps=0, every=1, optimizer=None) -> Trajectory:
     """Run gradient descent, or another optimizer, and return its path.
 
     Parameters
     ----------
     loss : Loss
-        Anything with ``value`` and ``grad``; :class:`~mslbook.losses.Loss` has the shapes.
+        Anything with ``value`` and ``grad``; :class:`~mslbook.loss.Loss` has the shapes.
     start : array_like, shape (...,) or (..., n)
         A point, or an array of points, one for each trajectory.
     lr : float, array_like or callable, optional
-        The learning rate of gradient descent, theta <- theta - lr * grad(theta): a positive number;
-        an array that broadcasts against the points (a sweep; for a loss of n variables its last
-        axis has length 1); or a schedule, a function from the number of a step to its learning
-        rate, such as :class:`~mslbook.descent.decays`.
+        The learning rate of gradient descent: a positive number; an array that broadcasts against
+        the points (a sweep; for a loss of n variables its last axis has length 1); or a schedule
+        ``lr(step)``, such as :class:`~mslbook.descent.decays`.
     steps : int
         The number of updates.
     every : int
@@ -76,44 +76,36 @@ def descend(loss: Loss, start, lr=None, steps=0, every=1, optimizer=None) -> Pat
 
     Returns
     -------
-    Path
-        A trajectory diverges at the first step at which its iterate, the loss or the gradient there
-        is no longer finite. It then stays at its last finite iterate.
+    Trajectory
+        Arrays of the kind of the start.
 
     Raises
     ------
     ValueError or TypeError
-        Before any work, if a learning rate is not positive and finite, if ``start``, ``lr`` and the
-        loss do not fit together, or if the loss is infinite at the start.
+        If a learning rate is not positive and finite, if `start`, `lr` and `loss` do not fit
+        together, or if the loss is not finite at the start.
 
     Examples
     --------
     >>> from mslbook.descent import decays, descend
     >>> from mslbook.losses import f1
     >>> descend(f1, start=-5.0, lr=decays({0: 5, 100: 3, 150: 1}), steps=200)
-    <Path of 200 steps: loss 5.751 -> ...>
+    <Trajectory of 200 steps: loss 5.751 -> ...>
     >>> descend(f1, start=-5.0, lr=[0.5, 1.0, 2.5], steps=200, every=100).points.shape
     (3, 3)
-    >>> from mslbook.optimizers import Momentum
-    >>> descend(f1, start=-5.0, optimizer=Momentum(lr=1.0, beta=0.5), steps=100)
-    <Path of 100 steps: loss 5.751 -> ...>
     """
-    optimizer = chosen(lr, optimizer)
-    steps, every = kept_steps(steps, every)
-    if callable(optimizer.lr):
-        for step in range(steps):
-            learning_rate(optimizer.lr(step), step)
-    kept = islice(iterate(loss, start, optimizer=optimizer), 0, steps + 1, every)
+    steps, every = check_save_every(steps, every)
+    kept = islice(iterate(loss, start, lr, optimizer=optimizer), 0, steps + 1, every)
     state = next(kept)
-    xp, rows = array_namespace(state.point), steps // every + 1
+    xp, rows = array_namespace(state.theta), steps // every + 1
     points, values = (
         xp.empty((rows, *array.shape), dtype=array.dtype, device=device(array))
-        for array in (state.point, state.value)
+        for array in (state.theta, state.value)
     )
-    points[0, ...], values[0, ...] = state.point, state.value
+    points[0, ...], values[0, ...] = state.theta, state.value
     for row, state in enumerate(kept, start=1):
-        points[row, ...], values[row, ...] = state.point, state.value
-    return Path(points, values, np.arange(0, steps + 1, every), state.diverged_at)
+        points[row, ...], values[row, ...] = state.theta, state.value
+    return Trajectory(points, values, np.arange(0, steps + 1, every), state.diverged_at)
 
 
 def iterate(
@@ -123,7 +115,8 @@ def iterate(
 
     The loop beneath :func:`descend`, for runs that keep their own records. It holds on to the
     current iterate alone, never writes to an array it has yielded, and evaluates the loss once per
-    step: by ``value_and_grad(x)`` where the loss has it, else by ``value(x)`` and ``grad(x)``.
+    step. Where the loss has ``at_step(step)``, such as :class:`~mslbook.stochastic.Minibatches`,
+    the update from iterate `step` to the next is that of ``loss.at_step(step)``.
 
     Parameters
     ----------
@@ -131,7 +124,7 @@ def iterate(
         As for :func:`descend`.
     first_step : int
         The step of the start, to resume a run.
-    state : dict of str to array, optional
+    state : dict of str to ndarray or Tensor, optional
         The optimizer's state at the start, to resume a run.
 
     Yields
@@ -148,33 +141,26 @@ def iterate(
     >>> from itertools import islice
     >>> from mslbook.descent import iterate
     >>> from mslbook.losses import f1
-    >>> for state in islice(iterate(f1, 1.0, lr=1.0), 3):
-    ...     print(state.step, f"{state.point:.4f}")
-    0 1.0000
-    1 0.3069
-    2 0.0392
+    >>> [round(float(state.theta), 4) for state in islice(iterate(f1, 1.0, lr=1.0), 3)]
+    [1.0, 0.3069, 0.0392]
     """
-    optimizer, first_step = chosen(lr, optimizer), whole("first_step", first_step)
-    x, lr = as_point(start, a_loss(loss).dimension), optimizer.lr
-    x = x.detach() if hasattr(x, "detach") else x  # a torch descent builds no autograd graph
-    if not callable(lr):
-        x, lr = points_and_rates(x, lr, loss.dimension)
-    value, grad = value_and_grad_at_start(loss, x)
-    state = resumed(optimizer, x, state)
-    return updates(lambda step: loss, x, value, grad, optimizer, lr, state, first_step)
-
-
-def chosen(lr, optimizer):
-    """The optimizer, or gradient descent at a learning rate; TypeError unless one is given."""
     if (lr is None) == (optimizer is None):
         raise TypeError("give a learning rate, for gradient descent, or optimizer=, one of the two")
-    if optimizer is not None and not isinstance(optimizer, Optimizer):
+    optimizer, first_step = optimizer or GradientDescent(lr), check_int("first_step", first_step)
+    if not isinstance(optimizer, Optimizer):
         raise TypeError(f"{repr(optimizer)[:60]} is no optimizer: see mslbook.optimizers")
-    return GradientDescent(lr) if optimizer is None else optimizer
+    x, lr = as_theta(start, check_loss(loss).dimension), optimizer.lr
+    x = x.detach() if hasattr(x, "detach") else x  # a torch descent builds no autograd graph
+    if not callable(lr):
+        x, lr = broadcast_lr(x, lr, loss.dimension)
+    loss_at = getattr(loss, "at_step", lambda step: loss)
+    state = _resumed(optimizer, x, state)
+    value, grad = _at_start(loss_at(first_step), x)
+    return _iterates(loss_at, x, value, grad, optimizer, lr, state, first_step)
 
 
-def resumed(optimizer, x, state):
-    """The state with which an optimizer goes on at x, checked; ValueError if it is another's."""
+def _resumed(optimizer, x, state):
+    """The state with which an optimizer continues at x; ValueError if it is another's."""
     fresh = optimizer.init(x)
     if state is None:
         return fresh
@@ -183,42 +169,29 @@ def resumed(optimizer, x, state):
             f"the state of {type(optimizer).__name__} holds {', '.join(fresh) or 'nothing'}, not "
             f"{', '.join(state) or 'nothing'}: pass it as it was yielded"
         )
-    return {name: _as_yielded(name, state[name], like) for name, like in fresh.items()}
-
-
-def _as_yielded(name, array, like):
-    array = array_of(f"the {name}", array)
-    array = array.detach() if hasattr(array, "detach") else array
-    kind, expected = ((array_namespace(a), a.dtype, a.shape, device(a)) for a in (array, like))
-    if kind != expected:
-        kind, expected = (
-            f"{type(a).__name__} of {a.dtype} of shape {tuple(a.shape)} on {device(a)}"
-            for a in (array, like)
+    for name, like in fresh.items():  # which might broadcast
+        given, expected = (
+            f"{array.dtype} of shape {tuple(array.shape)} on {device(array)}"
+            for array in (state[name], like)
         )
-        raise ValueError(f"the {name} is a {kind}, not a {expected}: pass it as it was yielded")
-    if not array_namespace(like).all(abs(array) < inf):
-        raise ValueError(f"the {name} holds nan or infinite numbers: pass it as it was yielded")
-    return array
+        if given != expected:
+            raise ValueError(f"the {name} is {given}, not {expected}: pass it as it was yielded")
+    return {name: a.detach() if hasattr(a, "detach") else a for name, a in state.items()}
 
 
-def value_and_grad_at_start(loss: Loss, x):
-    """The loss and its gradient at ``x``; ValueError unless all of it is finite."""
+def _at_start(loss, x):
+    """The loss and its gradient at the start; ValueError unless all of it is finite."""
     xp = array_namespace(x)
     if 0 in x.shape:
         raise ValueError(f"a start of shape {tuple(x.shape)} holds no point: give at least one")
-    if not xp.all(xp.isfinite(x)):
-        raise ValueError("the start must be finite, without inf or nan")
-    value, grad = quiet_value_and_grad(loss, x)
-    if not xp.all(finite(x, value, grad, loss.dimension)):
-        raise ValueError("the loss or its gradient is not finite at the start: start elsewhere")
+    value, grad = _quiet(loss, x)
+    if not xp.all(_finite(x, value, grad, loss.dimension)):
+        raise ValueError("the start, the loss or its gradient is not finite there: start elsewhere")
     return value, grad
 
 
-def updates(loss_at, x, value, grad, optimizer, lr, state, step):
-    """The one loop: every descent of this package is an `Iterate` after the other from here.
-
-    ``loss_at(step)`` is the loss whose gradient makes the update that follows `step`.
-    """
+def _iterates(loss_at, x, value, grad, optimizer, lr, state, step):
+    """The one loop; `loss_at(step)` is the loss whose gradient makes the update after `step`."""
     xp, dimension = array_namespace(x), loss_at(step).dimension
     diverged_at = xp.full(value.shape, -1, dtype=xp.int64, device=device(x))
 
@@ -228,13 +201,13 @@ def updates(loss_at, x, value, grad, optimizer, lr, state, step):
     moving = None  # one number per trajectory once one has diverged: 0 where it stands still
     while True:
         yield Iterate(step, x, value, grad, diverged_at, state)
-        rate = learning_rate(lr(step), step) if callable(lr) else lr
+        rate = check_lr(lr(step), step) if callable(lr) else lr
         slope = grad if moving is None else moving * grad
         step += 1
         with np.errstate(all="ignore"):
             new, new_state = optimizer.update(x, slope, state, rate)
-        new_value, new_grad = quiet_value_and_grad(loss_at(step), new)
-        fine = finite(new, new_value, new_grad, dimension)
+        new_value, new_grad = _quiet(loss_at(step), new)
+        fine = _finite(new, new_value, new_grad, dimension)
         if not xp.all(fine):
             diverged_at = xp.where(fine, diverged_at, step)
             moving = per_point(xp.astype(diverged_at < 0, x.dtype))
@@ -248,13 +221,13 @@ def updates(loss_at, x, value, grad, optimizer, lr, state, step):
         x, value, grad, state = new, new_value, new_grad, new_state
 
 
-def quiet_value_and_grad(loss: Loss, x):
-    """The loss and its gradient at ``x``, where both may overflow without a warning."""
-    with np.errstate(all="ignore"):  # what overflows is found by `finite` and told in words
+def _quiet(loss, x):
+    """The loss and its gradient at `x`, where both may overflow without a warning."""
+    with np.errstate(all="ignore"):  # what overflows is found by `_finite`
         return value_and_grad(loss, x)
 
 
-def finite(x, value, grad, dimension):
+def _finite(x, value, grad, dimension):
     """Which trajectories are finite, one bool for each; a single True if all of them are."""
     xp = array_namespace(x)
     with np.errstate(all="ignore"):

@@ -1,70 +1,52 @@
-"""What a loss is, and two ways to make one: of any function, and of a quadratic model."""
+"""Losses: the protocol, the loss of any function, and a quadratic model of any loss."""
 
 from math import inf
 from typing import Protocol
 
 from array_api_compat import array_namespace
 
-from mslbook.checks import a_loss, array_of, function, whole
+from mslbook._arrays import as_theta
+from mslbook._checks import check_int, check_loss
 
 
 class Loss(Protocol):
-    """Anything with ``value``, ``grad`` and ``hvp`` at a point: the one idea of this package.
+    """A function of the parameters with its gradient and Hessian-vector products.
 
-    Whatever descends a loss or measures it uses these names and nothing else, so a function of one
-    variable and a deep network are treated alike. Points are arrays:
+    Everything that descends or measures a loss calls these methods alone, so a function of one
+    variable and a deep network are treated alike.
 
-    * ``dimension is None``: a function of one variable, applied to every entry of an array of
-      shape (...,); ``value``, ``grad`` and ``hvp`` have that shape too.
-    * ``dimension == n``: a function of n variables, coordinates on the last axis; a point has the
-      shape (..., n), and so have ``grad`` and ``hvp``, while ``value`` has the shape (...,).
+    Attributes
+    ----------
+    dimension : int or None
+        None for a function of one variable, applied to every entry of an array of shape (...,). An
+        int n for a function of n variables, coordinates on the last axis: theta has shape (..., n).
 
-    A loss may also have ``value_and_grad(x)``, where both together cost less than one by one.
+    Notes
+    -----
+    A loss may also have ``value_and_grad(theta)``, where both together cost less than one by one,
+    and ``hessian(theta)``, a function ``v -> H v`` for many products at one point.
     """
 
     dimension: int | None
 
-    def value(self, x):
-        """The loss at ``x``."""
+    def value(self, theta):
+        """The loss, of shape (...,)."""
 
-    def grad(self, x):
-        """The gradient at ``x``, of the shape of ``x``."""
+    def grad(self, theta):
+        """The gradient, of the shape of `theta`."""
 
-    def hvp(self, x, v):
-        """The Hessian at ``x`` times the vector ``v``, of the shape of ``x``."""
-
-
-def as_point(x, dimension: int | None):
-    """Return ``x`` as a floating-point array that fits a loss of this ``dimension``.
-
-    Arrays and tensors keep their dtype and device; integers become the library's default float;
-    Python numbers and lists become NumPy arrays of float64.
-
-    Raises TypeError if ``x`` does not hold real numbers, and ValueError if its last axis does not
-    have the length ``dimension``.
-
-    >>> as_point([1, 2], dimension=2)
-    array([1., 2.])
-    """
-    x = array_of("a point", x)
-    xp = array_namespace(x)
-    if not xp.isdtype(x.dtype, "real floating"):
-        if not xp.isdtype(x.dtype, ("bool", "integral")):
-            raise TypeError(f"a point must hold real numbers, not an array of {x.dtype}")
-        x = xp.astype(x, xp.__array_namespace_info__().default_dtypes()["real floating"])
-    if dimension is not None and tuple(x.shape[-1:]) != (dimension,):
-        raise ValueError(
-            f"this loss has {dimension} variables: the last axis of a point or vector "
-            f"must have length {dimension}, not the shape {tuple(x.shape)}"
-        )
-    return x
+    def hvp(self, theta, v):
+        """The Hessian at `theta` times the vector `v`, of the shape of `theta`."""
 
 
-def value_and_grad(loss: Loss, x):
-    """Return the pair of value and gradient, by the loss's own ``value_and_grad`` if it has one."""
+def value_and_grad(loss: Loss, theta):
+    """Value and gradient, by the loss's own ``value_and_grad`` if it has one."""
     if hasattr(loss, "value_and_grad"):
-        return loss.value_and_grad(x)
-    return loss.value(x), loss.grad(x)
+        return loss.value_and_grad(theta)
+    return loss.value(theta), loss.grad(theta)
+
+
+as_point = as_theta  # until its callers have moved
 
 
 class FunctionLoss:
@@ -73,20 +55,20 @@ class FunctionLoss:
     Parameters
     ----------
     f : callable
-        Takes a tensor and answers with one number. With a `dimension` n it is called with theta of
-        shape (n,), for batches of points through ``torch.vmap``; without, with a tensor of any
-        shape, to which it applies entry by entry.
+        Takes a tensor and returns one number. With a `dimension` n it is called with theta of
+        shape (n,), for batches of points through ``torch.vmap``; without one, with a tensor of any
+        shape, entry by entry.
     dimension : int, optional
         The number n of variables; None for a function of one variable.
 
     Raises
     ------
-    TypeError or ValueError
-        If `f` cannot be called, or answers with anything but one number for each point.
+    ValueError
+        If `f` returns anything but one number for each point.
 
     Notes
     -----
-    Tensors are answered in kind; other arrays pass through torch in their own precision.
+    Derivatives of a tensor are tensors; NumPy arrays pass through torch in their own precision.
 
     Examples
     --------
@@ -97,12 +79,12 @@ class FunctionLoss:
     """
 
     def __init__(self, f, dimension=None):
-        self.f = function("f", f)
-        self.dimension = None if dimension is None else whole("dimension", dimension, least=1)
+        self.f = f
+        self.dimension = None if dimension is None else check_int("dimension", dimension, least=1)
 
     def value(self, theta):
         """The function at `theta`, one number for each point, without a backward pass."""
-        theta = as_point(theta, self.dimension)
+        theta = as_theta(theta, self.dimension)
         return _like(theta, self._leaf_and_value(theta)[1])
 
     def grad(self, theta):
@@ -111,7 +93,7 @@ class FunctionLoss:
 
     def value_and_grad(self, theta):
         """Both, from one forward and one backward pass."""
-        theta = as_point(theta, self.dimension)
+        theta = as_theta(theta, self.dimension)
         value, slope, _ = self._graph(theta, create_graph=False)
         return _like(theta, value), _like(theta, slope)
 
@@ -123,11 +105,11 @@ class FunctionLoss:
         """The Hessian at `theta` as a function ``v -> H v`` that keeps the gradient's graph."""
         import torch
 
-        theta = as_point(theta, self.dimension)
+        theta = as_theta(theta, self.dimension)
         _, slope, leaf = self._graph(theta, create_graph=True)
 
         def product(v):
-            v = torch.as_tensor(as_point(v, self.dimension)).to(leaf)
+            v = torch.as_tensor(as_theta(v, self.dimension)).to(leaf)
             shape = torch.broadcast_shapes(leaf.shape, v.shape)
             if shape != leaf.shape:
                 return self.hvp(array_namespace(theta).broadcast_to(theta, shape), v)
@@ -155,24 +137,19 @@ class FunctionLoss:
         leaf = theta.detach().clone() if hasattr(theta, "detach") else torch.tensor(theta)
         leaf.requires_grad_()
         with torch.enable_grad():
-            return leaf, self._values(leaf)
-
-    def _values(self, leaf):
-        import torch
-
-        if self.dimension is None or leaf.ndim == 1:
-            value = self.f(leaf)
-        else:
-            rows = torch.vmap(self.f)(leaf.reshape(-1, self.dimension))
-            value = rows.reshape(*leaf.shape[:-1], *rows.shape[1:])
-        expected = leaf.shape if self.dimension is None else leaf.shape[:-1]
-        if getattr(value, "shape", None) != expected or not value.requires_grad:
+            if self.dimension is None or leaf.ndim == 1:
+                value = self.f(leaf)
+            else:
+                rows = torch.vmap(self.f)(leaf.reshape(-1, self.dimension))
+                value = rows.reshape(*leaf.shape[:-1], *rows.shape[1:])
+        shape = leaf.shape if self.dimension is None else leaf.shape[:-1]
+        if getattr(value, "shape", None) != shape or not value.requires_grad:
             what = getattr(value, "shape", type(value).__name__)
             raise ValueError(
-                "f must be a differentiable torch function that answers with one number for each "
-                f"point, shape {tuple(expected)} for theta of shape {tuple(leaf.shape)}, not {what}"
+                "f must be a differentiable torch function that returns one number for each point, "
+                f"shape {tuple(shape)} for theta of shape {tuple(leaf.shape)}, not {what}"
             )
-        return value
+        return leaf, value
 
 
 def _like(theta, tensor):
@@ -181,17 +158,14 @@ def _like(theta, tensor):
 
 
 class QuadraticModel:
-    """The second-order Taylor polynomial of a loss at a point, itself a loss.
-
-    q(x) = L(p) + g·(x - p) + (x - p)·H(x - p) / 2, with the gradient g and the Hessian H at p: what
-    descent would see if the loss were quadratic.
+    """The second-order Taylor polynomial of a loss at theta, itself a loss.
 
     Parameters
     ----------
     loss : Loss
-        Its methods say what those of the model take.
+        The loss L.
     theta : array_like, shape () or (n,)
-        The point p.
+        Where the model is made.
 
     Raises
     ------
@@ -199,6 +173,11 @@ class QuadraticModel:
         Unless `theta` is one finite point.
     TypeError
         Unless `loss` is a loss.
+
+    Notes
+    -----
+    q(x) = L + g·(x - theta) + (x - theta)·H(x - theta) / 2, with the value L, the gradient g and
+    the Hessian H at theta.
 
     Examples
     --------
@@ -210,15 +189,15 @@ class QuadraticModel:
     """
 
     def __init__(self, loss: Loss, theta):
-        self.dimension = a_loss(loss).dimension
-        self.theta = as_point(theta, self.dimension)
+        self.dimension = check_loss(loss).dimension
+        self.theta = as_theta(theta, self.dimension)
         one = self.theta.ndim == (0 if self.dimension is None else 1)
         if not (one and array_namespace(self.theta).all(abs(self.theta) < inf)):
             raise ValueError(
-                f"a quadratic model is made at one finite point, not at {repr(theta)[:60]}: make "
-                "one for each point"
+                f"a quadratic model is made at one finite point, not at {theta!r:.60}: make one "
+                "for each point"
             )
-        self._height, self._slope = loss.value(self.theta), loss.grad(self.theta)
+        self._value, self._grad = value_and_grad(loss, self.theta)
         keep = getattr(loss, "hessian", None)  # one graph for all products, where there is one
         self._product = keep(self.theta) if keep else lambda v: loss.hvp(self.theta, v)
 
@@ -227,15 +206,16 @@ class QuadraticModel:
         return self.value_and_grad(x)[0]
 
     def grad(self, x):
-        """Its gradient g + H(x - p), of the shape of `x`."""
+        """The gradient g + H (x - theta), of the shape of `x`."""
         return self.value_and_grad(x)[1]
 
     def value_and_grad(self, x):
         """Both, from one Hessian-vector product."""
-        step = as_point(x, self.dimension) - self.theta
-        bend = self._product(step)
-        rise = (self._slope + bend / 2) * step
-        return self._height + (rise if self.dimension is None else rise.sum(-1)), self._slope + bend
+        step = as_theta(x, self.dimension) - self.theta
+        change = self._product(step)
+        rise = (self._grad + change / 2) * step
+        rise = rise if self.dimension is None else rise.sum(-1)
+        return self._value + rise, self._grad + change
 
     def hvp(self, x, v):
         """The Hessian-vector product H v, the same at every `x`."""

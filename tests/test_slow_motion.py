@@ -110,32 +110,30 @@ def test_the_way_does_not_depend_on_the_learning_rate():
 
 @pytest.mark.parametrize("loss", [f1, f3, two_valleys, Linear(valley, ((1, 0), (0, 1)))])
 def test_other_losses_are_no_valley(loss):
-    with pytest.raises(ValueError, match=r"along a Valley f\(h\(x\) y\) \(journal section 4\.4"):
+    with pytest.raises(ValueError, match=r"is no valley f\(h\(x\) y\): write it as"):
         quasistatic(loss, 1.0, 3.0, 10)
 
 
 @pytest.mark.parametrize(("start", "lr"), [(1.0, 2.0), (30.0, 3.0), ([[1.0], [30.0]], 3.0)])
 def test_without_a_cycle_there_is_no_motion(start, lr):
-    with pytest.raises(
-        ValueError, match=r"no cycle .* above 2 .*eq\. 4\.7 and Lemma 4\.1;.* eq\. 7"
-    ):
+    with pytest.raises(ValueError, match=r"no cycle .* must be above 2 / \(h\(x\)²"):
         quasistatic(valley, start, lr, 10)
 
 
 def test_the_message_names_the_smallest_rate_that_moves():
-    with pytest.raises(ValueError, match=r"= 3\.38 there.*, which 3 is not"):
+    with pytest.raises(ValueError, match=r"= 3\.38, but is 3$"):
         quasistatic(valley, 30.0, 3.0, 10)
     assert quasistatic(valley, 30.0, 3.3801, 10).points[-1, 0] > 30
 
 
 @pytest.mark.parametrize("start", [[1.0, 1.0], [], np.ones((3, 2))])
 def test_the_start_is_x_without_y(start):
-    with pytest.raises(ValueError, match="place along the valley, x of 1 coordinate without y"):
+    with pytest.raises(ValueError, match="1 variables: the last axis"):
         quasistatic(valley, start, 3.0, 10)
 
 
 def test_a_number_is_no_start_for_two_coordinates():
-    with pytest.raises(ValueError, match="x of 2 coordinates"):
+    with pytest.raises(ValueError, match="2 variables: the last axis"):
         quasistatic(Valley(f1, BOWL), 1.0, 3.0, 10)
 
 
@@ -148,7 +146,7 @@ def test_a_learning_rate_is_positive(lr):
 def test_rates_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match=r"write lr\[:, None\]"):
         quasistatic(valley, 1.0, [3.0, 4.0], 10)
-    with pytest.raises(ValueError, match="do not broadcast"):
+    with pytest.raises(ValueError, match="cannot be broadcast"):
         quasistatic(valley, np.ones((3, 1)), [[3.0], [4.0]], 10)
 
 
@@ -160,14 +158,15 @@ def test_steps_are_whole(steps):
 
 def test_a_start_outside_the_valley_is_refused():
     for outside in (-200.0, -100.0):  # beyond the valley's pole, and on it
-        with pytest.raises(ValueError, match="at the start h.x. is not a positive finite number"):
+        with pytest.raises(ValueError, match="after 0 steps h.x. is not a positive finite number"):
             quasistatic(valley, outside, 3.0, 10)
-    for start in (np.nan, np.zeros((0, 1))):
-        with pytest.raises(ValueError, match="the start must hold at least one point, finite"):
-            quasistatic(valley, start, 3.0, 10)
+    with pytest.raises(ValueError, match="after 0 steps h.x. is not a positive finite number"):
+        quasistatic(valley, np.nan, 3.0, 10)
+    with pytest.raises(ValueError, match="empty"):
+        quasistatic(valley, np.zeros((0, 1)), 3.0, 10)
 
 
-def test_a_step_out_of_the_valley_is_told():
+def test_a_step_out_of_the_valley_is_refused():
     straight = Valley(f1, Ridge(Sum((Quadratic(0.0, 1.0), Linear1())), (1,)))
     with pytest.raises(ValueError, match="after 1 steps h.x. is not a positive"):
         quasistatic(straight, 0.0, 50.0, 10)
@@ -186,7 +185,7 @@ class Linear1:
 
 
 def test_a_parabola_across_has_no_cycle():
-    with pytest.raises(ValueError, match=r"across the valley.* lr h\(x\)².*as on a quadratic"):
+    with pytest.raises(ValueError, match=r"no two-cycle.*as on a quadratic"):
         quasistatic(Valley(Quadratic(), valley.h), 1.0, 3.0, 10)
 
 
@@ -195,5 +194,5 @@ def test_a_start_may_be_a_tensor_and_is_no_ragged_list():
     start = torch.tensor([1.0], dtype=torch.float64, requires_grad=True)
     expected = quasistatic(valley, [1.0], 3.0, 3).points
     np.testing.assert_array_equal(quasistatic(valley, start, 3.0, 3).points, expected)
-    with pytest.raises(TypeError, match="the start must be real numbers in an array"):
+    with pytest.raises(ValueError, match="inhomogeneous"):
         quasistatic(valley, [[1.0], [2.0, 3.0]], 3.0, 3)

@@ -97,9 +97,9 @@ def test_networks(name):
         model, inputs, targets_for("cross-entropy", labels), CRITERIA["cross-entropy"]
     )
     _, hessian = dense(
-        by_definition(model, inputs, labels, "cross-entropy", None, "train"), loss.point
+        by_definition(model, inputs, labels, "cross-entropy", None, "train"), loss.theta
     )
-    found = spectral_density(loss, loss.point, steps=5, samples=2)
+    found = spectral_density(loss, loss.theta, steps=5, samples=2)
     check_weights(found)
     check_quadrature(found, hessian.numpy(), degree=9)
 
@@ -143,7 +143,7 @@ def test_an_exhausted_space_ends_a_sample_early():
 def test_a_loss_without_curvature():
     model = torch.nn.Linear(3, 1)
     loss = NetworkLoss(model, torch.ones(5, 3), torch.zeros(5, 1), lambda out, to: out.mean())
-    found = spectral_density(loss, loss.point)
+    found = spectral_density(loss, loss.theta)
     assert found.trace == 0.0
     assert found.hvps == 8
 
@@ -181,7 +181,7 @@ def test_one_graph_serves_all_products(monkeypatch):
     model, inputs, labels, _ = build("tanh")
     loss = NetworkLoss(model, inputs, labels, CRITERIA["half squared"])
     monkeypatch.setattr(NetworkLoss, "hvp", None)
-    assert spectral_density(loss, loss.point, steps=4, samples=2).hvps == 8
+    assert spectral_density(loss, loss.theta, steps=4, samples=2).hvps == 8
 
 
 # --- what is made of it ---------------------------------------------------------------------------
@@ -246,7 +246,7 @@ def test_cpu_and_cuda_agree():
     model, inputs, labels, _ = build("tanh", torch.float32)
     loss = NetworkLoss(model, inputs, labels, CRITERIA["half squared"])
     cpu, cuda = (
-        spectral_density(one, one.point, steps=5) for one in (loss, loss.to(device="cuda"))
+        spectral_density(one, one.theta, steps=5) for one in (loss, loss.to(device="cuda"))
     )
     for power in (1, 2, 3):
         assert cuda.moment(power) == pytest.approx(cpu.moment(power), rel=1e-3)

@@ -7,7 +7,9 @@ import pytest
 
 from mslbook.descent import decays, descend, iterate
 from mslbook.losses import Quadratic, Ridge, Valley, f1, two_valleys, valley
+from mslbook.optimizers import Adam, GradientDescent
 from mslbook.stochastic import (
+    Minibatches,
     euler_maruyama,
     label_noise,
     minibatch_sgd,
@@ -26,9 +28,9 @@ def rng():
 def test_without_noise_sgd_is_descent():
     path = descend(valley, POINTS, 3.0, 40, every=10)
     for sample_grad in (label_noise(valley, 0.0), rescaled(valley, 0.0)):
-        walk = sgd(sample_grad, POINTS, 3.0, 40, every=10)
-        np.testing.assert_allclose(walk.points, path.points, rtol=1e-12)
-        np.testing.assert_array_equal(walk.steps, path.steps)
+        sampled = sgd(sample_grad, POINTS, 3.0, 40, every=10)
+        np.testing.assert_allclose(sampled.points, path.points, rtol=1e-12)
+        np.testing.assert_array_equal(sampled.steps, path.steps)
 
 
 def test_label_noise_is_the_gradient_of_the_shifted_loss():
@@ -59,9 +61,9 @@ def test_rescaled_gradients_are_multiples_between_the_ends():
 def test_stationary_variance_of_label_noise_on_a_parabola():
     """S = η σ² / (2 - η h²), as the chapter derives; here h is 1 everywhere."""
     loss = Valley(Quadratic(), Ridge(Quadratic(curvature=0.0, minimum=1.0), (1,)))
-    walk = sgd(label_noise(loss, 0.2), np.zeros((20_000, 2)), 1.5, 60, every=60)
-    assert walk.points[-1, :, 1].var() == pytest.approx(1.5 * 0.04 / 0.5, rel=0.04)
-    assert np.all(walk.points[-1, :, 0] == 0)
+    sampled = sgd(label_noise(loss, 0.2), np.zeros((20_000, 2)), 1.5, 60, every=60)
+    assert sampled.points[-1, :, 1].var() == pytest.approx(1.5 * 0.04 / 0.5, rel=0.04)
+    assert np.all(sampled.points[-1, :, 0] == 0)
 
 
 def test_the_same_seed_gives_the_same_walk_and_another_another():
@@ -80,8 +82,8 @@ def test_sgd_takes_a_rate_for_each_walk():
 
 def test_a_rate_may_have_more_axes_than_the_start():
     rates = np.array([1.5, 3.0, 4.0])[:, None]
-    walk = sgd(rescaled(valley, 0.0), POINTS[0], rates, 5).points
-    np.testing.assert_allclose(walk, descend(valley, POINTS[0], rates, 5).points, rtol=1e-12)
+    sampled = sgd(rescaled(valley, 0.0), POINTS[0], rates, 5).points
+    np.testing.assert_allclose(sampled, descend(valley, POINTS[0], rates, 5).points, rtol=1e-12)
 
 
 def test_a_rate_for_each_coordinate_is_refused_as_descend_does():
@@ -89,16 +91,16 @@ def test_a_rate_for_each_coordinate_is_refused_as_descend_does():
         loss = rescaled(valley, 0.0) if sweep is sgd else valley
         with pytest.raises(ValueError, match=r"write lr\[:, None\]"):
             sweep(loss, POINTS, [1.5, 3.0], 10)
-        with pytest.raises(ValueError, match="do not broadcast"):
+        with pytest.raises(ValueError, match="cannot be broadcast"):
             sweep(loss, POINTS, [[1.5], [3.0], [4.0]], 10)
 
 
 def test_label_noise_is_that_of_a_valley_and_has_a_size():
     for loss in (two_valleys, f1):
-        with pytest.raises(ValueError, match=r"remark 4\.1.* in a Valley .*mslbook.losses.Valley"):
+        with pytest.raises(ValueError, match="is no valley .*mslbook.losses.Valley"):
             label_noise(loss, 0.1)
     for size in (-0.1, np.nan, np.inf, [0.1, 0.2], None, "x"):
-        with pytest.raises(ValueError, match=r"remark 4\.1.*must be at least 0 and finite"):
+        with pytest.raises(ValueError, match="label noise must be at least 0 and finite"):
             label_noise(valley, size)
 
 
@@ -114,8 +116,8 @@ def test_stationary_covariance_of_remark_4_2():
     """At equilibrium (ησ²/4)(I - H dt)⁻¹ for steps dt, for a matrix that is not diagonal."""
     H, dt, walks = np.array([[2.0, 0.6], [0.6, 1.0]]), 0.1, 40_000
     drift, diffusion = valley_sde(lambda x: H, lambda x: np.zeros((1, 2, 2)), 1, 0.1, 0.3)
-    walk = euler_maruyama(drift, diffusion, np.zeros((walks, 3)), dt, 50, every=50)
-    x, y = walk.points[-1, :, 0], walk.points[-1, :, 1:]
+    sampled = euler_maruyama(drift, diffusion, np.zeros((walks, 3)), dt, 50, every=50)
+    x, y = sampled.points[-1, :, 0], sampled.points[-1, :, 1:]
     expected = 0.1 * 0.3**2 / 4 * np.linalg.inv(np.eye(2) - H * dt)
     error = np.sqrt(2 / walks) * expected[0, 0]
     np.testing.assert_allclose(y.T @ y / walks, expected, atol=4 * error)
@@ -152,9 +154,9 @@ def test_the_drift_of_remark_4_2_is_minus_the_gradient():
 
 def test_brownian_motion_spreads_with_time():
     start = np.zeros((20_000, 1))
-    walk = euler_maruyama(lambda x: 0 * x, lambda x: np.eye(1), start, 0.5, 8, every=4)
-    np.testing.assert_allclose(walk.points[:, :, 0].var(axis=1), [0, 2, 4], rtol=0.05)
-    assert repr(walk) == "<Walk of 8 steps: 20000 walks>"
+    sampled = euler_maruyama(lambda x: 0 * x, lambda x: np.eye(1), start, 0.5, 8, every=4)
+    np.testing.assert_allclose(sampled.points[:, :, 0].var(axis=1), [0, 2, 4], rtol=0.05)
+    assert repr(sampled) == "<20000 SamplePaths of 8 steps>"
 
 
 @pytest.mark.parametrize("number", [0.0, -1.0, np.nan, np.inf, [], None, "x"])
@@ -175,8 +177,8 @@ def test_what_cannot_be_walked_is_refused():
             sgd(rescaled(valley, 0.5), start, 1.0, 10)
 
 
-def test_a_walk_that_flies_off_is_told():
-    with pytest.raises(ValueError, match="left the finite numbers by step 2000"):
+def test_a_path_that_overflows_is_refused():
+    with pytest.raises(ValueError, match="overflowed by step 2000"):
         sgd(rescaled(Ridge(Quadratic(), (1,)), 0.1), [1.0], 3.0, 2000, every=1000)
 
 
@@ -208,7 +210,7 @@ def test_an_sde_of_a_valley_is_one_that_exists(wrong, words):
 
     arguments = {"along": 1, "lr": 0.1, "sigma": 1.0}
     drift, diffusion = valley_sde(H, H_grad, **arguments)
-    with pytest.raises(ValueError, match="positive definite matrix wherever a walk.*remark 4.2"):
+    with pytest.raises(ValueError, match="not positive definite"):
         euler_maruyama(drift, diffusion, np.array([-1.0, 0.0, 0.0]), 0.01, 10)
     with pytest.raises(ValueError, match=words):
         valley_sde(H, H_grad, **arguments | wrong)
@@ -217,7 +219,7 @@ def test_an_sde_of_a_valley_is_one_that_exists(wrong, words):
 @pytest.mark.parametrize("matrix", [[[1.0, 0.9], [0.0, 1.0]], [[1.0, 2.0]], -np.eye(2)])
 def test_the_noise_of_a_valley_needs_a_positive_definite_matrix(matrix):
     _, diffusion = valley_sde(lambda x: np.array(matrix), np.zeros_like, 1, 0.1, 1.0)
-    with pytest.raises(ValueError, match="symmetric, positive definite"):
+    with pytest.raises(ValueError, match="positive definite"):
         diffusion(np.zeros(3))
 
 
@@ -268,17 +270,20 @@ def test_walks_of_tensors_are_those_of_arrays():
 def test_a_tensor_meets_a_matrix_that_is_not_positive_definite():
     torch = pytest.importorskip("torch")
     _, diffusion = valley_sde(lambda x: -np.eye(2), np.zeros_like, 1, 0.1, 1.0)
-    with pytest.raises(ValueError, match="symmetric, positive definite"):
+    with pytest.raises(RuntimeError, match="positive-definite"):
         diffusion(torch.zeros(3))
 
 
 def test_a_minibatch_walk_of_tensors_with_gradients_builds_no_graph():
     torch = pytest.importorskip("torch")
     start, push = (torch.tensor([0.3, x], requires_grad=True) for x in (1.0, -1.0))
-    plain = minibatch_sgd(valley, start.detach(), 0.5, momentum=0.9, velocity=push.detach())
-    walk = minibatch_sgd(valley, start, 0.5, momentum=0.9, velocity=push)
-    for ours, theirs in islice(zip(walk, plain, strict=True), 3):
-        for one, other in zip(ours[1:4] + ours[5:], theirs[1:4] + theirs[5:], strict=True):
+    plain = minibatch_sgd(
+        valley, start.detach(), 0.5, momentum=0.9, state={"velocity": push.detach()}
+    )
+    sampled = minibatch_sgd(valley, start, 0.5, momentum=0.9, state={"velocity": push})
+    for ours, theirs in islice(zip(sampled, plain, strict=True), 3):
+        pairs = zip(ours[1:4], theirs[1:4], strict=True)
+        for one, other in [*pairs, (ours.state["velocity"], theirs.state["velocity"])]:
             assert not one.requires_grad
             assert torch.equal(one, other)
 
@@ -288,21 +293,8 @@ def test_a_minibatch_walk_of_tensors_with_gradients_builds_no_graph():
 
 @pytest.mark.parametrize("seed", [-1, 1.5, "x", object()])
 def test_a_seed_is_a_whole_number_or_a_generator(seed):
-    with pytest.raises(ValueError, match="seed must be a whole number of at least 0, or a NumPy"):
+    with pytest.raises((TypeError, ValueError), match="non-negative integer|SeedSequence expects"):
         sgd(rescaled(valley, 0.5), POINTS, 1.0, 10, seed=seed)
-
-
-@pytest.mark.parametrize("wrong", [None, "x", 1.0, np.eye(2)])
-def test_functions_are_functions(wrong):
-    for name, call in (
-        ("sample_grad", lambda: sgd(wrong, POINTS, 1.0, 10)),
-        ("the drift", lambda: euler_maruyama(wrong, np.negative, POINTS, 0.1, 10)),
-        ("the diffusion", lambda: euler_maruyama(np.negative, wrong, POINTS, 0.1, 10)),
-        ("H", lambda: valley_sde(wrong, np.negative, 1, 0.1, 0.1)),
-        ("H_grad", lambda: valley_sde(np.negative, wrong, 1, 0.1, 0.1)),
-    ):
-        with pytest.raises(TypeError, match=f"{name} must be a function, not"):
-            call()
 
 
 @pytest.mark.parametrize("wrong", [lambda x: x * x, None])
@@ -344,8 +336,8 @@ def test_every_epoch_goes_once_through_all_inputs_in_an_order_of_its_own():
     assert all(sorted(epoch) == list(range(10)) for epoch in epochs)
     assert len({tuple(epoch) for epoch in epochs}) == 10
     for state, batch in zip(states, noted, strict=True):
-        assert state.value == Fit(batch, []).value(state.point)
-        assert state.grad == Fit(batch, []).grad(state.point)
+        assert state.value == Fit(batch, []).value(state.theta)
+        assert state.grad == Fit(batch, []).grad(state.theta)
 
 
 def test_minibatches_depend_on_the_seed_and_the_epoch_alone():
@@ -371,7 +363,7 @@ def test_a_resumed_walk_is_the_same_to_the_last_bit():
 
     states = list(islice(walk(), 31))
     for middle in (states[1], states[11], states[12]):
-        rest = walk(middle.point, first_step=middle.step, velocity=middle.velocity)
+        rest = walk(middle.theta, first_step=middle.step, state=middle.state)
         assert list(islice(rest, 31 - middle.step)) == states[middle.step :]
 
 
@@ -389,7 +381,7 @@ def test_heavy_ball_on_a_parabola_is_the_recursion_by_hand():
     for _ in range(50):
         x.append(x[-1] - lr * 3.0 * x[-1] + momentum * (x[-1] - x[-2]))
     states = list(islice(minibatch_sgd(loss, 1.0, lr, momentum=momentum), len(x)))
-    np.testing.assert_allclose([state.point for state in states], x, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose([state.theta for state in states], x, rtol=1e-9, atol=1e-12)
     np.testing.assert_allclose([state.value for state in states], 1.5 * np.square(x), rtol=1e-9)
 
 
@@ -398,17 +390,18 @@ def test_heavy_ball_is_stable_up_to_its_own_edge():
     for sharpness, settles in ((0.99, True), (1.01, False)):
         loss = Quadratic(curvature=sharpness * 2 * (1 + 0.9) / 0.1)
         *_, last = islice(minibatch_sgd(loss, 1.0, 0.1, momentum=0.9), 2000)
-        assert (abs(last.point) < 1e-3) == settles
+        assert (abs(last.theta) < 1e-3) == settles
 
 
-def test_a_walk_that_diverges_ends_at_its_last_finite_iterate():
-    states = list(minibatch_sgd(Fit(range(10), []), [20.0], 1e30, batch=5, momentum=0.5))
-    assert [state.diverged_at for state in states[:-1]] == [-1] * (len(states) - 1)
-    last = states[-1]
-    assert last.diverged_at == last.step + 1 == len(states) - 1
-    assert last[:4] == states[-2][:4]
-    assert np.isfinite(last.point)
-    assert np.isfinite(last.velocity)
+def test_a_descent_that_diverges_stays_at_its_last_finite_iterate():
+    iterates = minibatch_sgd(Fit(range(10), []), [20.0], 1e30, batch=5, momentum=0.5)
+    before, last, after = None, next(iterates), None
+    while last.diverged_at < 0:
+        before, last = last, next(iterates)
+    after = next(iterates)
+    assert last.diverged_at == after.diverged_at == last.step
+    assert before[1:4] == last[1:4] == after[1:4]
+    assert np.isfinite(last.theta)
     assert np.isfinite(last.value)
 
 
@@ -423,21 +416,19 @@ def test_a_walk_that_diverges_ends_at_its_last_finite_iterate():
         ({"momentum": "x"}, "momentum must be at least 0 and below 1, not 'x'"),
         ({"batch": 2.5}, "batch must be a whole number of at least 1, not 2.5"),
         ({"batch": True}, "batch must be a whole number of at least 1, not True"),
-        ({"seed": 0.5}, "seed must be a whole number of at least 0"),
+        ({"batch": 2, "seed": 0.5}, "seed must be a whole number of at least 0"),
         ({"first_step": -1}, "first_step must be a whole number of at least 0"),
         (
-            {"velocity": np.zeros(2)},
+            {"state": {"velocity": np.zeros(2)}},
             r"velocity .* of shape \(2,\) .*, not .* of shape \(1,\)",
         ),
-        ({"velocity": np.full(1, np.nan)}, "the velocity holds nan or infinite numbers"),
-        ({"velocity": np.zeros(1, np.float32)}, "ndarray of float32 .* not a ndarray of float64"),
-        ({"start": [np.inf]}, "the start must be finite"),
-        ({"start": [1e200]}, "not finite at the start: start elsewhere"),
-        ({"start": [1.0, 2.0]}, "this loss has 1 variables"),
         (
-            {"start": [[1.0], [2.0]]},
-            r"SGD moves one point at a time, not a start of shape \(2, 1\)",
+            {"state": {"velocity": np.zeros(1, np.float32)}},
+            "the velocity is float32 .* not float64",
         ),
+        ({"start": [np.inf]}, "not finite there: start elsewhere"),
+        ({"start": [1e200]}, "not finite there: start elsewhere"),
+        ({"start": [1.0, 2.0]}, "this loss has 1 variables"),
     ],
 )
 def test_minibatches_that_cannot_be_are_refused_by_the_call(wrong, words):
@@ -450,15 +441,20 @@ def test_minibatches_that_cannot_be_are_refused_by_the_call(wrong, words):
 def test_a_velocity_of_another_library_is_refused():
     torch = pytest.importorskip("torch")
     velocity = torch.zeros(2, dtype=torch.float64)
-    with pytest.raises(ValueError, match="velocity is a Tensor of .*, not a ndarray of"):
-        minibatch_sgd(valley, [1.0, 2.0], 0.1, velocity=velocity)
+    with pytest.raises(ValueError, match="velocity is torch.float64 .*, not float64"):
+        minibatch_sgd(valley, [1.0, 2.0], 0.1, state={"velocity": velocity})
 
 
-def test_a_loss_that_has_no_data_has_no_minibatches():
-    with pytest.raises(
-        TypeError, match=r"is no loss over data that has a subset\(rows\): leave out"
-    ):
-        minibatch_sgd(valley, [1.0, 2.0], 0.1, batch=3)
+@pytest.mark.parametrize("optimizer", [GradientDescent(0.1), Adam(0.1)])
+def test_any_optimizer_descends_on_minibatches_and_resumes(optimizer):
+    loss = Minibatches(Fit(range(10), []), batch=4, seed=3)
+    states = list(islice(iterate(loss, [3.0], optimizer=optimizer), 12))
+    middle = states[5]
+    rest = iterate(
+        loss, middle.theta, first_step=middle.step, optimizer=optimizer, state=middle.state
+    )
+    assert [state.theta for state in states[5:]] == [state.theta for state in islice(rest, 7)]
+    assert states[-1].value == loss.at_step(11).value(states[-1].theta)
 
 
 class Paired(Fit):
@@ -471,7 +467,7 @@ class Paired(Fit):
 
 
 def test_what_is_left_of_an_epoch_is_tried_at_the_start_if_anything_is():
-    with pytest.raises(ValueError, match="batch of 3 leaves 1 for the last update .*two inputs"):
+    with pytest.raises(ValueError, match="last batch of an epoch cannot .*needs two"):
         minibatch_sgd(Paired(range(10), []), [0.0], 0.1, batch=3)
     for batch, sizes in ((4, [4, 4, 2]), (5, [5, 5])):
         noted = []

@@ -1,8 +1,6 @@
-"""Losses: what is descended, and what is measured.
+"""Losses in closed form, without torch; that of a torch model is in `mslbook.losses.network`."""
 
-The analytic ones need no torch; :mod:`mslbook.losses.network` has the loss of a torch model.
-"""
-
+from mslbook import _public
 from mslbook.loss import FunctionLoss, Loss, QuadraticModel
 from mslbook.losses.combine import (
     Composed,
@@ -33,35 +31,4 @@ from mslbook.losses.three_neurons import (
     three_neurons_piecewise,
 )
 
-__all__ = [
-    "F1",
-    "F2",
-    "Clip",
-    "Composed",
-    "EmpiricalLoss",
-    "FunctionLoss",
-    "Landing",
-    "Linear",
-    "Loss",
-    "PopulationLoss",
-    "PseudoHuber",
-    "Quadratic",
-    "QuadraticModel",
-    "Radial",
-    "Reciprocal",
-    "Ridge",
-    "Saturation",
-    "Scaled",
-    "Staircase",
-    "Sum",
-    "Valley",
-    "crossed_valleys",
-    "f1",
-    "f2",
-    "f3",
-    "separable",
-    "three_neurons",
-    "three_neurons_piecewise",
-    "two_valleys",
-    "valley",
-]
+__all__ = _public.names(globals())

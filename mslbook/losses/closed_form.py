@@ -1,8 +1,8 @@
-"""What the losses in closed form share."""
+"""The base of the losses in closed form."""
 
 from array_api_compat import array_namespace, device
 
-from mslbook.loss import as_point
+from mslbook._arrays import as_theta
 
 
 class ClosedForm:
@@ -10,7 +10,7 @@ class ClosedForm:
 
     A subclass is a frozen dataclass that gives ``_value_and_grad(xp, x)`` and ``_hvp(xp, x, v)``,
     where ``xp`` is the namespace of the arrays. Points may be numbers, lists, arrays or tensors;
-    arrays and tensors are answered in kind, with their dtype and on their device.
+    of arrays and tensors, all answers have the kind, dtype and device.
     """
 
     dimension = None
@@ -25,13 +25,13 @@ class ClosedForm:
 
     def value_and_grad(self, x):
         """Both of them; they share most of their work."""
-        x = as_point(x, self.dimension)
+        x = as_theta(x, self.dimension)
         value, grad = self._value_and_grad(array_namespace(x), x)
         return value[()], grad[()]  # a scalar rather than NumPy's array of no axes
 
     def hvp(self, x, v):
         """The Hessian at `x` times `v`; the two broadcast against each other."""
-        x, v = as_point(x, self.dimension), as_point(v, self.dimension)
+        x, v = as_theta(x, self.dimension), as_theta(v, self.dimension)
         xp = array_namespace(x)
         v = xp.asarray(v, dtype=x.dtype, device=device(x))
         return self._hvp(xp, *xp.broadcast_arrays(x, v))[()]

@@ -5,16 +5,22 @@ from dataclasses import dataclass
 import numpy as np
 from array_api_compat import device
 
-from mslbook.checks import a_loss, finite_row, float64, real, real_numbers, whole
+from mslbook._arrays import to_numpy
+from mslbook._checks import check_int, check_loss, check_real
 from mslbook.loss import Loss, value_and_grad
 from mslbook.losses.closed_form import ClosedForm
 
 
 @dataclass(frozen=True)
 class Ridge(ClosedForm):
-    """f(p·x), for f of one variable and a vector p: constant across p.
+    """f(p·x), for a function f of one variable and a vector p.
 
-    The sum of ridges over an orthonormal basis is journal eq. 4.4.
+    Parameters
+    ----------
+    f : Loss
+        Of one variable.
+    p : array_like, shape (n,)
+        The direction in which the loss changes.
 
     Examples
     --------
@@ -28,12 +34,7 @@ class Ridge(ClosedForm):
 
     def __post_init__(self):
         _check_one_variable(self.f)
-        object.__setattr__(self, "p", tuple(finite_row("p", self.p).tolist()))
-
-    @property
-    def dimension(self):
-        """The length of p."""
-        return len(self.p)
+        _set(self, p=_row(self.p), dimension=len(self.p))
 
     def _value_and_grad(self, xp, x):
         p = xp.asarray(self.p, dtype=x.dtype, device=device(x))
@@ -47,7 +48,14 @@ class Ridge(ClosedForm):
 
 @dataclass(frozen=True)
 class Radial(ClosedForm):
-    """f(‖x‖) in ``dimension`` variables, for an even function f of one variable.
+    """f(‖x‖), for an even function f of one variable.
+
+    Parameters
+    ----------
+    f : Loss
+        Of one variable.
+    dimension : int
+        The number of variables.
 
     Examples
     --------
@@ -61,7 +69,7 @@ class Radial(ClosedForm):
 
     def __post_init__(self):
         _check_one_variable(self.f)
-        whole("the dimension", self.dimension, least=1)
+        check_int("the dimension", self.dimension, least=1)
 
     def _value_and_grad(self, xp, x):
         r, r_or_one = self._radius(xp, x)
@@ -82,10 +90,18 @@ class Radial(ClosedForm):
 
 @dataclass(frozen=True)
 class Valley(ClosedForm):
-    """F(x, y) = f(h(x) y), x in R^d and y the last coordinate: minima all along y = 0.
+    """F(x, y) = f(h(x) y), x in R^d and y the last coordinate: every point of y = 0 is a minimum.
 
-    The positive loss h of d variables says how steep the valley is at x (journal section 4.4,
-    preprint section 4.4); f is an even function of one variable.
+    Parameters
+    ----------
+    f : Loss
+        An even function of one variable.
+    h : Loss
+        A positive function of d variables, the steepness of the valley at x.
+
+    References
+    ----------
+    Ma et al. (2022), section 4.4.
 
     Examples
     --------
@@ -101,15 +117,9 @@ class Valley(ClosedForm):
 
     def __post_init__(self):
         _check_one_variable(self.f)
-        if a_loss(self.h).dimension is None:
-            raise ValueError(
-                "h must be a loss of d variables: write Ridge(h, (1,)) for a function of one"
-            )
-
-    @property
-    def dimension(self):
-        """One more than h has."""
-        return self.h.dimension + 1
+        if check_loss(self.h).dimension is None:
+            raise ValueError("h must be a loss of d variables: write Ridge(h, (1,)) for one of one")
+        _set(self, dimension=self.h.dimension + 1)
 
     def _value_and_grad(self, xp, x):
         x, y = x[..., :-1], x[..., -1]
@@ -130,7 +140,14 @@ class Valley(ClosedForm):
 
 @dataclass(frozen=True)
 class Linear(ClosedForm):
-    """loss(A x): the loss in other coordinates, for a matrix A given by its rows.
+    """loss(A x): the loss in other coordinates.
+
+    Parameters
+    ----------
+    loss : Loss
+        Of m variables.
+    A : array_like, shape (m, n)
+        The matrix, by its rows.
 
     Examples
     --------
@@ -144,19 +161,13 @@ class Linear(ClosedForm):
     A: tuple[tuple[float, ...], ...]
 
     def __post_init__(self):
-        rows = self.A if np.iterable(self.A) else ()
-        rows = tuple(tuple(finite_row("a row of A", row).tolist()) for row in rows)
-        if len(rows) != a_loss(self.loss).dimension or len({len(row) for row in rows}) != 1:
+        rows = tuple(_row(row) for row in self.A)
+        if len(rows) != check_loss(self.loss).dimension or len({len(row) for row in rows}) != 1:
             raise ValueError(
                 f"A must have {self.loss.dimension} rows of one length, as many as the loss has "
                 f"variables, not rows of lengths {[len(row) for row in rows]}"
             )
-        object.__setattr__(self, "A", rows)
-
-    @property
-    def dimension(self):
-        """The number of columns of A."""
-        return len(self.A[0])
+        _set(self, A=rows, dimension=len(rows[0]))
 
     def _value_and_grad(self, xp, x):
         A = xp.asarray(self.A, dtype=x.dtype, device=device(x))
@@ -170,7 +181,14 @@ class Linear(ClosedForm):
 
 @dataclass(frozen=True)
 class Composed(ClosedForm):
-    """outer(inner(x)), a function of one variable of any loss, such as a cut-off (journal eq. 5.1).
+    """outer(inner(x)), such as a cut-off of a loss.
+
+    Parameters
+    ----------
+    outer : Loss
+        Of one variable.
+    inner : Loss
+        Of any number of variables.
 
     Examples
     --------
@@ -184,12 +202,7 @@ class Composed(ClosedForm):
 
     def __post_init__(self):
         _check_one_variable(self.outer)
-        a_loss(self.inner)
-
-    @property
-    def dimension(self):
-        """That of the inner loss."""
-        return self.inner.dimension
+        _set(self, dimension=check_loss(self.inner).dimension)
 
     def _value_and_grad(self, xp, x):
         inner, grad = value_and_grad(self.inner, x)
@@ -211,6 +224,13 @@ class Composed(ClosedForm):
 class Scaled(ClosedForm):
     """factor * loss(x).
 
+    Parameters
+    ----------
+    factor : float
+        Of either sign.
+    loss : Loss
+        Of any number of variables.
+
     Examples
     --------
     >>> from mslbook.losses import Scaled, f1
@@ -222,13 +242,7 @@ class Scaled(ClosedForm):
     loss: Loss
 
     def __post_init__(self):
-        real("the factor", self.factor)
-        a_loss(self.loss)
-
-    @property
-    def dimension(self):
-        """That of the loss."""
-        return self.loss.dimension
+        _set(self, dimension=check_loss(self.loss).dimension)
 
     def _value_and_grad(self, xp, x):
         value, grad = value_and_grad(self.loss, x)
@@ -240,7 +254,12 @@ class Scaled(ClosedForm):
 
 @dataclass(frozen=True)
 class Sum(ClosedForm):
-    """The sum of losses of one dimension.
+    """The sum of losses of the same number of variables.
+
+    Parameters
+    ----------
+    terms : sequence of Loss
+        At least one.
 
     Examples
     --------
@@ -252,18 +271,13 @@ class Sum(ClosedForm):
     terms: tuple[Loss, ...]
 
     def __post_init__(self):
-        terms = tuple(self.terms) if np.iterable(self.terms) else (self.terms,)
-        object.__setattr__(self, "terms", terms)
-        dimensions = [a_loss(term).dimension for term in terms]
+        terms = tuple(self.terms)
+        dimensions = [check_loss(term).dimension for term in terms]
         if len(set(dimensions)) != 1:
             raise ValueError(
                 f"the terms of a sum must have the same number of variables, not {dimensions}"
             )
-
-    @property
-    def dimension(self):
-        """That of every term."""
-        return self.terms[0].dimension
+        _set(self, terms=terms, dimension=dimensions[0])
 
     def _value_and_grad(self, xp, x):
         values, grads = zip(*(value_and_grad(term, x) for term in self.terms), strict=True)
@@ -276,11 +290,12 @@ class Sum(ClosedForm):
 def separable(functions, basis):
     """The loss f_1(p_1·x) + ... + f_n(p_n·x) over an orthonormal basis p_1, ..., p_n of R^n.
 
-    Gradient descent on it is n descents side by side, one along each p_i.
+    Gradient descent on it is n independent descents, one along each p_i.
 
     Parameters
     ----------
-    functions : sequence of n losses of one variable
+    functions : sequence of Loss
+        The n functions of one variable.
     basis : array_like, shape (n, n)
         A vector in each row.
 
@@ -292,11 +307,11 @@ def separable(functions, basis):
     Raises
     ------
     ValueError
-        Unless there are n functions of one variable and n orthonormal vectors, to 1e-6.
+        Unless there are n functions of one variable and n vectors, orthonormal to 1e-6.
 
     References
     ----------
-    Journal eq. 4.4 and theorem 4.2, preprint eq. 4 and theorem 2.
+    Ma et al. (2022), eq. 4.4 and theorem 4.2 (preprint, eq. 4 and theorem 2).
 
     Examples
     --------
@@ -304,10 +319,8 @@ def separable(functions, basis):
     >>> separable([f1, f2], [[0.6, 0.8], [-0.8, 0.6]]).hvp([0.0, 0.0], [0.6, 0.8])
     array([0.6, 0.8])
     """
-    functions, basis = tuple(functions), float64(real_numbers("the basis", basis))
+    functions, basis = tuple(functions), to_numpy(basis)
     n = len(functions)
-    if n == 0:
-        raise ValueError("a sum over no functions is no loss: give at least one")
     if basis.shape != (n, n):
         raise ValueError(
             f"a sum of {n} functions needs {n} basis vectors of length {n}, one in each row, not "
@@ -327,13 +340,13 @@ def crossed_valleys(f, h, k, cutoff):
 
     Parameters
     ----------
-    f, h : losses of one variable
-        They make the valley; f should be even, and h positive.
+    f, h : Loss
+        Functions of one variable, f even and h positive.
     k : float
         How many times narrower the second valley is, above 1.
-    cutoff : loss of one variable
-        The φ that confines the second valley, such as ``Saturation(c)`` or ``Clip(c)``: it should
-        rise from 0 and level off.
+    cutoff : Loss
+        The function φ of one variable that confines the second valley, increasing and bounded,
+        such as ``Saturation(c)`` or ``Clip(c)``.
 
     Returns
     -------
@@ -347,7 +360,7 @@ def crossed_valleys(f, h, k, cutoff):
 
     References
     ----------
-    Journal eq. 5.1, preprint eq. 9.
+    Ma et al. (2022), eq. 5.1 (preprint, eq. 9).
 
     Examples
     --------
@@ -356,7 +369,7 @@ def crossed_valleys(f, h, k, cutoff):
     >>> loss.value([[0.0, 0.0], [5.0, 0.0]])
     array([0.  , 0.25])
     """
-    real("k", k, above=1, why=": it is how much narrower the second valley is")
+    check_real("k", k, above=1)
     wide = Valley(f, h=Ridge(h, (1,)))
     return Sum((wide, Composed(cutoff, Linear(wide, ((0, 1), (k, 0))))))
 
@@ -366,6 +379,15 @@ def _append(xp, x, y):
     return xp.concat((x, y[..., None]), axis=-1)
 
 
+def _set(frozen, **attributes):
+    for name, value in attributes.items():
+        object.__setattr__(frozen, name, value)
+
+
+def _row(numbers):
+    return tuple(float(number) for number in numbers)
+
+
 def _check_one_variable(f):
-    if a_loss(f).dimension is not None:
+    if check_loss(f).dimension is not None:
         raise ValueError(f"expected a function of one variable, not a loss of {f.dimension}: {f!r}")

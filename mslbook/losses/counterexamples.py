@@ -1,4 +1,4 @@
-"""Losses that meet definition 4.1 and show what it does not exclude (section 4.3)."""
+"""Losses that satisfy definition 4.1 of Ma et al. (2022) and show what it does not exclude."""
 
 from dataclasses import dataclass
 
@@ -8,12 +8,16 @@ from mslbook.losses.paper import f1
 
 @dataclass(frozen=True)
 class Staircase(ClosedForm):
-    """ln(1 + s²) / 2 with s = x + sin x: rises for ever, and is level at every odd multiple of π.
+    """ln(1 + s²) / 2 with s = x + sin x, stationary at every odd multiple of π.
 
-    It meets journal definition 4.1 (preprint definition 1) with c = 1, and yet descent rests on
-    every step of the stairs.
+    References
+    ----------
+    It satisfies definition 4.1 of Ma et al. (2022) with c = 1 (preprint, definition 1).
 
+    Examples
+    --------
     >>> import numpy as np
+    >>> from mslbook.losses import Staircase
     >>> abs(Staircase().grad(np.pi * np.array([1, 3, 101]))).max() < 1e-15
     np.True_
     """
@@ -29,11 +33,18 @@ class Staircase(ClosedForm):
 
 @dataclass(frozen=True)
 class Landing(ClosedForm):
-    """An unstable minimum on which descent lands: ``f' = x`` exactly for ``1 <= |x| <= 2``.
+    """An unstable minimum that descent reaches exactly: ``f'(x) = x`` for ``1 <= |x| <= 2``.
 
-    The curvature is 6 at 0, so that the minimum repels for a learning rate above 1/3; but with
-    learning rate 1 every iterate between 1 and 2 jumps to 0. It meets journal definition 4.1.
+    The curvature at 0 is 6, so the minimum is unstable for learning rates above 1/3; but with
+    learning rate 1 every iterate between 1 and 2 jumps to 0.
 
+    References
+    ----------
+    It satisfies definition 4.1 of Ma et al. (2022) (preprint, definition 1).
+
+    Examples
+    --------
+    >>> from mslbook.losses import Landing
     >>> Landing().grad([1.0, 1.5, 2.0])
     array([1. , 1.5, 2. ])
     """

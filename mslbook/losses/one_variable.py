@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from mslbook.checks import real
+from mslbook._checks import check_real
 from mslbook.losses.closed_form import ClosedForm
 
 
@@ -55,7 +55,7 @@ class F2(ClosedForm):
     C: float
 
     def __post_init__(self):
-        real("C", self.C, above=0)
+        check_real("C", self.C, above=0)
 
     def _parts(self, xp, x):
         """C|x|, split into a factor of at most 1 (inside) and one of at least 1 (beyond)."""
@@ -108,10 +108,6 @@ class Quadratic(ClosedForm):
     curvature: float = 1.0
     minimum: float = 0.0
 
-    def __post_init__(self):
-        real("the curvature", self.curvature)
-        real("the minimum", self.minimum)
-
     def _value_and_grad(self, xp, x):
         return self.minimum + self.curvature / 2 * x * x, self.curvature * x
 
@@ -140,7 +136,7 @@ class Saturation(ClosedForm):
     c: float = 1.0
 
     def __post_init__(self):
-        real("the height c of a cut-off", self.c, above=0)
+        check_real("the height c of a cut-off", self.c, above=0)
 
     def _value_and_grad(self, xp, x):
         u = 1 / (1 + x)
@@ -172,10 +168,10 @@ class Clip(ClosedForm):
     c: float
 
     def __post_init__(self):
-        real("the height c of a cut-off", self.c, above=0)
+        check_real("the height c of a cut-off", self.c, above=0)
 
     def _value_and_grad(self, xp, x):
-        below = x < self.c
+        below = ~(x >= self.c)  # which nan is
         return xp.where(below, x, self.c), xp.astype(below, x.dtype)
 
     def _hvp(self, xp, x, v):

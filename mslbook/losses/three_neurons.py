@@ -1,32 +1,44 @@
-"""The loss of Section 6: three neurons that share a weight, on data or on a distribution of data.
+"""The loss of three neurons that share a weight, on data or on a distribution of data.
 
-Data of magnitude x contribute a well of half-width 1/x and curvature 2 x², so the magnitudes of
-the data become the scales of the loss.
+Data of magnitude x add a valley of half-width 1/x and curvature 2 x², so the magnitudes of the data
+become the scales of the loss.
 """
 
 import numpy as np
 from array_api_compat import array_namespace, device
 
-from mslbook.checks import float64, real_numbers
-from mslbook.loss import as_point
+from mslbook._arrays import as_real, as_theta, to_numpy
 from mslbook.losses.closed_form import ClosedForm
 
-NODES = 16  # of Gauss and Legendre, and of the series, on each panel
-TOLERANCE = 1e-14  # by which two halves of a panel may differ from the whole, relative to x²
-LEVELS, PANELS = 50, 10_000  # where refinement ends: it has then found a kink, or noise
+NODES = 16  # Gauss-Legendre nodes, and terms of the series, on each panel
+PANEL_TOL = 1e-14  # difference between two half panels and the whole, relative to x²
+MAX_LEVELS, MAX_PANELS = 50, 10_000  # of refinement, which then has found a kink or noise
 OCTAVES = 2.0 ** np.arange(-500, 501)  # x² and 1/x² stay within the floating-point range
-LEAST, GREATEST = OCTAVES[0], OCTAVES[-1]
-LOST = 1e-12  # the share of data above GREATEST that nobody will miss
-HEAVY = 1e-6  # E[x²] is infinite if at GREATEST c² P(x > c) is still this share of E[x²; x < c]
+X_MIN, X_MAX = OCTAVES[0], OCTAVES[-1]
+TAIL_MASS_TOL = 1e-12  # neglected probability above X_MAX
+HEAVY_TAIL_TOL = 1e-6  # E[x²] is infinite if X_MAX² P(x > X_MAX) exceeds this share of it
 
 
 def three_neurons(x, w):
     """The network 1 - σ(wx + 1) + 2σ(wx) - σ(wx - 1) with σ(z) = max(z, 0).
 
-    `x` and `w` are numbers, arrays or tensors that broadcast; the answer is of the kind of `w`
-    (journal eq. 6.1, preprint eq. 10). It is rounded like the numbers it subtracts, of the size
-    of ``|wx| + 1``.
+    Parameters
+    ----------
+    x, w : array_like
+        The data and the weight, which broadcast against each other.
 
+    Returns
+    -------
+    ndarray or Tensor
+        Of the kind of `w`, with the rounding error of numbers of size ``|wx| + 1``.
+
+    References
+    ----------
+    Ma et al. (2022), eq. 6.1 (preprint, eq. 10).
+
+    Examples
+    --------
+    >>> from mslbook.losses import three_neurons
     >>> three_neurons(2.0, [-1.0, -0.25, 0.0, 0.25, 1.0])
     array([1. , 0.5, 0. , 0.5, 1. ])
     """
@@ -39,25 +51,36 @@ def three_neurons(x, w):
 
 
 def three_neurons_piecewise(x, w):
-    """The same network without neurons, ``min(1, |xw|)`` (journal and preprint section 6).
-
-    Takes and returns what :func:`three_neurons` does, and loses no digits near w = 0.
-
-    >>> three_neurons_piecewise(2.0, [-1.0, -0.25, 0.0, 0.25, 1.0])
-    array([1. , 0.5, 0. , 0.5, 1. ])
-    """
+    """The same network as ``min(1, |xw|)``, accurate near w = 0; see :func:`three_neurons`."""
     xp, z = _products(x, w)
     return xp.clip(xp.abs(z), None, 1.0)[()]
 
 
 class EmpiricalLoss(ClosedForm):
-    """The mean of min(1, x_i² w²) over data x_i > 0: a loss of one variable w (section 6).
+    """The mean of min(1, x_i² w²) over data x_i > 0, a function of w.
 
-    The data are sorted once; a point then costs one binary search, so that a million data and a
-    hundred thousand points are no trouble. At a kink, ``|w| = 1/x_i``, ``grad`` and ``hvp`` take
-    the inner values. Raises ValueError unless there are data, all between 3e-151 and 3e150, so
-    that their squares are numbers too.
+    Parameters
+    ----------
+    x : array_like
+        The data, all between 3e-151 and 3e150, so that their squares do not overflow.
 
+    Raises
+    ------
+    ValueError
+        If there are no data, or some lie outside that range.
+
+    Notes
+    -----
+    The data are sorted once; each point then costs one binary search. At a kink, ``|w| = 1/x_i``,
+    ``grad`` and ``hvp`` take the inner values.
+
+    References
+    ----------
+    Ma et al. (2022), section 6.
+
+    Examples
+    --------
+    >>> from mslbook.losses import EmpiricalLoss
     >>> loss = EmpiricalLoss([0.1, 1.0, 10.0])
     >>> loss
     EmpiricalLoss(3 data from 0.1 to 10)
@@ -66,10 +89,13 @@ class EmpiricalLoss(ClosedForm):
     """
 
     def __init__(self, x):
-        x = float64(real_numbers("the data", x)).ravel()
-        _check_data(x)
-        self.x = np.sort(x)
-        # From the least to the greatest, so that the sums lose as little as they can.
+        self.x = x = np.sort(to_numpy(as_real("the data", x)).ravel())
+        if not (x.size and x[0] >= X_MIN and x[-1] <= X_MAX):  # nan is sorted to the end
+            raise ValueError(
+                f"there must be data, all finite and between {X_MIN:.0e} and {X_MAX:.0e}: pass "
+                "abs(x) without zeros, or change the unit"
+            )
+        # Summed from the smallest, which loses the fewest digits.
         sums = np.append(0.0, np.cumsum(self.x * self.x)) / len(x)
         self._sums = np.ascontiguousarray(sums[::-1])
         self._kinks = np.ascontiguousarray(1 / self.x[::-1])  # past k of them, k data are left out
@@ -100,27 +126,38 @@ class EmpiricalLoss(ClosedForm):
 
 
 class PopulationLoss(ClosedForm):
-    """The expectation of min(1, x² w²) for x > 0 from a distribution: a loss of one variable w.
+    """The expectation of min(1, x² w²) for x > 0 from a distribution, a function of w.
 
-    With ``c = 1/|w|`` it is ``w² E[x²; x < c] + P(x > c)``, its slope is ``2w E[x²; x < c]``, and
-    its curvature ``2 E[x²; x < c] - 2c³ p(c)``, for the density p (journal and preprint section 6;
-    for the uniform distribution on [0, C], journal eq. 6.2, preprint eq. 11).
+    Parameters
+    ----------
+    distribution : scipy.stats frozen distribution
+        Continuous, with all its mass on (0, ∞). A mixture is a `Sum` of `Scaled` losses.
 
-    `distribution` is a continuous one of scipy.stats with its parameters given ("frozen"), with all
-    its mass on (0, ∞). Once, when the loss is made, ∫ 2x P(x > ·) dx is found by Gauss-Legendre
-    quadrature on panels that are halved until they agree and meet P at their ends, and kept as a
-    series on each; a point then costs one binary search and one short sum. Value, w · slope and,
-    where p is smooth, w² · curvature are right to about 1e-12, or to the accuracy of the
-    distribution's own ``sf``. At a jump of p, ``hvp`` takes the inner value. At w = 0 it is twice
-    E[x²], and ``inf`` where that is infinite, or hangs on what lies beyond the floating-point range
-    (moments up to the order 2.04 only): no learning rate is stable then. Torch tensors travel
-    through NumPy, without autograd.
+    Raises
+    ------
+    TypeError
+        If it is not a continuous distribution with its parameters.
+    ValueError
+        If it has mass at or below 0, or outside the range from 3e-151 to 3e150.
 
-    Raises TypeError for anything but such a distribution, and ValueError where it has mass at or
-    below 0, or lies outside the floating-point range of 3e-151 to 3e150. A mixture is a sum:
-    ``Sum((Scaled(0.3, PopulationLoss(a)), Scaled(0.7, PopulationLoss(b))))``.
+    Notes
+    -----
+    With ``c = 1/|w|`` the loss is ``w² E[x²; x < c] + P(x > c)``, its slope ``2w E[x²; x < c]`` and
+    its curvature ``2 E[x²; x < c] - 2c³ p(c)`` for the density p; at a jump of p, ``hvp`` takes the
+    inner value. ∫ 2x P(x > ·) dx is computed once, by Gauss-Legendre quadrature on panels that are
+    halved until they converge; each point then costs one binary search and one short sum. Value,
+    w · slope and, where p is smooth, w² · curvature are accurate to about 1e-12, or to the accuracy
+    of the distribution's own ``sf``. The curvature at w = 0 is twice E[x²], infinite where that is.
+    Torch tensors pass through NumPy, without autograd.
 
+    References
+    ----------
+    Ma et al. (2022), section 6; eq. 6.2 (preprint, eq. 11) for the uniform distribution.
+
+    Examples
+    --------
     >>> from scipy.stats import uniform
+    >>> from mslbook.losses import PopulationLoss
     >>> loss = PopulationLoss(uniform(0, 3))
     >>> loss
     PopulationLoss(uniform(0, 3))
@@ -132,7 +169,7 @@ class PopulationLoss(ClosedForm):
         self.distribution = distribution = _frozen(distribution)
         self._edges, self._sums, self._series = _integrate(distribution)
         _, whole, below = self._parts(np.zeros(()))
-        self._bottom = 2 * below if whole - below <= HEAVY * below else np.inf  # at w = 0
+        self._bottom = 2 * below if whole - below <= HEAVY_TAIL_TOL * below else np.inf  # at w = 0
 
     def _parts(self, w):
         """Return c = 1/|w|, E min(x, c)² and E[x²; x < c], in double precision."""
@@ -147,12 +184,12 @@ class PopulationLoss(ClosedForm):
 
     def _value_and_grad(self, xp, w):
         far = 2 / self._edges[0]  # there L is 1, and an infinite w would only make 0 times ∞
-        double = np.clip(float64(w), -far, far)
+        double = np.clip(to_numpy(w), -far, far)
         _, moment, below = self._parts(double)
         return _like(xp, w, double * double * moment, 2 * double * below)
 
     def _hvp(self, xp, w, v):
-        c, _, below = self._parts(float64(w))
+        c, _, below = self._parts(to_numpy(w))
         density = self.distribution.pdf(c * (1 + 4 * np.finfo(float).eps))  # just inside |w| = 1/c
         inner = 2 * below - 2 * density * c * c * c
         (curvature,) = _like(xp, w, np.where(c == self._edges[-1], self._bottom, inner))
@@ -186,16 +223,16 @@ def _integrate(distribution):
 
     low, high = _panels(distribution)
     done = []
-    for _ in range(LEVELS):
+    for _ in range(MAX_LEVELS):
         middle = (low + high) / 2
         whole = integrand(low, high)
         halves = (integrand(low, middle) + integrand(middle, high)) @ weights
         missed = abs(whole @ at_ends - integrand(low, high, ends)).max(axis=1)
-        rough = np.maximum(abs(whole @ weights - halves), missed) > TOLERANCE * high * high
+        rough = np.maximum(abs(whole @ weights - halves), missed) > PANEL_TOL * high * high
         done.append((low[~rough], high[~rough]))
         low, middle, high = low[rough], middle[rough], high[rough]
         low, high = np.append(low, middle), np.append(middle, high)
-        if not 0 < len(low) < PANELS:
+        if not 0 < len(low) < MAX_PANELS:
             break
     low, high = (np.sort(np.concatenate(ends)) for ends in zip(*done, (low, high), strict=True))
     series = legendre.legint(coefficients, lbnd=-1) @ integrand(low, high).T
@@ -216,7 +253,7 @@ def _panels(distribution):
 
 def _products(x, w):
     """The namespace of w, and w x in it."""
-    x, w = as_point(x, None), as_point(w, None)
+    x, w = as_theta(x), as_theta(w)
     xp = array_namespace(w)
     return xp, w * xp.asarray(x, dtype=w.dtype, device=device(w))
 
@@ -234,56 +271,19 @@ def _name(distribution):
     return f"{distribution.dist.name}({', '.join(args)})"
 
 
-def _check_data(x):
-    if x.size == 0:
-        raise ValueError("there are no data: give at least one x_i > 0")
-    if not np.all(np.isfinite(x)):
-        i = int(np.argmin(np.isfinite(x)))
-        raise ValueError(f"the data must be finite numbers, but x[{i}] is {x[i]:g}")
-    if not np.all(x > 0):
-        i = int(np.argmin(x > 0))
-        raise ValueError(
-            f"all x_i must be above 0, as section 6 of the paper asks, but x[{i}] is {x[i]:g}: the "
-            "neurons see |x| alone, so pass abs(x), and leave zeros out"
-        )
-    inside = (x >= LEAST) & (x <= GREATEST)
-    if not np.all(inside):
-        i = int(np.argmin(inside))
-        raise ValueError(
-            f"all x_i must lie between {LEAST:.0e} and {GREATEST:.0e}, where their squares are "
-            f"numbers too, but x[{i}] is {x[i]:g}: measure them in another unit"
-        )
-
-
 def _frozen(distribution):
-    """The distribution with its parameters, or one sentence on what is wrong with it."""
-    if not all(hasattr(distribution, name) for name in ("cdf", "sf", "pdf", "support")):
+    """The distribution with its parameters; an error unless a loss can be made of it."""
+    if not hasattr(distribution, "pdf"):
         raise TypeError(
-            f"expected a continuous distribution of scipy.stats, such as uniform(0, 3), not "
-            f"{distribution!r}: of a discrete one, or of data, make an EmpiricalLoss"
+            f"give a continuous distribution of scipy.stats, such as uniform(0, 3), not "
+            f"{distribution!r:.60}; of data, make an EmpiricalLoss"
         )
-    try:
-        if callable(distribution):  # such as expon, which is expon()
-            distribution = distribution()
-        below = distribution.cdf(0.0)
-    except TypeError as error:
-        raise TypeError(
-            f"give the distribution its parameters first, as in lognorm(s=0.5) ({error})"
-        ) from None
-    if np.ndim(below):
+    distribution = distribution() if callable(distribution) else distribution  # expon is expon()
+    if not distribution.cdf(0.0) == 0:
+        raise ValueError(f"{_name(distribution)} must be one distribution on (0, ∞)")
+    if distribution.sf(X_MIN) == 0 or distribution.sf(X_MAX) > TAIL_MASS_TOL:
         raise ValueError(
-            f"expected one distribution, not {np.size(below)}: let its parameters be numbers, and "
-            "make a PopulationLoss of each"
-        )
-    if below != 0:  # or nan
-        what = "is not defined" if np.isnan(below) else f"has mass {below:.3g} at or below 0"
-        raise ValueError(
-            "the distribution must be supported on (0, ∞), as section 6 of the paper asks, but "
-            f"{_name(distribution)} {what}"
-        )
-    if distribution.sf(LEAST) == 0 or distribution.sf(GREATEST) > LOST:
-        raise ValueError(
-            f"the data must lie between {LEAST:.0e} and {GREATEST:.0e}, where their squares are "
-            f"numbers too, but {_name(distribution)} goes beyond: measure them in another unit"
+            f"{_name(distribution)} must lie between {X_MIN:.0e} and {X_MAX:.0e}, where squares do "
+            "not overflow: change the unit"
         )
     return distribution

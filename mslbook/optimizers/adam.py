@@ -4,16 +4,15 @@ from dataclasses import dataclass
 
 from array_api_compat import array_namespace, device
 
-from mslbook.checks import real
+from mslbook._checks import check_real
 from mslbook.optimizers.base import Optimizer
 
 
 @dataclass(frozen=True)
 class Adam(Optimizer):
-    """Adam, as ``torch.optim.Adam`` computes it.
+    """Adam [1]_, in the form of ``torch.optim.Adam``.
 
-    With its diagonal P, stable up to 2 (1 + beta1) / ((1 - beta1) lr) in the largest eigenvalue of
-    P^(-1/2) H P^(-1/2): 38 / lr at beta1 = 0.9.
+    With its diagonal P, its edge is 2 (1 + beta1) / ((1 - beta1) lr): 38 / lr at beta1 = 0.9 [2]_.
 
     Parameters
     ----------
@@ -27,7 +26,7 @@ class Adam(Optimizer):
     Raises
     ------
     ValueError
-        If a learning rate or another number is out of range.
+        If a number is out of range.
 
     Notes
     -----
@@ -35,8 +34,8 @@ class Adam(Optimizer):
 
     References
     ----------
-    D. Kingma and J. Ba, "Adam: a method for stochastic optimization" (2015); J. Cohen et al.,
-    "Adaptive gradient methods at the edge of stability" (2022).
+    .. [1] D. Kingma and J. Ba, "Adam: a method for stochastic optimization" (2015).
+    .. [2] J. Cohen et al., "Adaptive gradient methods at the edge of stability" (2022).
 
     Examples
     --------
@@ -51,9 +50,9 @@ class Adam(Optimizer):
 
     def __post_init__(self):
         super().__post_init__()
-        real("beta1", self.beta1, least=0, below=1)
-        real("beta2", self.beta2, least=0, below=1)
-        real("eps", self.eps, above=0)
+        check_real("beta1", self.beta1, least=0, below=1)
+        check_real("beta2", self.beta2, least=0, below=1)
+        check_real("eps", self.eps, above=0)
 
     def init(self, theta):
         """Means of 0, after 0 updates."""

@@ -1,24 +1,24 @@
-"""What an optimizer is."""
+"""The interface of an optimizer."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
-from mslbook.checks import array_of, learning_rate, learning_rates, real_numbers
+from mslbook._arrays import as_real, check_lrs
 
 
 @dataclass(frozen=True)
 class Optimizer(ABC):
-    """A rule that turns a gradient into an update of the parameters.
+    """A rule that turns a gradient into an update of theta.
 
-    One file each: a subclass is a frozen dataclass that defines `update`, `lr_times_edge` and, if
-    it keeps any arrays between updates, `init`.
+    A subclass is a frozen dataclass with `update`, `lr_times_edge` and, if it keeps arrays between
+    updates, `init`.
 
     Parameters
     ----------
     lr : float, array_like or callable
-        The learning rate, positive and finite; an array for a sweep, or a schedule ``lr(step)``
-        such as :class:`~mslbook.descent.decays`.
+        The learning rate; an array for a sweep, or a schedule ``lr(step)`` such as
+        :class:`~mslbook.descent.decays`.
 
     Raises
     ------
@@ -29,63 +29,54 @@ class Optimizer(ABC):
     lr: Any
 
     def __post_init__(self):
-        if callable(self.lr):
-            return
-        if array_of("the learning rates", self.lr).ndim:
-            learning_rates(real_numbers("the learning rates", self.lr))
-        else:
-            learning_rate(self.lr)
+        if not callable(self.lr):
+            check_lrs(as_real("the learning rates", self.lr))
 
     def init(self, theta):
-        """The state before the first update: a dictionary of arrays, to be saved as they are."""
+        """The state before the first update: a dict of str to array, to be saved as it is."""
         return {}
 
     @abstractmethod
     def update(self, theta, grad, state, lr):
-        """The parameters and the state after an update at this learning rate.
+        """Make one update.
 
         Parameters
         ----------
         theta, grad : ndarray or Tensor
             The parameters and the gradient there, of one shape.
-        state : dict of str to array
+        state : dict of str to ndarray or Tensor
             What `init` or the last update returned.
-        lr : float or array
+        lr : float, ndarray or Tensor
             The learning rate of this update.
 
         Returns
         -------
         tuple of (theta, state)
-            New arrays; the given ones are left as they are.
+            New arrays; those passed in are not written to.
         """
 
     def precondition(self, state):  # noqa: B027
-        """The diagonal P by which the optimizer rescales the coordinates; None for P = 1."""
+        """The diagonal P that rescales the gradient, of the shape of theta; None for P = 1."""
 
     @property
     @abstractmethod
     def lr_times_edge(self):
-        """The edge of stability at learning rate 1."""
+        """The edge of stability at learning rate 1, a float."""
 
     def edge(self, lr=None):
         """The largest curvature at which the optimizer is stable on a quadratic loss.
 
-        It concerns the eigenvalues of the Hessian H or, where `precondition` returns a diagonal P,
-        those of P^(-1/2) H P^(-1/2) while P changes slowly.
+        It is compared with the eigenvalues of the Hessian H or, where `precondition` returns a P,
+        with those of P^(-1/2) H P^(-1/2), as long as P changes slowly.
 
         Parameters
         ----------
         lr : float or array, optional
-            The learning rate, by default the optimizer's own.
+            By default the optimizer's own; needed if that is a schedule.
 
         Returns
         -------
         float or array
-
-        Raises
-        ------
-        TypeError
-            If the optimizer's learning rate is a schedule and none is given.
         """
         lr = self.lr if lr is None else lr
         if callable(lr):

@@ -7,7 +7,7 @@ from mslbook.optimizers.base import Optimizer
 
 @dataclass(frozen=True)
 class GradientDescent(Optimizer):
-    """Gradient descent: theta <- theta - lr * grad, stable up to the sharpness 2 / lr.
+    """Gradient descent: theta <- theta - lr * grad, with the edge 2 / lr.
 
     Parameters
     ----------
@@ -21,11 +21,8 @@ class GradientDescent(Optimizer):
     20.0
     """
 
+    lr_times_edge = 2.0
+
     def update(self, theta, grad, state, lr):
         """One step against the gradient."""
         return theta - lr * grad, state
-
-    @property
-    def lr_times_edge(self):
-        """2."""
-        return 2.0

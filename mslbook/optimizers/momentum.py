@@ -1,18 +1,16 @@
-"""Polyak's heavy ball."""
+"""Gradient descent with momentum."""
 
 from dataclasses import dataclass
 
 from array_api_compat import array_namespace
 
-from mslbook.checks import real
+from mslbook._checks import check_real
 from mslbook.optimizers.base import Optimizer
 
 
 @dataclass(frozen=True)
 class Momentum(Optimizer):
-    """Heavy ball: v <- beta * v + grad, theta <- theta - lr * v, as ``torch.optim.SGD`` does.
-
-    Stable up to the sharpness 2 (1 + beta) / lr.
+    """Heavy ball: v <- beta * v + grad, theta <- theta - lr * v, with the edge 2 (1 + beta) / lr.
 
     Parameters
     ----------
@@ -24,11 +22,15 @@ class Momentum(Optimizer):
     Raises
     ------
     ValueError
-        If a learning rate or `beta` is out of range.
+        If `lr` or `beta` is out of range.
+
+    Notes
+    -----
+    Polyak's method [1]_, in the form of ``torch.optim.SGD``.
 
     References
     ----------
-    B. T. Polyak, "Some methods of speeding up the convergence of iteration methods" (1964).
+    .. [1] B. T. Polyak, "Some methods of speeding up the convergence of iteration methods" (1964).
 
     Examples
     --------
@@ -41,7 +43,7 @@ class Momentum(Optimizer):
 
     def __post_init__(self):
         super().__post_init__()
-        real("momentum", self.beta, least=0, below=1)
+        check_real("momentum", self.beta, least=0, below=1)
 
     def init(self, theta):
         """A velocity of 0."""

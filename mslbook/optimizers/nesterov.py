@@ -7,27 +7,23 @@ from mslbook.optimizers.momentum import Momentum
 
 @dataclass(frozen=True)
 class Nesterov(Momentum):
-    """Nesterov: v <- beta * v + grad, theta <- theta - lr * (grad + beta * v).
+    """Nesterov's method: v <- beta * v + grad, theta <- theta - lr * (grad + beta * v).
 
-    As ``torch.optim.SGD(nesterov=True)`` does. Stable up to the sharpness
-    2 (1 + beta) / ((1 + 2 beta) lr).
+    Its edge is 2 (1 + beta) / ((1 + 2 beta) lr).
 
     Parameters
     ----------
-    lr : float, array_like or callable
-        The learning rate, or a schedule ``lr(step)``.
-    beta : float
-        The momentum, at least 0 and below 1.
+    lr, beta
+        As for :class:`Momentum`.
 
-    Raises
-    ------
-    ValueError
-        If a learning rate or `beta` is out of range.
+    Notes
+    -----
+    In the form of ``torch.optim.SGD(nesterov=True)`` [1]_.
 
     References
     ----------
-    I. Sutskever, J. Martens, G. Dahl and G. Hinton, "On the importance of initialization and
-    momentum in deep learning" (2013), section 2.
+    .. [1] I. Sutskever et al., "On the importance of initialization and momentum in deep learning"
+       (2013), section 2.
 
     Examples
     --------

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from array_api_compat import array_namespace
 
-from mslbook.checks import real
+from mslbook._checks import check_real
 from mslbook.optimizers.base import Optimizer
 
 
@@ -12,22 +12,21 @@ from mslbook.optimizers.base import Optimizer
 class RMSProp(Optimizer):
     """RMSProp: s <- decay * s + (1 - decay) * grad², theta <- theta - lr * grad / (√s + eps).
 
-    As ``torch.optim.RMSprop(alpha=decay)`` does. With P = √s + eps, stable up to 2 / lr in the
-    largest eigenvalue of P^(-1/2) H P^(-1/2).
+    With the diagonal P = √s + eps, its edge is 2 / lr.
 
     Parameters
     ----------
     lr : float, array_like or callable
         The learning rate, or a schedule ``lr(step)``.
     decay : float
-        Of the mean of squared gradients, at least 0 and below 1.
+        Of the running mean of squares, at least 0 and below 1.
     eps : float
         Added to the root, positive.
 
     Raises
     ------
     ValueError
-        If a learning rate or another number is out of range.
+        If a number is out of range.
 
     References
     ----------
@@ -43,10 +42,12 @@ class RMSProp(Optimizer):
     decay: float = 0.99
     eps: float = 1e-8
 
+    lr_times_edge = 2.0
+
     def __post_init__(self):
         super().__post_init__()
-        real("decay", self.decay, least=0, below=1)
-        real("eps", self.eps, above=0)
+        check_real("decay", self.decay, least=0, below=1)
+        check_real("eps", self.eps, above=0)
 
     def init(self, theta):
         """A mean square of 0."""
@@ -60,8 +61,3 @@ class RMSProp(Optimizer):
     def precondition(self, state):
         """The root mean square of the gradients, plus eps."""
         return state["square"] ** 0.5 + self.eps
-
-    @property
-    def lr_times_edge(self):
-        """2."""
-        return 2.0

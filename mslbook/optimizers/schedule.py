@@ -1,21 +1,18 @@
-"""Learning rates that change on the way."""
+"""Schedules of the learning rate."""
 
 import operator
 from bisect import bisect_right
 
-from mslbook.checks import learning_rate, whole
+from mslbook._checks import check_int, check_lr
 
 
 class decays:  # lower case, because it reads as a function
-    """A piecewise constant learning rate, such as ``decays({0: 2.5, 650: 0.25})``.
-
-    Each rate holds from its step on: the update from iterate 650 to iterate 651 is the first with
-    0.25. Called with a step, the schedule returns the learning rate of the update that follows.
+    """A piecewise constant learning rate.
 
     Parameters
     ----------
     rates : dict of int to float
-        The learning rates by the step at which they begin, the first one at step 0.
+        The learning rates by the step at which each begins, the first one at step 0.
     epoch : int, optional
         The number of updates in an epoch, where `rates` counts in epochs.
 
@@ -30,12 +27,10 @@ class decays:  # lower case, because it reads as a function
     >>> schedule = decays({0: 2.5, 650: 0.25})
     >>> schedule(649), schedule(650)
     (2.5, 0.25)
-    >>> decays({0: 0.1, 250: 0.01}, epoch=40)
-    decays({0: 0.1, 10000: 0.01})
     """
 
     def __init__(self, rates, epoch=1):
-        epoch = whole("epoch", epoch, least=1)
+        epoch = check_int("epoch", epoch, least=1)
         try:
             steps = sorted(operator.index(step) for step in rates)
         except TypeError:
@@ -46,10 +41,10 @@ class decays:  # lower case, because it reads as a function
                 f"decays({{0: 2.5, 650: 0.25}}), not {rates!r}"
             )
         self._steps = [epoch * step for step in steps]
-        self._rates = [learning_rate(rates[step], epoch * step) for step in steps]
+        self._rates = [check_lr(rates[step], epoch * step) for step in steps]
 
     def __call__(self, step):
-        """The learning rate of the update that follows `step` updates."""
+        """The learning rate of the update from iterate `step` to the next."""
         return self._rates[bisect_right(self._steps, step) - 1]
 
     def __repr__(self):

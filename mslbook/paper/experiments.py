@@ -96,8 +96,8 @@ def run(name, data="digits", size="small", device="cpu", folder="runs", root=".d
         If the loss is no longer finite.
     """
     from mslbook import data as datasets
-    from mslbook.losses.distributed import rank, wait_for_all
-    from mslbook.paper.launch import alone, joined
+    from mslbook.distributed import joined, rank, wait_for_all
+    from mslbook.paper.launch import alone
     from mslbook.paper.run import Run
 
     chosen = experiment(name)

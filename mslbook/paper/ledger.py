@@ -122,7 +122,7 @@ class Claim:
 
     @property
     def says(self):
-        """The claim in a sentence: the first one of the function's docstring."""
+        """The claim in a sentence, the first one of the function's docstring."""
         return " ".join(getdoc(self.measure).split("\n\n")[0].split()).removesuffix(".")
 
 

@@ -18,11 +18,10 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from mslbook import distributed
 from mslbook.descent import iterate
-from mslbook.losses import distributed
-from mslbook.optimizers import GradientDescent, Momentum
 from mslbook.paper.recording import caption, differing, fingerprint, load, save, written
-from mslbook.stochastic import minibatch_sgd
+from mslbook.stochastic import Minibatches
 
 SAVE_EVERY = 120.0  # seconds between checkpoints, and between lines of progress in a log
 FORM = 2  # of a checkpoint
@@ -105,7 +104,7 @@ class Run:
         loss : NetworkLoss
             What is minimised.
         optimizer : Optimizer
-            How; with minibatches, gradient descent or momentum.
+            How.
         steps : int
             The number of updates, those of `start` included.
         probes : iterable of int
@@ -135,9 +134,9 @@ class Run:
             checkpoint stays.
         """
         steps, probes = index(steps), set(map(index, probes))
-        if torch.finfo(loss.point.dtype).bits < 32:
+        if torch.finfo(loss.theta.dtype).bits < 32:
             raise ValueError(
-                f"{name} is in {loss.point.dtype}, in which small steps drown in rounding: train "
+                f"{name} is in {loss.theta.dtype}, in which small steps drown in rounding: train "
                 "in single or double precision, by loss.to(dtype=torch.float32)"
             )
         # The addresses of functions, as schedules are, change.
@@ -303,19 +302,13 @@ def _compact(array):
 
 
 def _iterates(loss, optimizer, training, batch, seed):
-    """The iterates of a training from where it stands; each ends with the optimizer's state."""
-    if batch is None:
-        return iterate(loss, training.theta, optimizer=optimizer,
-                       first_step=training.step, state=training.state or None)  # fmt: skip
-    if not isinstance(optimizer, (GradientDescent, Momentum)):
-        raise ValueError(
-            f"minibatches are for gradient descent and momentum: train {type(optimizer).__name__} "
-            "on the whole data, without batch="
-        )
-    beta, velocity = getattr(optimizer, "beta", 0.0), training.state.get("velocity")
-    updates = minibatch_sgd(loss, training.theta, optimizer.lr, batch, beta, seed, training.step,
-                            velocity)  # fmt: skip
-    return ((*update[:-1], {"velocity": update[-1]} if beta else {}) for update in updates)
+    """The iterates of a training from where it stands."""
+    if batch is not None:
+        loss = Minibatches(loss, batch, seed)
+        # The last batch is tried now, since the first epoch may end an hour from now.
+        loss.at_step(loss.steps_per_epoch - 1).value(training.theta)
+    return iterate(loss, training.theta, first_step=training.step, optimizer=optimizer,
+                   state=training.state or None)  # fmt: skip
 
 
 def _until(steps, iterates, name):
@@ -394,15 +387,15 @@ class _Snapshots:
 def _resumed(path, about, loss, start):
     """The training saved at `path`; if there is none, a new one from `start`, or from step 0."""
     if not path.is_file():
-        return start.branch() if start else Training(step=0, theta=loss.point)
+        return start.branch() if start else Training(step=0, theta=loss.theta)
     arrays, saved = _read(path, about)
-    if arrays["theta"].shape != loss.point.shape:
+    if arrays["theta"].shape != loss.theta.shape:
         raise ValueError(FOREIGN.format(path))
     parts = {"": {}, "state": {}, "rows": {}, "probe_state": {}}
     for key, array in arrays.items():
         part, _, name = key.partition(".") if "." in key else ("", "", key)
         on_device = name == "theta" or part in ("state", "probe_state")
-        parts[part][name] = torch.as_tensor(array, device=loss.point.device) if on_device else array
+        parts[part][name] = torch.as_tensor(array, device=loss.theta.device) if on_device else array
     return Training(
         theta=parts[""]["theta"],
         losses=parts[""]["losses"].tolist(),

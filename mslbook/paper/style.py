@@ -1,4 +1,4 @@
-"""The chapters' figures: one style and one digest here, and a module of drawings for each chapter.
+"""The style that the chapters' figures share, and the digest that stands for a picture in tests.
 
 A chapter calls `use_style()` once, and `digest(...)` in every cell that shows a picture. A figure's
 function takes what was computed (paths, losses, recorded results), draws it, and returns the
@@ -9,24 +9,23 @@ import sys
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib import cycler
+from matplotlib.ticker import MaxNLocator
 
-# Inches. At 100 dots per inch two panels fill the text column of the book.
-ONE_PANEL = (5.0, 3.2)
-TWO_PANELS = (7.0, 3.2)
+ONE_PANEL = (5.0, 3.2)  # inches; the style's own size, two panels, fills the text column
 
 # The colours of the style by name, for figures that pick them one by one; demos use the same.
-BLUE, VERMILLION, GREEN, PURPLE, SKY, OCHRE = (
-    "#0072B2",
-    "#D55E00",
-    "#009E73",
-    "#CC79A7",
-    "#56B4E9",
-    "#E69F00",
-)
-THREE_LINES = ((BLUE, "-"), (VERMILLION, "-."), (GREEN, ":"))  # a colour and a dash for each
+BLUE, VERMILLION, GREEN = "#0072B2", "#D55E00", "#009E73"
+PURPLE, SKY, OCHRE = "#CC79A7", "#56B4E9", "#E69F00"
 GREY = "#808080"  # axes and text: reads on white and on black
 
-PRINTED_IN_FULL = 6  # a digest lists shorter arrays value by value
+# Curves differ in dash as well as in colour.
+THREE_LINES = cycler(color=(BLUE, VERMILLION, GREEN), linestyle=("-", "-.", ":"))
+FOUR_LINES = cycler(color=(BLUE, VERMILLION, GREEN, PURPLE), linestyle=("-", "--", "-.", ":"))
+DASHED = {"color": GREY, "linestyle": "--", "linewidth": 1.5}  # a level, such as 2/η
+DOTTED = {"color": GREY, "linestyle": ":", "linewidth": 1.5}
+
+MAX_LISTED = 6  # a digest lists arrays of at most this size value by value
 
 
 def use_style():
@@ -39,50 +38,117 @@ def use_style():
         set_matplotlib_formats("retina")
 
 
+def small_multiples(titles, xlabel, ylabel, **options):
+    """Make a panel for each title, in rows of three; return the figure and the panels."""
+    rows = -(-len(titles) // 3)
+    options = {"figsize": (7.0, 1.2 + 2 * rows), "squeeze": False} | options
+    figure, panels = plt.subplots(rows, min(len(titles), 3), **options)
+    for axes, title in zip(panels.flat, titles, strict=False):
+        axes.set(title=title, xlabel=xlabel)
+    for axes in panels[:, 0]:
+        axes.set_ylabel(ylabel)
+    for unused in panels.flat[len(titles) :]:
+        unused.remove()
+    return figure, panels.flat[: len(titles)]
+
+
+def label_axes(axes, xlabel, ylabel, log="", legend=None, **settings):
+    """Label the axes, make those named in `log` logarithmic, and place the legend."""
+    axes.set(xlabel=xlabel, ylabel=ylabel, **{f"{axis}scale": "log" for axis in log}, **settings)
+    if legend is not None:
+        axes.legend(loc=legend)
+
+
+def plain_ticks(axes, **values):
+    """Put the ticks of a logarithmic axis, x or y, at these values only, without exponents."""
+    axes.minorticks_off()
+    for axis, ticks in values.items():
+        axes.set(**{f"{axis}ticks": ticks, f"{axis}ticklabels": ticks})
+
+
+def plot_each(axes, x, curves, looks=THREE_LINES, **options):
+    """Plot each labelled array of `curves` over x in a look of its own."""
+    for (label, y), look in zip(curves.items(), looks, strict=False):
+        axes.plot(x, y, label=label, **look, **options)
+
+
+def plot_branch(axes, points, look, marker, label, **options):
+    """Plot a path (steps, n) in two or three dimensions, from a filled marker to an open one."""
+    axes.plot(*points.T, **look, **options)
+    mark = {"color": look["color"], "markersize": 9}
+    axes.plot(*points[:1].T, marker, label=label, **mark)
+    axes.plot(*points[-1:].T, marker, fillstyle="none", **mark)
+
+
+def mark_steps(axes, steps, linestyle=":", linewidth=1.5):
+    """Draw a vertical line at each of the steps."""
+    for step in steps:
+        axes.axvline(step, color=GREY, linestyle=linestyle, linewidth=linewidth)
+
+
+def legend_outside(figure, *panels, loc="outside upper center", **options):
+    """Draw one legend beside all panels, of what is labelled in those given."""
+    drawn = [panel.get_legend_handles_labels() for panel in panels]
+    handles, labels = (sum(parts, []) for parts in zip(*drawn, strict=True))
+    figure.legend(handles, labels, loc=loc, **{"ncols": len(labels)} | options)
+
+
+def clear_space(axes, **ticks):
+    """Leave out panes and grid of axes in three dimensions, and most of their ticks."""
+    for axis in (axes.xaxis, axes.yaxis, axes.zaxis):
+        axis.set_pane_color((0, 0, 0, 0))
+        axis.set_major_locator(MaxNLocator(3, **ticks))
+    axes.grid(visible=False)
+
+
 def digest(label, /, **shown):
     """Print in one line of numbers what a figure shows.
 
-    nbval compares text and skips pictures: this line is what notices that a figure has changed.
-    Every keyword names a number or an array of any shape. Integers are printed as they are, other
-    numbers to four significant digits; an array of more than six values is summed up as
-    name[size] first to last in smallest..largest mean.
+    nbval compares text and skips pictures: this line is what notices that a figure has changed. It
+    stays the same when only the last digits differ, as between processors. Pass what is stable: a
+    bound, a period or a mean of a chaotic path, never its 400th point.
 
-    The line stays the same when only the last digits of the numbers differ, as they do from one
-    processor to the next: each number is first rounded to ten digits, so that a tie such as 0.12345
-    falls to the same side everywhere, and what is smaller than a billionth of the array's largest
-    value is printed as 0. Show it what is stable: a bound, a period or a mean of a chaotic path,
-    never its 400th point.
+    Parameters
+    ----------
+    label : str
+        What the line begins with.
+    **shown : array_like
+        The numbers by name. Arrays of more than six are summed up; of the others, integers are
+        printed as they are, and the rest to four digits, as 0 below 1e-9 of the largest.
 
-    Raises ValueError for an empty array and where no number is given.
+    Raises
+    ------
+    ValueError
+        For an empty array, and where no number is given.
 
+    Examples
+    --------
+    >>> from mslbook.paper.style import digest
     >>> digest("two runs", lr=[0.1, 0.02], steps=5000)
     digest | two runs | lr 0.1 0.02 | steps 5000
-    >>> digest("parabola", loss=np.linspace(-1, 2, 7) ** 2)
+    >>> digest("parabola", loss=[1, 0.25, 0, 0.25, 1, 2.25, 4])
     digest | parabola | loss[7] 1 to 4 in 0..4 mean 1.25
     """
-    if not shown:
+    arrays = {name: np.ravel(values) for name, values in shown.items()}
+    if not arrays or not all(values.size for values in arrays.values()):
         raise ValueError("a digest needs numbers: pass what the figure shows, as in loss=values")
-    parts = [_summed_up(name, np.asarray(values)) for name, values in shown.items()]
-    print(" | ".join(["digest", label, *parts]))
+    print(" | ".join(["digest", label, *(_summary(*item) for item in arrays.items())]))
 
 
-def _summed_up(name, values):
-    """Sum up one named array for `digest`, as text."""
-    if values.size == 0:
-        raise ValueError(f"the digest of {name} is empty: pass at least one number")
-    flat = values.ravel()
-    if flat.size <= PRINTED_IN_FULL:
-        return " ".join([name, *(_written(value, flat) for value in flat)])
-    marks = flat[0], flat[-1], flat.min(), flat.max(), flat.mean()
-    return "{}[{}] {} to {} in {}..{} mean {}".format(
-        name, flat.size, *(_written(mark, flat) for mark in marks)
-    )
+def _summary(name, values):
+    """Sum up one array (n,) as text: the numbers themselves, or first, last, range and mean."""
+    scale = np.max(np.abs(values), where=np.isfinite(values), initial=0)
+    if values.size <= MAX_LISTED:
+        return " ".join([name, *(_number(value, scale) for value in values)])
+    marks = values[0], values[-1], values.min(), values.max(), values.mean()
+    numbers = (_number(mark, scale) for mark in marks)
+    return "{}[{}] {} to {} in {}..{} mean {}".format(name, values.size, *numbers)
 
 
-def _written(value, among):
-    """Write one number to four significant digits; noise beside the others is written as 0."""
+def _number(value, scale):
+    """Write one number to four significant digits; what is noise at this scale is written as 0."""
     if np.issubdtype(value.dtype, np.integer):
         return str(value)
-    if abs(value) <= 1e-9 * np.max(np.abs(among), where=np.isfinite(among), initial=0):
+    if abs(value) <= 1e-9 * scale:
         return "0"
-    return f"{float(f'{value:.10g}'):.4g}"
+    return f"{float(f'{value:.10g}'):.4g}"  # ten digits first: a tie falls to one side everywhere

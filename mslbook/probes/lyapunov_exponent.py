@@ -62,9 +62,9 @@ def lyapunov(loss, start, lr, steps, discard=0, seed=0):
     total = 0.0
     for state in islice(iterate(loss, start, lr), discard + steps):
         if state.step == 0:
-            xp, rate, v = _begin(state.point, lr, loss.dimension, seed)
+            xp, rate, v = _begin(state.theta, lr, loss.dimension, seed)
         with np.errstate(all="ignore"):  # what overflows here diverges, and is answered by NaN
-            v = v - rate * loss.hvp(state.point, v)
+            v = v - rate * loss.hvp(state.theta, v)
         stretch = xp.abs(v) if loss.dimension is None else xp.linalg.vector_norm(v, axis=-1)
         length = xp.where(stretch > 0, stretch, 1.0)  # what is exactly 0 stays 0
         v = v / (length if loss.dimension is None else length[..., None])

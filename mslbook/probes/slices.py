@@ -144,8 +144,8 @@ def filter_normalised(loss, theta, direction):
     >>> from mslbook.probes import filter_normalised, random_direction
     >>> x, y = torch.ones(4, 3), torch.tensor([0, 1, 1, 0])
     >>> loss = NetworkLoss(torch.nn.Linear(3, 2), x, y, half_squared_error)
-    >>> d = filter_normalised(loss, loss.point, random_direction(loss.point))
-    >>> filters, weights = d[:6].reshape(2, 3), loss.point[:6].reshape(2, 3)
+    >>> d = filter_normalised(loss, loss.theta, random_direction(loss.theta))
+    >>> filters, weights = d[:6].reshape(2, 3), loss.theta[:6].reshape(2, 3)
     >>> torch.allclose(filters.norm(dim=1), weights.norm(dim=1)), d[6:].tolist()
     (True, [0.0, 0.0])
     """

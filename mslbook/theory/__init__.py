@@ -1,18 +1,9 @@
-"""What the paper predicts of gradient descent, to be held against what it does."""
+"""What the paper predicts of gradient descent, to be compared with what it does."""
 
-from mslbook.theory.bounds import c_of_f3_exceeds
+from mslbook import _public
 from mslbook.theory.cycles import stable_lr, two_cycle
+from mslbook.theory.f3_bound import c_of_f3_exceeds
 from mslbook.theory.slow_motion import SlowMotion, quasistatic
-from mslbook.theory.trapping import Subquadratic, Trap, subquadratic, trapping_radius
+from mslbook.theory.trapping import Subquadratic, TrappingBall, subquadratic, trapping_radius
 
-__all__ = [
-    "SlowMotion",
-    "Subquadratic",
-    "Trap",
-    "c_of_f3_exceeds",
-    "quasistatic",
-    "stable_lr",
-    "subquadratic",
-    "trapping_radius",
-    "two_cycle",
-]
+__all__ = _public.names(globals())

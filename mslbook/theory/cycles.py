@@ -1,70 +1,93 @@
-"""One variable: the stable learning rate, and the two-cycle above it (section 4.1)."""
+"""Functions of one variable: the stable learning rate, and the two-cycle above it."""
 
 import numpy as np
 
-from mslbook.checks import a_loss, numpy_rates
+from mslbook._arrays import as_lrs
+from mslbook._checks import check_loss
 from mslbook.loss import Loss
 
-ROUNDING = 1e-12  # how far from 0 the minimum may lie
-PLACE = "journal section 4.1, preprint section 4.1"
+MINIMUM_TOL = 1e-12  # largest |f'(0) / f''(0)|, the distance of the minimum from 0
+EVEN_RTOL = 1e-9  # of f'(-x) and -f'(x)
 
 
 def stable_lr(f: Loss) -> float:
-    """The largest stable learning rate at the minimum of a function of one variable, 2 / f''(0).
+    """The largest stable learning rate at a minimum at 0, 2 / f''(0).
 
-    Below it gradient descent settles at 0; above it the minimum repels (journal section 4.1,
-    preprint section 4.1). Raises ValueError for a loss of more variables, and unless f'(0) is 0 and
-    f''(0) positive.
+    Parameters
+    ----------
+    f : Loss
+        A function of one variable.
 
-    >>> from mslbook.losses import f1, f2
-    >>> stable_lr(f1), round(stable_lr(f2), 6)
-    (2.0, 0.333333)
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        If `f` is of more variables, or has no minimum at 0 with f''(0) > 0.
+
+    Examples
+    --------
+    >>> from mslbook.losses import f1
+    >>> from mslbook.theory import stable_lr
+    >>> stable_lr(f1)
+    2.0
     """
-    if a_loss(f).dimension is not None:
+    if check_loss(f).dimension is not None:
         raise ValueError(
             f"a function of one variable is needed here, not a loss of {f.dimension}: for those, "
             "compare 2 / lr with mslbook.probes.sharpness"
         )
     slope, curvature = float(f.grad(0.0)), float(f.hvp(0.0, 1.0))
-    if not abs(slope) <= ROUNDING * abs(curvature):
-        raise ValueError(
-            f"the minimum must lie at 0 ({PLACE}), but f'(0) is {slope:g}: shift the function"
-        )
+    if not abs(slope) <= MINIMUM_TOL * abs(curvature):
+        raise ValueError(f"the minimum must lie at 0, but f'(0) is {slope:g}: shift the function")
     if not curvature > 0:
-        raise ValueError(
-            f"the function must curve upwards at 0 ({PLACE}), but f''(0) is {curvature:g}"
-        )
+        raise ValueError(f"the function must curve upwards at 0, but f''(0) is {curvature:g}")
     return 2 / curvature
 
 
 def two_cycle(f: Loss, lr):
-    """The x > 0 between which and -x gradient descent jumps for ever: lr f'(x) = 2x.
+    """The x > 0 such that gradient descent alternates between x and -x: lr f'(x) = 2x.
 
-    By journal Lemma 4.1 (preprint Lemma 1) it exists above the stable learning rate, if f is even
-    and f''(x) falls to 0 as ``|x|`` grows; it increases with ``lr``. ``lr`` is a number or an
-    array; the answer has its shape. Its relative error is about 1e-15 / (1 - stable_lr(f) / lr):
-    the cycle opens at the stable rate, and just above it its size hangs on the last digits of f'.
+    Unique, and increasing with lr (Ma et al. (2022), lemma 4.1).
 
-    Raises ValueError if ``lr`` is not above the stable learning rate, if f'(x) / x does not fall
-    to 2 / lr, so that there is no such x (a quadratic, for one), and if f is not even there.
+    Parameters
+    ----------
+    f : Loss
+        An even function of one variable whose f'(x) / x decreases to 0.
+    lr : float or array_like
+        Learning rates above the stable one.
 
+    Returns
+    -------
+    float or ndarray
+        NumPy, of the shape of `lr`. The relative error is about 1e-15 / (1 - stable_lr(f) / lr).
+
+    Raises
+    ------
+    ValueError
+        If there is no two-cycle at one of the learning rates, or `f` is not even there.
+
+    Examples
+    --------
     >>> from mslbook.losses import f1
+    >>> from mslbook.theory import two_cycle
     >>> two_cycle(f1, lr=[3.0, 5.0]).round(4)
     array([1.144, 4.047])
     """
     from scipy.optimize import elementwise  # slow to import, and nothing else here needs it
 
-    lr = numpy_rates(lr)
+    lr = as_lrs(lr)
     stable = stable_lr(f)
     if not np.all(np.isfinite(lr) & (lr > stable)):
         wrong = lr[~(np.isfinite(lr) & (lr > stable))].flat[0]
         raise ValueError(
-            f"there is a two-cycle only above the stable learning rate {stable:g} (journal Lemma "
-            "4.1, preprint Lemma 1): at or below it gradient descent settles at the minimum; got "
-            f"lr = {wrong:g}"
+            f"there is a two-cycle only above the stable learning rate {stable:g}; at or below it "
+            f"gradient descent converges to the minimum: got lr = {wrong:g}"
         )
 
-    def excess(log_x, lr):  # f'(x) / x falls from f''(0) to 0: find where it passes 2 / lr
+    def excess(log_x, lr):  # f'(x) / x decreases from f''(0) to 0: find where it passes 2 / lr
         x = np.exp(log_x)
         with np.errstate(over="ignore"):  # far out, on a function that grows too fast
             return f.grad(x) / x * lr - 2
@@ -74,14 +97,10 @@ def two_cycle(f: Loss, lr):
     if not np.all(bracket.success):
         wrong = lr[~np.asarray(bracket.success)].flat[0]
         raise ValueError(
-            f"there is no two-cycle at lr = {wrong:g}: f'(x) / x does not fall to 2 / lr, as it "
-            "must by journal Lemma 4.1 (preprint Lemma 1), so gradient descent flies off, as on a "
-            "quadratic"
+            f"there is no two-cycle at lr = {wrong:g}: f'(x) / x does not decrease to 2 / lr, so "
+            "gradient descent diverges, as on a quadratic"
         )
     x = np.exp(elementwise.find_root(excess, bracket.bracket, args=(lr,)).x)[()]
-    if not np.allclose(f.grad(-x), -f.grad(x), rtol=1e-9, atol=0):
-        raise ValueError(
-            f"the function must be even ({PLACE}), f(-x) = f(x): from x descent jumps to -x, but "
-            "not back again"
-        )
+    if not np.allclose(f.grad(-x), -f.grad(x), rtol=EVEN_RTOL, atol=0):
+        raise ValueError("the function must be even: descent steps from x to -x, but not back")
     return x

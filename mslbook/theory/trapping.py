@@ -1,72 +1,71 @@
-"""Subquadratic losses of any dimension, and the ball that catches their descent (section 4.3)."""
+"""Subquadratic losses of any dimension, and the ball that traps their descent."""
 
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from mslbook.checks import a_loss, learning_rates, numpy_rates
-from mslbook.loss import Loss, as_point
+from mslbook._arrays import as_lrs, check_lrs, to_numpy
+from mslbook._checks import check_loss
+from mslbook.loss import Loss
 
-RADII = np.geomspace(1e-4, 1e6, 81)  # the spheres that are sampled, eight to a decade
-DECADE = 8  # spheres
-KEPT = 6  # how many of the best directions of a sphere are tried on the next one too
-APART = np.cos(0.05)  # two of them enclose at least 0.05 radians, so that they differ
+RADII = np.geomspace(1e-4, 1e6, 81)  # of the spheres that are sampled, eight to a decade
+PER_DECADE = 8  # spheres
+N_KEPT = 6  # how many of the best directions of a sphere are tried on the next one too
+MIN_ANGLE_COS = np.cos(0.05)  # two of them enclose at least 0.05 radians
 ANGLES = 0.1 * 8.0 ** -np.arange(9)  # radians: a direction is improved by turns up to the first of
-COARSE = ANGLES[:6]  # these angles, then up to the second ...; fewer do for the first survey
-HILLS = 3  # how many of the farthest landings are improved
-NOTHING = 1e-6  # a cosine, or a ratio of gradients, that counts as 0
-PLACE = "journal definition 4.1, preprint definition 1"
+COARSE_ANGLES = ANGLES[:6]  # these, then up to the second ...; fewer do for the first survey
+N_IMPROVED = 3  # how many of the farthest landings are improved
+ZERO_TOL = 1e-6  # of a cosine, or of a ratio of gradients
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Subquadratic:
-    """What :func:`subquadratic` found; r is the distance ‖x - x*‖ from the minimum.
+    """What :func:`subquadratic` measures; r is the distance ‖theta - minimum‖.
 
-    All of it is sampled: a true minimum over space is at most the one found here.
+    All of it is sampled, so the true extremes over space may lie further out.
     """
 
-    c: float  #: the smallest cosine between the gradient and x - x* that was found
-    where: Any  #: a point where it was found, of the shape of the minimum
-    radii: np.ndarray  #: (spheres,): the distances r at which the loss was sampled
-    cosines: np.ndarray  #: (spheres,): the smallest cosine on each sphere
-    growth: np.ndarray  #: (spheres,): the largest ‖grad‖ / r on each sphere
-    limits: np.ndarray  #: (spheres,): the learning rate below which all steps from it come nearer
+    c: float  #: the smallest cosine of the angle between the gradient and theta - minimum
+    worst_point: Any  #: a point where it was found, of the shape of the minimum
+    radii: np.ndarray  #: the distances r that were sampled, shape (spheres,)
+    cosines: np.ndarray  #: the smallest cosine on each sphere, shape (spheres,)
+    growth: np.ndarray  #: the largest ‖grad‖ / r on each sphere, shape (spheres,)
+    limits: np.ndarray  #: the learning rate below which all steps from a sphere come nearer
     critical: Any  #: a point, other than the minimum, where the gradient vanishes; None if none
 
     @property
-    def falls(self) -> bool:
-        """Whether the growth is finite and falls by 1 % from the last decade but one to the last.
+    def gradient_growth_vanishes(self) -> bool:
+        """Whether the growth decreases by 1 % from the last decade but one to the last.
 
-        Evidence that it tends to 0, and no proof: a growth like 1 + 1 / ln r falls so too.
+        Evidence that it tends to 0, and no proof: a growth like 1 + 1 / ln r decreases so too.
         """
-        last, before = self.growth[-DECADE:], self.growth[-2 * DECADE : -DECADE]
+        last, before = self.growth[-PER_DECADE:], self.growth[-2 * PER_DECADE : -PER_DECADE]
         return bool(np.all(np.isfinite(self.growth)) and last.max() <= 0.99 * before.max())
 
     @property
-    def holds(self) -> bool:
+    def satisfies_definition(self) -> bool:
         """Whether what was sampled meets both conditions of the definition."""
-        return self.c > NOTHING and self.falls
+        return self.c > ZERO_TOL and self.gradient_growth_vanishes
 
     def __repr__(self):
-        growth = "falls" if self.falls else "does not fall"
+        growth = "falls" if self.gradient_growth_vanishes else "does not fall"
         other = "" if self.critical is None else f", gradient 0 also at {_written(self.critical)}"
         return f"<c at most {self.c:.4g}, growth {growth}{other}>"
 
 
 @dataclass(frozen=True)
-class Trap:
-    """The radii of the proof of theorem 4.3, as :func:`trapping_radius` found them."""
+class TrappingBall:
+    """The radii that :func:`trapping_radius` computes, each of the shape of `lr`."""
 
     lr: Any  #: the learning rate
-    by_c: Any  #: the proof's r1: beyond it ‖grad‖ < (2 c / lr) ‖x - x*‖, so steps come nearer;
-    #: at least this, since the sampled c, from which it is computed, is at least the true one
-    r1: Any  #: the smallest r1: beyond it every step comes nearer to the minimum
-    r2: Any  #: how far from the minimum one step from within r1 can land
+    by_c: Any  #: the proof's r1, from c: beyond it ‖grad‖ < (2 c / lr) r
+    r1: Any  #: the distance beyond which every step comes nearer to the minimum
+    r2: Any  #: how far from the minimum a step from within r1 can land
 
     @property
     def radius(self):
-        """The larger of r1 and r2: no step leaves this ball, and all descent ends up in it.
+        """The larger of r1 and r2: no step leaves this ball, and all trajectories end up in it.
 
         If r2 > r1 every trajectory enters it; if not, it enters every ball that is larger.
         """
@@ -74,55 +73,85 @@ class Trap:
 
 
 def subquadratic(loss: Loss, minimum=None) -> Subquadratic:
-    """Put a loss to the test of journal definition 4.1 (preprint definition 1), by sampling.
+    """Test by sampling whether a loss is subquadratic.
 
-    The definition asks for a c > 0 with grad·(x - x*) >= c ‖grad‖ ‖x - x*‖ everywhere, and that
-    ‖grad‖ / ‖x - x*‖ tend to 0 far out. Both are measured on spheres around the minimum x* (zero
-    unless given), with radii from 1e-4 to 1e6: in both directions for a function of one variable,
-    in 256 or more for others, the worst of them improved and followed from sphere to sphere. No
-    chance is involved. What is found is exact at the points sampled and proves nothing between
-    them: ``c`` is an upper bound of the best constant, ``falls`` and ``critical`` are evidence. It
-    is made for a handful of variables: the more there are, the more lies between the samples.
+    Parameters
+    ----------
+    loss : Loss
+        Of one or a few variables; the more there are, the more lies between the samples.
+    minimum : array_like, shape () or (n,), optional
+        Its minimum, by default 0. A tensor is copied to NumPy.
 
-    Raises ValueError if the minimum has the wrong length or the gradient does not vanish there.
+    Returns
+    -------
+    Subquadratic
 
+    Raises
+    ------
+    ValueError
+        If `minimum` has the wrong shape, or the gradient does not vanish there.
+
+    Notes
+    -----
+    Subquadratic means that grad·(theta - minimum) >= c ‖grad‖ ‖theta - minimum‖ with one c > 0, and
+    that ‖grad‖ / ‖theta - minimum‖ tends to 0 at infinity (Ma et al. (2022), definition 4.1). Both
+    are measured on spheres with radii from 1e-4 to 1e6, in 256 directions or more, the worst of
+    them improved and followed from sphere to sphere. No chance is involved. What is found is exact
+    at the points sampled and proves nothing between them.
+
+    Examples
+    --------
     >>> from mslbook.losses import Quadratic, f2
-    >>> subquadratic(f2)
-    <c at most 1, growth falls>
-    >>> subquadratic(Quadratic())
-    <c at most 1, growth does not fall>
+    >>> from mslbook.theory import subquadratic
+    >>> subquadratic(f2), subquadratic(Quadratic())
+    (<c at most 1, growth falls>, <c at most 1, growth does not fall>)
     """
     return _survey(_Field(loss, minimum))[0]
 
 
-def trapping_radius(loss: Loss, lr, minimum=None) -> Trap:
-    """The ball around the minimum that catches gradient descent at learning rate ``lr``.
+def trapping_radius(loss: Loss, lr, minimum=None) -> TrappingBall:
+    """The ball around the minimum that traps gradient descent on a subquadratic loss.
 
-    Journal theorem 4.3, preprint theorem 3. From x a step comes nearer to x* if and only if
-    lr < 2 (x - x*)·grad / ‖grad‖² (journal eq. 4.5, preprint eq. 5). Beyond ``r1`` this is so
-    everywhere; from within, a step lands no farther out than ``r2``. ``lr`` is a number or an
-    array; the radii have its shape. They are 0 where every step from everywhere comes nearer.
+    Parameters
+    ----------
+    loss, minimum
+        As for :func:`subquadratic`; the gradient vanishes nowhere else.
+    lr : float or array_like
+        The learning rate.
 
-    The spheres are those of :func:`subquadratic`; between two of them r1 is found by bisection,
-    and r2 from the best sample by the simplex method. For a function of one variable both are
-    accurate to about 1e-9, unless something happens between two spheres; for others they are
-    what sampling found, and a larger value cannot be excluded.
+    Returns
+    -------
+    TrappingBall
+        Radii of 0 where every step from everywhere comes nearer.
 
-    Raises ValueError if ``lr`` is not positive and finite, if the minimum has the wrong length or
-    the gradient does not vanish there, and if the loss lacks a condition of the theorem.
+    Raises
+    ------
+    ValueError
+        If `lr` is not positive and finite, the minimum none, or the loss not of this kind.
 
+    Notes
+    -----
+    The ball of Ma et al. (2022), theorem 4.3. A step from theta comes nearer if and only if
+    lr < 2 (theta - minimum)·grad / ‖grad‖². Between two spheres r1 is found by bisection, r2 from
+    the best samples by the simplex method. For a function of one variable both are accurate to
+    about 1e-9, unless something happens between two spheres; for others a larger value than what
+    sampling found cannot be excluded.
+
+    Examples
+    --------
     >>> from mslbook.losses import f2
-    >>> trap = trapping_radius(f2, lr=2.0)  # r1 = (lr / 9)^(1/3), r2 = 2 lr - 1/3
-    >>> print(round(trap.r1, 6), round(trap.r2, 6), round(trap.radius, 6))
+    >>> from mslbook.theory import trapping_radius
+    >>> ball = trapping_radius(f2, lr=2.0)  # r1 = (lr / 9)^(1/3), r2 = 2 lr - 1/3
+    >>> print(round(ball.r1, 6), round(ball.r2, 6), round(ball.radius, 6))
     0.605707 3.666667 3.666667
     """
-    lr = learning_rates(numpy_rates(lr))
+    lr = check_lrs(as_lrs(lr))
     field = _Field(loss, minimum)
     found, directions = _survey(field)
     _require_conditions(found)
-    radii = np.array([_radii_of_trap(field, found, directions, rate) for rate in lr.ravel()])
+    radii = np.array([_radii(field, found, directions, rate) for rate in lr.ravel()])
     fields = (lr, *radii.T.reshape(3, *lr.shape))
-    return Trap(*(array if lr.ndim else array.item() for array in fields))
+    return TrappingBall(*(array if lr.ndim else array.item() for array in fields))
 
 
 def _written(point):
@@ -131,46 +160,42 @@ def _written(point):
 
 
 def _require_conditions(found):
-    """ValueError, with one sentence, if the loss lacks a condition of the theorem."""
-    if found.c <= NOTHING:
+    """ValueError if the loss lacks a condition of the theorem."""
+    if found.c <= ZERO_TOL:
         raise ValueError(
-            f"the loss is not subquadratic ({PLACE}): at x = {_written(found.where)} the gradient "
-            f"does not point away from the minimum (cosine {found.c:.2g}), as it must everywhere "
-            "with one c > 0; if the minimum lies elsewhere, pass it as minimum="
+            f"the loss is not subquadratic: at {_written(found.worst_point)} the gradient does not "
+            f"point away from the minimum (cosine {found.c:.2g}); if the minimum lies elsewhere, "
+            "pass it as minimum="
         )
-    if not found.falls:
+    if not found.gradient_growth_vanishes:
         raise ValueError(
-            f"the loss is not subquadratic ({PLACE}): ‖grad‖ / ‖x - x*‖ must fall to 0 far from "
-            f"the minimum, but is still {found.growth[-1]:.2g} at distance {found.radii[-1]:.0e}; "
-            "a quadratic, or what grows faster, has no ball that catches every trajectory"
+            "the loss is not subquadratic: ‖grad‖ / r does not tend to 0 (it is "
+            f"{found.growth[-1]:.2g} at r = {found.radii[-1]:.0e}), so no ball traps all descent"
         )
     if found.critical is not None:
         raise ValueError(
-            f"the gradient vanishes at x = {_written(found.critical)} too, so descent can rest "
-            "there; the definition permits it, but journal theorem 4.3 (preprint theorem 3) needs "
-            "a gradient that vanishes only at the minimum"
+            f"the gradient vanishes at {_written(found.critical)} too, so descent can rest there: "
+            "give a loss whose gradient vanishes only at the minimum"
         )
 
 
 class _Field:
-    """The gradient as a function of x - x*, an array of shape (..., n) also for n = 1."""
+    """The gradient as a function of theta - minimum, of shape (..., n) also for n = 1."""
 
     def __init__(self, loss, minimum):
-        self.loss, self.n = a_loss(loss), loss.dimension or 1
-        zero = 0.0 if loss.dimension is None else np.zeros(self.n)
-        self.minimum = as_point(zero if minimum is None else minimum, loss.dimension)
-        if self.minimum.ndim != np.ndim(zero) or not np.all(np.isfinite(self.minimum)):
-            raise ValueError(f"the minimum must be one point without inf or nan, not {minimum!r}")
+        self.loss, self.n = check_loss(loss), loss.dimension or 1
+        shape = () if loss.dimension is None else (self.n,)
+        self.minimum = np.zeros(shape) if minimum is None else to_numpy(minimum).reshape(shape)
         size = np.linalg.norm(np.atleast_1d(loss.grad(self.minimum)))
         near = np.linalg.norm(self.grad(RADII[0] * _directions(self.n)), axis=-1).max()
-        if not size <= NOTHING * near:
+        if not size <= ZERO_TOL * near:
             raise ValueError(
                 f"the gradient does not vanish at {_written(self.minimum)}, its norm there is "
                 f"{size:.2g}: pass the point where the loss is smallest as minimum="
             )
 
     def point(self, x):
-        """The point of the loss that lies ``x`` from the minimum."""
+        """The theta that lies `x` from the minimum."""
         return self.minimum + (x[..., 0] if self.loss.dimension is None else x)
 
     def grad(self, x):
@@ -202,36 +227,28 @@ def _directions(n):
     return normal / np.linalg.norm(normal, axis=-1, keepdims=True)
 
 
-def _turned(field, radius, u, angles):
-    """Directions ``u`` (3, kept, n), each turned to where its measure on the sphere is smaller."""
-    axes = np.arange(-8, 9)[:, None, None] / 8 * np.eye(field.n)  # seventeen steps along each
-    rows = np.arange(3)
-    for angle in angles if field.n > 1 else ():
-        trial = u[:, :, None] + angle * axes.reshape(-1, field.n)
-        trial /= np.linalg.norm(trial, axis=-1, keepdims=True)
-        best = np.argmin(field.measures(radius * trial)[rows, rows], axis=-1)
-        u = np.take_along_axis(trial, best[..., None, None], axis=2)[:, :, 0]
-    return u
-
-
 def _smallest(field, radius, candidates, angles):
     """The smallest measures (3,) on one sphere, the directions followed, and the best (3, n)."""
-    u = candidates[_best_apart(field.measures(radius * candidates), candidates)]
-    u = _turned(field, radius, u, angles)
-    rows = np.arange(3)
+    u, rows = candidates[_best_apart(field.measures(radius * candidates), candidates)], np.arange(3)
+    axes = np.arange(-8, 9)[:, None, None] / 8 * np.eye(field.n)  # seventeen steps along each
+    for angle in angles if field.n > 1 else ():  # turn each to where its own measure is smaller
+        trial = u[:, :, None] + angle * axes.reshape(-1, field.n)
+        trial /= np.linalg.norm(trial, axis=-1, keepdims=True)
+        turned = np.argmin(field.measures(radius * trial)[rows, rows], axis=-1)
+        u = np.take_along_axis(trial, turned[..., None, None], axis=2)[:, :, 0]
     values = field.measures(radius * u)[rows, rows]
     best = np.argmin(values, axis=-1)
     return values[rows, best], u, u[rows, best]
 
 
 def _best_apart(measures, candidates):
-    """The indices (3, kept) of the best candidates that are APART."""
-    chosen, measures = [], measures.copy()
-    for _ in range(min(KEPT, len(candidates))):
-        chosen.append(np.argmin(measures, axis=-1))
-        near = candidates[chosen[-1]] @ candidates.T > APART  # (3, candidates)
-        measures[near] = np.inf
-    return np.stack(chosen, axis=-1)
+    """The indices (3, kept) of the best candidates that enclose an angle of 0.05 radians."""
+    best = []
+    for _ in range(min(N_KEPT, len(candidates))):
+        best.append(np.argmin(measures, axis=-1))
+        near = candidates[best[-1]] @ candidates.T > MIN_ANGLE_COS  # (3, candidates)
+        measures = np.where(near, np.inf, measures)
+    return np.stack(best, axis=-1)
 
 
 def _survey(field):
@@ -241,7 +258,7 @@ def _survey(field):
     spread = candidates = _directions(field.n)
     rows, kept, best = [], [], []
     for radius in RADII:
-        values, u, worst = _smallest(field, radius, candidates, COARSE)
+        values, u, worst = _smallest(field, radius, candidates, COARSE_ANGLES)
         rows.append(values)
         kept.append(u)
         best.append(worst[0])
@@ -252,11 +269,8 @@ def _survey(field):
     run = minimize(lambda x: field.measures(x)[0], RADII[worst] * best[worst], method="Nelder-Mead")
     with np.errstate(divide="ignore"):
         growth = 1 / steps
-    critical = _other_critical_point(field, spread)
-    found = Subquadratic(
-        float(run.fun), field.point(run.x), RADII, cosines, growth, limits, critical
-    )
-    return found, np.array(kept)
+    measured = RADII, cosines, growth, limits, _other_critical_point(field, spread)
+    return Subquadratic(float(run.fun), field.point(run.x), *measured), np.array(kept)
 
 
 def _other_critical_point(field, directions):
@@ -278,12 +292,12 @@ def _other_critical_point(field, directions):
             break
         found = minimize(size, RADII[k + 1] * directions[d], method="Nelder-Mead")
         inside = RADII[k] < np.linalg.norm(found.x) < RADII[k + 2]
-        if inside and found.fun < NOTHING * around[k, d]:
+        if inside and found.fun < ZERO_TOL * around[k, d]:
             return field.point(found.x)
     return None
 
 
-def _radii_of_trap(field, found, directions, lr):
+def _radii(field, found, directions, lr):
     """The proof's r1, the smallest r1, and r2, for one learning rate."""
     by_c = _outermost(field, 1, 1 / found.growth, directions, lr / (2 * found.c))
     r1 = _outermost(field, 2, found.limits, directions, lr)
@@ -291,7 +305,7 @@ def _radii_of_trap(field, found, directions, lr):
 
 
 def _outermost(field, row, values, directions, level):
-    """The largest radius at which a measure, ``values`` on the spheres, is not above ``level``."""
+    """The largest radius at which a measure, `values` on the spheres, is not above `level`."""
     from scipy.optimize import brentq
 
     below = np.flatnonzero(values <= level)
@@ -301,7 +315,7 @@ def _outermost(field, row, values, directions, level):
     if k == len(RADII) - 1:
         raise ValueError(
             f"even at distance {RADII[-1]:.0e} a step may lead away from the minimum: the ball is "
-            f"larger than what is sampled, or the loss is not subquadratic ({PLACE})"
+            "larger than what is sampled, or the loss is not subquadratic"
         )
     candidates = directions[k : k + 2, row].reshape(-1, field.n)
 
@@ -337,7 +351,7 @@ def _farthest_landing(field, directions, r1, lr):
     around = np.pad(depths.min(axis=1), 1, constant_values=np.inf)
     hills = np.flatnonzero((around[1:-1] <= around[:-2]) & (around[1:-1] <= around[2:]))
     farthest = [depths.min()]
-    for k in hills[np.argsort(around[1:-1][hills])[:HILLS]]:
+    for k in hills[np.argsort(around[1:-1][hills])[:N_IMPROVED]]:
         ray, ends = u[k, depths[k].argmin()], radii[[max(k - 1, 0), min(k + 1, len(radii) - 1)]]
         top = minimize_scalar(lambda r, ray=ray: lost(r * ray), bounds=ends, method="bounded").x
         options = {"xatol": 1e-10, "fatol": 1e-12 * r1}

@@ -39,8 +39,8 @@ def refused(capsys, tmp_path, monkeypatch):
         (["fig2_1_left", "--size", "big"], "no size 'big': choose small or paper"),
         (["fig2_1_left", "--device", "gpu"], "no device 'gpu': choose cpu or cuda"),
         (["fig2_1_left", "--data", "mnist"], "no data set 'mnist': choose digits"),
-        (["fig2_1_left", "--data", "mine.npz"], "no file mine.npz: name an .npz archive"),
-        (["fig2_1_left", "--data", "cifar10"], "cifar10 is not in .data/cifar-10-batches-bin"),
+        (["fig2_1_left", "--data", "mine.npz"], "No such file or directory: 'mine.npz'"),
+        (["fig2_1_left", "--data", "cifar10"], "cifar10 is not in .data/cifar-10-binary.tar.gz"),
         (["fig2_1_left", "--out", "/dev/null"], "/dev/null cannot be written to"),
     ],
 )
@@ -60,7 +60,7 @@ def test_a_download_without_network_is_one_sentence(refused, monkeypatch):
     def offline(*args, **kwargs):
         raise OSError("Name or service not known")
 
-    monkeypatch.setattr(utils, "download_and_extract_archive", offline)
+    monkeypatch.setattr(utils, "download_url", offline)
     told = refused("run", "fig2_1_left", "--data", "cifar100", "--download")
     assert "could not be fetched (Name or service not known): check the network" in told
 

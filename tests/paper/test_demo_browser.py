@@ -577,7 +577,7 @@ def test_a_live_kernel_draws_any_value(show):
     demo = descent()
     sent = demo.get_state()
     state = {key: sent[key] for key in ("_spec", "rate", "start")}
-    state["_data"] = base64.b64encode(demo._data).decode()
+    state["_data"] = base64.b64encode(sent["_data"]).decode()
     page = show()
     heard = []
 
@@ -585,7 +585,7 @@ def test_a_live_kernel_draws_any_value(show):
         changes = json.loads(text)
         heard.append(changes)
         demo.set_state(changes)
-        answer = dict(demo._frame)
+        answer = dict(demo.get_state()["_frame"])
         if answer:
             answer["data"] = base64.b64encode(answer["data"]).decode()
         return json.dumps(answer)
@@ -618,7 +618,7 @@ def test_a_live_kernel_draws_any_value(show):
           const el = document.body.appendChild(document.createElement("div"));
           window.leave = (await import(url)).default.render({ model: window.model, el });
         }""",
-        [str(demo._esm), state],
+        [sent["_esm"], state],
     )
     stored = drawings(page)
     box = field(page, "rate η")

@@ -222,7 +222,7 @@ def test_the_size_of_the_paper_is_refused_for_fewer_images(tmp_path, no_work, mo
     count, fewer = PAPER.get(name, 50_000), np.zeros((11, 3, 32, 32), np.uint8)
     assert experiments.experiment(name).settings_for("cifar10", "paper").images == count
     labels = np.zeros(11, int)
-    images = data.Pictures("fewer", fewer, labels, fewer, labels, ("one",))
+    images = data.ImageDataset("fewer", fewer, labels, fewer, labels, ("one",))
     monkeypatch.setattr(data, "load", lambda *args: images)
     told = f"fewer has 11 training .* needs {count}: choose a larger data set, or a smaller --size"
     with pytest.raises(ValueError, match=told):

@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 from tiny import choose  # noqa: E402
 
 from mslbook import data  # noqa: E402
-from mslbook.models import vgg11  # noqa: E402
+from mslbook.networks import vgg11  # noqa: E402
 from mslbook.paper import experiments, recording  # noqa: E402
 from mslbook.paper.learning_rate_decay.experiment import SGD, Settings  # noqa: E402
 

@@ -7,7 +7,7 @@ torch = pytest.importorskip("torch")
 from tiny import assert_identical, choose  # noqa: E402
 
 from mslbook import data  # noqa: E402
-from mslbook.models import vgg11  # noqa: E402
+from mslbook.networks import vgg11  # noqa: E402
 from mslbook.paper import experiments, recording  # noqa: E402
 from mslbook.paper.network_scales import experiment as wide_range  # noqa: E402
 

@@ -11,7 +11,7 @@ from tiny import choose  # noqa: E402
 from mslbook import data  # noqa: E402
 from mslbook.descent import iterate  # noqa: E402
 from mslbook.losses.network import NetworkLoss, half_squared_error  # noqa: E402
-from mslbook.models import fully_connected  # noqa: E402
+from mslbook.networks import fully_connected  # noqa: E402
 from mslbook.paper import experiments, recording  # noqa: E402
 from mslbook.paper.experiments import recorded  # noqa: E402
 from mslbook.paper.origin_of_scales import deciles as deciles  # noqa: E402
@@ -92,17 +92,17 @@ def test_the_images_get_the_lengths_of_the_arm_and_are_sorted_by_them(small):
 def test_fewer_weights_make_the_same_loss():
     loss = wide_loss()
     part, onto = project_to_input_span(loss, slice(None))
-    theta = loss.point
+    theta = loss.theta
     assert part.dimension == loss.dimension - 6 * (20 - 7)
-    assert torch.allclose(part.point, onto(theta))
-    assert torch.allclose(part.value(part.point), loss.value(theta))
-    assert torch.allclose(part.grad(part.point), onto(loss.grad(theta)))
-    assert part.grad(part.point).norm() == pytest.approx(float(loss.grad(theta).norm()))
+    assert torch.allclose(part.theta, onto(theta))
+    assert torch.allclose(part.value(part.theta), loss.value(theta))
+    assert torch.allclose(part.grad(part.theta), onto(loss.grad(theta)))
+    assert part.grad(part.theta).norm() == pytest.approx(float(loss.grad(theta).norm()))
     v = torch.randn(loss.dimension, dtype=torch.float64)
-    assert torch.allclose(part.hvp(part.point, onto(v)), onto(loss.hvp(theta, v)))
-    tops = [sharpness(one, one.point, tol=1e-6).values[0] for one in (loss, part)]
+    assert torch.allclose(part.hvp(part.theta, onto(v)), onto(loss.hvp(theta, v)))
+    tops = [sharpness(one, one.theta, tol=1e-6).values[0] for one in (loss, part)]
     assert tops[0] == pytest.approx(tops[1])
-    ends = [next(s for s in iterate(one, one.point, lr=0.5) if s.step == 20).point
+    ends = [next(s for s in iterate(one, one.theta, lr=0.5) if s.step == 20).theta
             for one in (loss, part)]  # fmt: skip
     assert torch.allclose(ends[1], onto(ends[0]))
 
@@ -111,20 +111,20 @@ def test_some_rows_are_the_loss_on_them_alone():
     loss, rows = wide_loss(), np.array([5, 0, 3])
     part, onto = project_to_input_span(loss, rows)
     assert len(part.inputs) == 3
-    assert torch.allclose(part.value(onto(loss.point)), loss.subset(rows).value(loss.point))
+    assert torch.allclose(part.value(onto(loss.theta)), loss.subset(rows).value(loss.theta))
 
 
 def test_in_the_first_layer_the_sharpness_grows_with_the_square_of_the_length():
     """The second identity of section 6: k times the picture, the first layer divided by k."""
     one, k = wide_loss(1), 10.0
     two = NetworkLoss(one.model, k * one.inputs, one.targets, half_squared_error)
-    scale = torch.ones_like(one.point)
+    scale = torch.ones_like(one.theta)
     scale[: first_weights(one)] = 1 / k
     tops = [sharpness(FirstLayer(loss), theta, tol=1e-8).values[0]
-            for loss, theta in ((one, one.point), (two, scale * one.point))]  # fmt: skip
+            for loss, theta in ((one, one.theta), (two, scale * one.theta))]  # fmt: skip
     assert tops[1] / tops[0] == pytest.approx(k**2)
     whole = [sharpness(loss, theta, tol=1e-8).values[0]
-             for loss, theta in ((one, one.point), (two, scale * one.point))]  # fmt: skip
+             for loss, theta in ((one, one.theta), (two, scale * one.theta))]  # fmt: skip
     assert whole[1] / whole[0] < 0.99 * k**2
 
 
@@ -136,25 +136,25 @@ def test_speed_is_how_fast_the_sums_of_the_first_layer_move():
         W, b = theta[:120].view(6, 20), theta[120:126]
         return loss.inputs @ W.T + b
 
-    moved = (sums(loss.point + v) - sums(loss.point)).norm(dim=1)
+    moved = (sums(loss.theta + v) - sums(loss.theta)).norm(dim=1)
     np.testing.assert_allclose(first_layer_change(loss, v), moved)
 
 
 def test_the_losses_of_all_images_along_a_line_are_those_of_each():
     loss = wide_loss()
-    v = torch.nn.functional.normalize(torch.ones_like(loss.point), dim=0)
-    along = losses_along(loss, loss.point, v, DISTANCES)
+    v = torch.nn.functional.normalize(torch.ones_like(loss.theta), dim=0)
+    along = losses_along(loss, loss.theta, v, DISTANCES)
     for rows in ([2], [0, 4, 6]):
-        expected = line(loss.subset(rows), loss.point, v, DISTANCES)
+        expected = line(loss.subset(rows), loss.theta, v, DISTANCES)
         np.testing.assert_allclose(along[:, rows].mean(axis=1), expected)
 
 
 @pytest.fixture(scope="module")
 def measured():
     loss = wide_loss(count=20)
-    top = sharpness(loss, loss.point, tol=1e-6)
+    top = sharpness(loss, loss.theta, tol=1e-6)
     order = np.argsort(loss.inputs.norm(dim=1).numpy())
-    return loss, top, measure_tenths(loss, loss.point, top.vectors[0], order, DISTANCES)
+    return loss, top, measure_tenths(loss, loss.theta, top.vectors[0], order, DISTANCES)
 
 
 def test_the_shares_of_the_tenths_average_to_the_sharpness(measured):
@@ -166,10 +166,10 @@ def test_the_shares_of_the_tenths_average_to_the_sharpness(measured):
 
 def test_tenths_average_to_the_whole_and_are_sorted(measured):
     loss, top, table = measured
-    np.testing.assert_allclose(table["loss"].mean(axis=1), float(loss.value(loss.point)))
+    np.testing.assert_allclose(table["loss"].mean(axis=1), float(loss.value(loss.theta)))
     assert np.all(np.diff(table["length"][0]) > 0)
     assert np.all(np.diff(table["speed"][1]) > 0)
-    whole = line(loss, loss.point, top.vectors[0], DISTANCES)
+    whole = line(loss, loss.theta, top.vectors[0], DISTANCES)
     np.testing.assert_allclose(table["lines"].mean(axis=1), [whole, whole])
     first = top.vectors[0][: first_weights(loss)]
     assert table["first_part"] == pytest.approx(float(first.square().sum()))
@@ -180,9 +180,9 @@ def test_a_tenth_is_measured_as_a_loss_of_its_own(measured):
     order = np.argsort(loss.inputs.norm(dim=1).numpy())
     for i in (0, 9):
         alone = loss.subset(tenths(order)[i])
-        top = sharpness(alone, loss.point, tol=1e-4).values[0]
+        top = sharpness(alone, loss.theta, tol=1e-4).values[0]
         assert table["sharpness"][0, i] == pytest.approx(top, rel=1e-3)
-        slope = float(alone.grad(loss.point).norm())
+        slope = float(alone.grad(loss.theta).norm())
         assert table["gradient"][0, i] == pytest.approx(slope)
 
 

@@ -5,7 +5,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from mslbook.losses.network import NetworkLoss, half_squared_error  # noqa: E402
-from mslbook.models import fully_connected  # noqa: E402
+from mslbook.networks import fully_connected  # noqa: E402
 from mslbook.probes import sharpness  # noqa: E402
 
 K = 7.3
@@ -18,7 +18,7 @@ def losses(depth, k, bias, activation="relu"):
     x, y = (torch.randn(3, n, generator=generator, dtype=torch.float64) for n in (12, 4))
     model = fully_connected([*WIDTHS[:depth], 4], activation, seed=depth, bias=bias).double()
     one, other = (NetworkLoss(model, inputs, y, half_squared_error) for inputs in (x, k * x))
-    return one, other, 2 * one.point
+    return one, other, 2 * one.theta
 
 
 @pytest.fixture(params=[2, 3, 4, 5])

@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from mslbook.paper.style import TWO_PANELS, digest, use_style
+from mslbook.paper.style import digest, use_style
 
 
 def line(capsys, **shown):
@@ -46,7 +46,7 @@ def test_digest_of_nothing_is_refused(shown):
 def test_style_is_transparent_and_differs_in_dash(tmp_path):
     with plt.rc_context():
         use_style()
-        figure, axes = plt.subplots(1, 2, figsize=TWO_PANELS)
+        figure, axes = plt.subplots(1, 2)
         lines = [axes[0].plot([0, 1], [0, k])[0] for k in range(4)]
         figure.savefig(tmp_path / "figure.png")
         plt.close(figure)

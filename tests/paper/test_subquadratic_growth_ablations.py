@@ -141,7 +141,7 @@ def test_a_unit_is_what_the_edge_is_measured_in(momentum):
     for factor, grows in ((0.99, False), (1.01, True)):
         loss = Quadratic(factor * 2 / variant.unit)
         walk = minibatch_sgd(loss, 1.0, variant.lr, momentum=momentum)
-        far = [abs(float(state.point)) for state, _ in zip(walk, range(2000), strict=False)]
+        far = [abs(float(state.theta)) for state, _ in zip(walk, range(2000), strict=False)]
         assert (far[-1] > 1) == grows
     bottom = 1.0 / (variant.unit * float(Quadratic(2 / variant.unit).grad(1.0)))
     assert bottom == pytest.approx(0.5)
@@ -194,4 +194,4 @@ def test_iterate_is_descent_without_momentum():
     loss = Quadratic(2.0)
     walks = iterate(loss, 1.0, 0.3), minibatch_sgd(loss, 1.0, 0.3)
     for (one, other), _ in zip(zip(*walks, strict=False), range(5), strict=False):
-        assert float(one.point) == float(other.point)
+        assert float(one.theta) == float(other.theta)

@@ -1,7 +1,6 @@
 """The first state of a demo as pictures, for wherever no script runs: feeds, GitHub, some PDFs.
 
-They are drawn from the description and the numbers that the page gets, so they show what the page
-shows, in the book's style: one small PNG for each panel.
+They are drawn from the description and the numbers that the page gets: one small PNG per panel.
 """
 
 import base64
@@ -11,29 +10,27 @@ from html import escape
 
 import numpy as np
 
-SIZE = (5.0, 4.0)  # inches of 72 pixels, so that a font of 12 points has 12 pixels
-DENSITY = 1.25  # pixels of the picture to one of the page
-SHADES = 24  # colours of a picture, its transparent ground among them
+INCHES = (5.0, 4.0)  # of 72 pixels of the page, so that a font of 12 points has 12 pixels
+PIXEL_RATIO = 1.25  # pixels of the picture to one of the page
+PNG_COLOURS = 24  # the transparent ground among them
+DASHES = {"solid": "-", "dashed": "--", "dotted": ":"}
+MARKERS = {"circle": "o", "square": "s", "diamond": "D", "triangle": "^"}
 
 
-def still(spec, data):
+def still_html(spec, data):
     """Return the first state as HTML: a picture of each panel, and the caption."""
-    from matplotlib.style import context  # here, for who makes no demo needs no Matplotlib
+    from matplotlib.style import context  # slow to import
 
-    starts = [slider["start"] for slider in spec["sliders"]]
     grid = [len(slider["values"]) for slider in spec["sliders"]]
-    frame = int(np.ravel_multi_index(starts, grid))
+    frame = int(np.ravel_multi_index([slider["start"] for slider in spec["sliders"]], grid))
     numbers = np.frombuffer(data, "<f4").astype(float)
 
     def read(place):
-        first = place["offset"] + place["stride"] * frame
-        return numbers[first : first + place["length"]]
+        return numbers[place["offset"] + place["stride"] * frame :][: place["length"]]
 
-    alts = [spec["alt"]] + [
-        f"{panel['title']}: {panel['y']['label']} against {panel['x']['label']}"
-        for panel in spec["panels"][1:]
-    ]
-    width, height = (round(72 * side) for side in SIZE)
+    alts = [f"{p['title']}: {p['y']['label']} against {p['x']['label']}" for p in spec["panels"]]
+    alts[0] = spec["alt"]
+    width, height = (round(72 * side) for side in INCHES)
     with context(["mslbook.paper.style", {"axes.grid": False}]):
         pictures = "\n".join(
             f'<img alt="{escape(alt)}" width="{width}" height="{height}" '
@@ -49,29 +46,26 @@ def png(panel, read):
     from matplotlib.figure import Figure
     from PIL import Image
 
-    figure = Figure(figsize=SIZE, dpi=72 * DENSITY)
+    figure = Figure(figsize=INCHES, dpi=72 * PIXEL_RATIO)
     axes = figure.add_subplot()
     above = any(mark.get("axis") == "x" and mark["label"] for mark in panel["marks"])
     axes.set_title(rich(panel["title"]), weight="bold", pad=20 if above else 6)
-    for axis in "xy":
-        about = panel[axis]
-        axes.set(**{f"{axis}scale": "log" if about["log"] else "linear"})
-        axes.set(**{f"{axis}lim": about["limits"], f"{axis}label": rich(about["label"])})
-        lined = getattr(axes, f"{axis}axis")
-        lined.set_ticks(*([list(row) for row in zip(*about["ticks"], strict=True)] or [[]]))
-        lined.set_ticks([], minor=True)
-    if panel["equal"]:
-        axes.set_aspect("equal")
+    for name, axis in (("x", axes.xaxis), ("y", axes.yaxis)):
+        about = panel[name]
+        axes.set(**{f"{name}scale": "log" if about["log"] else "linear"})
+        axes.set(**{f"{name}lim": about["limits"], f"{name}label": rich(about["label"])})
+        axis.set_ticks([tick for tick, _ in about["ticks"]], [text for _, text in about["ticks"]])
+        axis.set_ticks([], minor=True)
+    axes.set_aspect("equal" if panel["equal"] else "auto")
     for mark in panel["marks"]:
         {"Image": image, "Rule": rules}.get(mark["kind"], plot)(axes, mark, read)
-    entries, _ = axes.get_legend_handles_labels()
-    if entries:
+    if axes.get_legend_handles_labels()[0]:
         figure.legend(loc="outside lower left", ncols=2, fontsize=11, columnspacing=1)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     picture = Image.fromarray(np.asarray(canvas.buffer_rgba()))
     file = io.BytesIO()
-    picture.quantize(SHADES, Image.Quantize.FASTOCTREE).save(file, "PNG", optimize=True)
+    picture.quantize(PNG_COLOURS, Image.Quantize.FASTOCTREE).save(file, "PNG", optimize=True)
     return file.getvalue()
 
 
@@ -81,55 +75,50 @@ def rich(text):
     return re.sub(r"(?<![^\W\d_])([^\W\d_])_(\S+)", r"\1$_{\\mathregular{\2}}$", text)
 
 
-def look(mark):
-    """Return colour and dash of a mark, in Matplotlib's words."""
-    from mslbook.paper import style
+def style(mark):
+    """Return the colour and the dash of a mark as Matplotlib's keywords."""
+    from mslbook.paper import style as theme
 
-    colour = style.GREY if mark["colour"] == "ink" else getattr(style, mark["colour"].upper())
-    dashes = {"solid": "-", "dashed": "--", "dotted": ":"}
-    return {"color": colour, "linestyle": dashes.get(mark.get("dash"), "none")}
+    colour = theme.GREY if mark["colour"] == "ink" else getattr(theme, mark["colour"].upper())
+    return {"color": colour, "linestyle": DASHES[mark["dash"]] if "dash" in mark else "none"}
 
 
 def plot(axes, mark, read):
     """Draw a Curve, Points, or a Trail at its end."""
-    x, y, style = read(mark["x"]), read(mark["y"]), look(mark)
-    shape = {"circle": "o", "square": "s", "diamond": "D", "triangle": "^"}.get(mark.get("marker"))
-    label = rich(mark["label"]) or None
+    x, y, look = read(mark["x"]), read(mark["y"]), style(mark)
+    look["marker"] = MARKERS[mark["marker"]] if "marker" in mark else None
+    look["label"] = rich(mark["label"]) or None
     if mark["kind"] != "Trail":
-        axes.plot(x, y, marker=shape, markersize=8, label=label, **style)
+        axes.plot(x, y, markersize=8, **look)
         return
-    style["linestyle"] = "-"
-    axes.plot(x, y, linewidth=1, alpha=0.6, marker=shape, markersize=4, markevery=slice(1, None),
-              label=label, **style)  # fmt: skip
-    axes.plot(x[:1], y[:1], marker=shape, markersize=8, markerfacecolor="none", **style)
-    axes.plot(x[-1:], y[-1:], marker=shape, markersize=10, **style)
+    look["linestyle"] = "-"
+    axes.plot(x, y, linewidth=1, alpha=0.6, markersize=4, markevery=slice(1, None), **look)
+    look["label"] = None
+    axes.plot(x[:1], y[:1], markersize=8, markerfacecolor="none", **look)
+    axes.plot(x[-1:], y[-1:], markersize=10, **look)
 
 
 def rules(axes, mark, read):
     """Draw the lines across the panel, and their label at the end of the first."""
-    across = axes.axvline if mark["axis"] == "x" else axes.axhline
-    values = [value for value in read(mark["value"]) if not np.isnan(value)]
+    values = read(mark["value"])
+    values = values[~np.isnan(values)]
+    label = rich(mark["label"])
     for value in values:
-        across(value, linewidth=1.5, **look(mark))
-    if values and mark["axis"] == "x":
-        axes.text(values[0], 1.01, rich(mark["label"]), transform=axes.get_xaxis_transform(),
-                  ha="center", va="bottom")  # fmt: skip
-    elif values:
-        axes.text(1.01, values[0], rich(mark["label"]), transform=axes.get_yaxis_transform(),
-                  va="center")  # fmt: skip
+        {"x": axes.axvline, "y": axes.axhline}[mark["axis"]](value, linewidth=1.5, **style(mark))
+    if values.size and mark["axis"] == "x":
+        at = axes.get_xaxis_transform()
+        axes.text(values[0], 1.01, label, transform=at, ha="center", va="bottom")
+    elif values.size:
+        axes.text(1.01, values[0], label, transform=axes.get_yaxis_transform(), va="center")
 
 
 def image(axes, mark, read):
     """Draw a landscape in steps of opacity, with a contour line at each."""
-    from matplotlib.colors import to_rgba
-
-    rows, columns = mark["shape"]
-    left, right, bottom, top = mark["box"]
-    x, y = np.linspace(left, right, columns), np.linspace(bottom, top, rows)
-    steps = np.linspace(*mark["range"], mark["levels"] + 1)
-    colour = look(mark)["color"]
-    shades = [to_rgba(colour, 0.65 * k / mark["levels"]) for k in range(mark["levels"])]
-    values = np.clip(read(mark["values"]), steps[0], steps[-1]).reshape(rows, columns)
+    colour, count, box = style(mark)["color"], mark["levels"], mark["box"]
+    levels = np.linspace(*mark["range"], count + 1)
+    values = np.clip(read(mark["values"]), *mark["range"]).reshape(mark["shape"])
+    shades = [(colour, 0.65 * k / count) for k in range(count)]
+    lines = {"colors": [colour], "alpha": 0.2, "linewidths": 0.7}
     axes.fill_between([], [], color=colour, alpha=0.4, label=rich(mark["label"]) or None)
-    axes.contourf(x, y, values, levels=steps, colors=shades)
-    axes.contour(x, y, values, levels=steps[1:-1], colors=[colour], alpha=0.2, linewidths=0.7)
+    axes.contourf(values, levels=levels, colors=shades, extent=box)
+    axes.contour(values, levels=levels[1:-1], extent=box, **lines)

@@ -1,27 +1,23 @@
 """The interactive figures of the book: a drawing with sliders, play and reset.
 
-One class carries every demo, in two hosts: a widget in a live kernel, and a page without a kernel,
-where the frames that Python computed on a grid of values answer the sliders.
+A demo has two hosts: a live kernel, where it is a widget, and a page without a kernel, where the
+frames that Python computed on a grid of values answer the sliders.
 """
 
 import base64
 import json
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
-try:
-    import anywidget
-except ModuleNotFoundError as error:
-    raise ModuleNotFoundError("demos need anywidget: run pip install 'mslbook[book]'") from error
+import anywidget
 import traitlets
 
-from mslbook.paper.demo.frames import MAX_BYTES, Frames, written
+from mslbook.paper.demo.frames import Frames, written
 from mslbook.paper.demo.parts import Curve, Image, Panel, Points, Rule, Slider, Trail
-from mslbook.paper.demo.still import still
+from mslbook.paper.demo.still import still_html
 
 __all__ = ["Curve", "Demo", "Image", "Panel", "Points", "Rule", "Slider", "Trail"]
 
-HERE = Path(__file__).parent
+MAX_HTML = 300_000  # characters, so that a notebook with one demo stays under 500 kB
 
 
 class Demo(anywidget.AnyWidget):
@@ -29,30 +25,32 @@ class Demo(anywidget.AnyWidget):
 
     Parameters
     ----------
-    frame : function
-        Takes one value of each slider, by the slider's name, and returns a dictionary: for each
-        mark that has no data of its own what it draws, and a ``"caption"``, the line of text that
-        says what is seen. A Curve, Points or a Trail takes a tuple of two arrays (x, y), a Rule a
-        number, an Image an array (len(y), len(x)). Arrays have the same size in every frame; NaN
-        leaves a gap. It is called once for each point of the sliders' grid, so it should be quick.
+    frame : callable
+        Takes a value of each slider, by name, and returns a dictionary: a ``"caption"``, and what
+        each mark without data draws: a tuple of two arrays (x, y), of a Rule a number, of an Image
+        an array (len(y), len(x)). Sizes never change; NaN leaves a gap.
     sliders : sequence of Slider
-        The parameters. Each is an attribute of the demo, which may be set to any value, watched
-        with ``observe``, and linked to other widgets.
+        The parameters; a demo has an attribute for each, to be set, observed and linked.
     panels : sequence of Panel
         The axes, side by side where there is room.
     alt : str
         What one sees, for readers who do not see it.
     play : str
-        What play walks through: ``"time"``, the points of every Trail, or the name of a slider.
+        What play steps through: "time", the points of every Trail, or the name of a slider.
     count : str
-        What the points of a Trail are, for the slider that walks through them.
-    times : sequence of float
-        Where these points stand in that count, if not at 0, 1, 2 and so on.
+        What the points of a Trail count.
+    times : sequence of float, optional
+        Where these points stand in that count, by default 0, 1, 2, ...
 
-    Raises ValueError or TypeError if the parts do not fit together, if a frame does not fit the
-    panels, or if the demo would take more than 300 kB.
+    Raises
+    ------
+    ValueError
+        If the parts do not fit together, or the demo is too heavy for a page.
 
+    Examples
+    --------
     >>> import numpy as np
+    >>> from mslbook.paper.demo import Curve, Demo, Panel, Slider
     >>> x = np.linspace(-3, 3, 61)
     >>> demo = Demo(
     ...     lambda a: {"tangent": (x, a * (2 * x - a)), "caption": f"It touches at x = {a:g}."},
@@ -66,60 +64,35 @@ class Demo(anywidget.AnyWidget):
     Demo(a=0.123)
     """
 
-    _esm = HERE / "demo.js"
-    _css = HERE / "demo.css"
+    _esm = Path(__file__).with_name("demo.js")
+    _css = Path(__file__).with_name("demo.css")
     _spec = traitlets.Dict().tag(sync=True)
     _data = traitlets.Bytes().tag(sync=True)
     _frame = traitlets.Dict().tag(sync=True)  # the last frame computed off the grid
 
-    def __init__(
-        self,
-        frame: Callable[..., dict],
-        sliders: Sequence[Slider],
-        panels: Sequence[Panel],
-        *,
-        alt: str,
-        play: str = "time",
-        count: str = "step",
-        times: Sequence[float] | None = None,
-    ):
-        names = [slider.name for slider in sliders]
-        for name in names:
-            if names.count(name) > 1:
-                raise ValueError(f"two sliders are called {name!r}: give each its own name")
-            if hasattr(Demo, name):
-                raise ValueError(f"a slider cannot be called {name!r}: widgets use that name")
-        if not alt.strip():
-            raise ValueError("alt must say in words what one sees")
-        trails = [m.name for panel in panels for m in panel.marks if isinstance(m, Trail)]
-        if play not in names and not (play == "time" and trails):
-            options = [*(["time"] if trails else []), *names]
-            raise ValueError(f"play must be one of {', '.join(options)}, not {play!r}")
-        frames = Frames(frame, sliders, panels)
-        points = frames.spec["steps"] + 1
-        times = range(points) if times is None else times
-        if len(times) != points:
-            raise ValueError(f"times has {len(times)} numbers, but the trails have {points} points")
-        self._frames = frames
-        self.add_traits(**{name: traitlets.Float().tag(sync=True) for name in names})
+    def __init__(self, frame, sliders, panels, *, alt, play="time", count="step", times=None):
+        self._frames = Frames(frame, sliders, panels)
         self._start = {slider.name: slider.value for slider in sliders}
-        super().__init__(
-            _spec=frames.spec
-            | {"alt": alt, "play": play, "count": count, "times": [written(t) for t in times]},
-            _data=frames.data,
-            **self._start,
-        )
-        self._still = still(self._spec, self._data)
-        if (size := len(self.html()) - len(str(self._esm)) - len(str(self._css))) > MAX_BYTES:
-            raise ValueError(
-                f"this demo takes {size / 1000:.0f} kB, but {MAX_BYTES / 1000:.0f} is the most a "
-                "page should carry: give the sliders fewer values, or the trails fewer points"
-            )
-        self.observe(self._compute_off_grid, names)
+        points = self._frames.spec["steps"] + 1
+        times = range(points) if times is None else times
+        if any(hasattr(Demo, name) for name in self._start) or len(self._start) < len(sliders):
+            raise ValueError("give each slider a name of its own, and none that widgets use")
+        if play not in (options := ["time"] * (points > 1) + list(self._start)):
+            raise ValueError(f"play must be one of {', '.join(options)}, not {play!r}")
+        if len(times) != points:
+            raise ValueError(f"times needs {points} numbers, one for each point of the trails")
+        self.add_traits(**{name: traitlets.Float().tag(sync=True) for name in self._start})
+        look = {"alt": alt, "play": play, "count": count, "times": list(map(written, times))}
+        super().__init__(_spec=self._frames.spec | look, _data=self._frames.data, **self._start)
+        self._still = still_html(self._spec, self._data)
+        size = len(self.html()) - len(str(self._esm)) - len(str(self._css))
+        if size > MAX_HTML:
+            raise ValueError(f"{size} characters are too many for a page: use fewer slider values")
+        self.observe(self._compute_off_grid, list(self._start))
 
     def _compute_off_grid(self, change):
         """Send the page the frame of values that it does not hold."""
-        values = [getattr(self, slider.name) for slider in self._frames.sliders]
+        values = [getattr(self, name) for name in self._start]
         grid = [slider.values for slider in self._frames.sliders]
         if not all(value in known for value, known in zip(values, grid, strict=True)):
             try:
@@ -128,17 +101,16 @@ class Demo(anywidget.AnyWidget):
                 setattr(self, change["name"], change["old"])  # show nothing that is not so
                 raise
 
-    def html(self) -> str:
-        """The demo as it starts, as HTML that stands alone: no kernel, and nothing from a network.
+    def html(self):
+        """Write the demo, as it starts, as HTML that needs no kernel and no network.
 
-        It carries a picture of the first state for where no script runs. Made twice, it is the same
-        text twice.
+        Returns
+        -------
+        str
+            The same text every time, with pictures of the first state for where no script runs.
         """
-        state = self._start | {
-            "_spec": self._spec,
-            "_data": base64.b64encode(self._data).decode(),
-            "_frame": {},
-        }
+        data = base64.b64encode(self._data).decode()
+        state = self._start | {"_spec": self._spec, "_data": data, "_frame": {}}
         text = json.dumps(state, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         # A plain script runs while the page is read, before the picture is painted, and a module
         # would after: so nothing flashes, and nothing below moves. It must not export anything.

@@ -11,7 +11,7 @@ from mslbook.data import standardise
 from mslbook.descent import iterate
 from mslbook.loss import QuadraticModel
 from mslbook.losses.network import NetworkLoss, half_squared_error
-from mslbook.models import fully_connected
+from mslbook.networks import fully_connected
 from mslbook.optimizers import GradientDescent
 from mslbook.paper.experiments import Experiment
 from mslbook.paper.images import accuracy, labels_of

@@ -48,7 +48,7 @@ def examples():
     number = "c = " + ", ".join(f"{s.c:.4f}" for s in found) + " at most"
     number += "" if not proved else ", for f3 at least 0.312"
     number += f"; f2'' jumps from {jump[0]:.0f} to {jump[1]:.0f}"
-    met = proved and all(s.holds and s.critical is None for s in found)
+    met = proved and all(s.satisfies_definition and s.critical is None for s in found)
     smooth = abs(jump[0] - jump[1]) < 1e-6
     return number, graded(met and smooth, met)
 
@@ -91,10 +91,10 @@ def weaker():
     curvature = f2.hvp(1.0, 1.0)
     number = "f2' = " + listed(slopes, "{:.4f}") + " at 1/3, 1, 10"
     number += f"; f2''(1) = {curvature:.2f}; c = {found.c:.3f}; f'/x at 10⁶: "
-    allowed = found.holds and np.all(np.diff(slopes) < 0) and curvature < 0
+    allowed = found.satisfies_definition and np.all(np.diff(slopes) < 0) and curvature < 0
     of_4_1 = [subquadratic(f) for f in (f1, Sum((f1, Quadratic(2.0))))]
     number += "{:.0e} on f1, {:.3g} on f1 + x²".format(*(s.growth[-1] for s in of_4_1))
-    covered = all(s.holds for s in of_4_1)
+    covered = all(s.satisfies_definition for s in of_4_1)
     return number, graded(allowed and covered, allowed)
 
 
@@ -163,7 +163,7 @@ def theorem_on_examples():
         radius = balls_of_f3()[0][lr] if f is f3 else trapping_radius(f, lr).radius
         inside = np.zeros(5000, dtype=bool)
         for state in islice(iterate(f, starts, lr), 201):
-            r = abs(state.point) if f.dimension is None else np.linalg.norm(state.point, axis=-1)
+            r = abs(state.theta) if f.dimension is None else np.linalg.norm(state.theta, axis=-1)
             before, inside = inside, r <= radius * ROUNDING
             all_caught &= bool(np.all(inside >= before))
         all_caught &= bool(np.all(inside))

@@ -2,48 +2,42 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib import cycler
 
-from mslbook.paper.style import BLUE, GREEN, GREY, PURPLE, TWO_PANELS, VERMILLION
+from mslbook.paper import style
+from mslbook.paper.style import BLUE, DASHED, DOTTED, FOUR_LINES, GREEN, GREY, PURPLE, VERMILLION
 
 LOW = (5.0, 2.8)  # inches
-LOOKS = ((BLUE, "-"), (VERMILLION, "--"), (GREEN, "-."), (PURPLE, ":"), (GREY, (0, (7, 1))))
+LOOKS = FOUR_LINES.concat(cycler(color=[GREY], linestyle=[(0, (7, 1))]))
 
 
-def definition_by_distance(found, proved):
-    """Both conditions of definition 4.1 by distance: growth and smallest cosine.
-
-    `found` has what `subquadratic` found, by the name of the loss; `proved` is a lower bound of
-    the cosine, drawn as a line.
-    """
-    figure, (left, right) = plt.subplots(1, 2, figsize=TWO_PANELS)
-    for (name, loss), (color, dash) in zip(found.items(), LOOKS, strict=True):
-        left.loglog(loss.radii, loss.growth, linestyle=dash, color=color, label=name)
+def definition_by_distance(conditions, proved):
+    """Growth of the gradient and smallest cosine by distance, for each loss; a `proved` bound."""
+    figure, (left, right) = plt.subplots(1, 2)
+    for (name, loss), look in zip(conditions.items(), LOOKS, strict=True):
+        left.plot(loss.radii, loss.growth, label=name, **look)
         if loss.cosines.min() < 0.99:
-            right.semilogx(loss.radii, loss.cosines, linestyle=dash, color=color)
-    right.axhline(proved, color=GREY, linestyle="--", linewidth=1.5)
+            right.plot(loss.radii, loss.cosines, **look)
+    right.axhline(proved, **DASHED)
     right.text(1e4, proved - 0.02, f"proved: {proved:g}", ha="right", va="top", color=GREY)
-    left.set(xlabel="distance $r$", ylabel="largest $\\|\\nabla f\\| / r$", ylim=(1e-9, 1e12))
-    left.set_yticks([1e-6, 1, 1e6])
+    style.label_axes(left, "distance $r$", "largest $\\|\\nabla f\\| / r$", log="xy")
+    left.set(xlim=(1e-3, 1e6), yticks=[1e-6, 1, 1e6], ylim=(1e-9, 1e12))
     left.legend(loc="upper left", fontsize=11, labelspacing=0.2)
-    right.set(xlabel="distance $r$", ylabel="smallest cosine", ylim=(0, 1), xlim=(1e-3, 1e4))
-    left.set_xlim(1e-3, 1e6)
+    style.label_axes(right, "distance $r$", "smallest cosine", log="x")
+    right.set(xlim=(1e-3, 1e4), ylim=(0, 1))
     return figure
 
 
-def caught(steps, distances, radius):
-    """Distances of many trajectories by step: all of them in a band, three of them as lines.
-
-    `distances` has a row for each step and a column for each trajectory, the farthest start last.
-    """
+def trapped_trajectories(steps, distances, radius):
+    """Distances (steps, trajectories) by step: a band, the median and the farthest trajectory."""
     figure, axes = plt.subplots(figsize=LOW)
     low, middle, high = np.quantile(distances, (0.05, 0.5, 1), axis=1)
     axes.fill_between(steps, low, high, color=BLUE, alpha=0.15, linewidth=0)
     axes.plot(steps, high, "-", color=BLUE, label="the farthest of all")
     axes.plot(steps, middle, "-.", color=GREEN, label="half are nearer than this")
     axes.axhline(radius, color=VERMILLION, linestyle="--", label="radius $R_\\eta$")
-    axes.set(xlabel="step", ylabel="distance $\\|x_t\\|$", yscale="log", ylim=(0.1, 1e5))
+    style.label_axes(axes, "step", "distance $\\|x_t\\|$", "y", "upper right", ylim=(0.1, 1e5))
     axes.minorticks_off()
-    axes.legend(loc="upper right")
     return figure
 
 
@@ -51,40 +45,34 @@ def radius_by_learning_rate(trap, visited):
     """The radii by learning rate, and the farthest point that descent visits at each."""
     figure, axes = plt.subplots(figsize=LOW)
     r1, r2 = (np.where(radii > 0, radii, np.nan) for radii in (trap.r1, trap.r2))
-    axes.loglog(trap.lr, trap.by_c, ":", color=PURPLE, label="$r_1$ from $c$")
-    axes.loglog(trap.lr, r2, "--", color=VERMILLION, label="$r_2$")
-    axes.loglog(trap.lr, r1, "-", color=BLUE, label="$r_1$")
-    axes.loglog(
-        trap.lr, np.where(r1 > 0, visited, np.nan), "o", color=GREEN, label="farthest visited"
-    )
-    axes.set(xlabel="learning rate $\\eta$", ylabel="distance", ylim=(0.4, 40))
-    axes.set_xticks([0.2, 0.5, 1, 2, 5], labels=["0.2", "0.5", "1", "2", "5"])
-    axes.set_yticks([1, 10], labels=["1", "10"])
-    axes.minorticks_off()
-    axes.legend(loc="upper left")
+    visited = np.where(r1 > 0, visited, np.nan)
+    axes.plot(trap.lr, trap.by_c, ":", color=PURPLE, label="$r_1$ from $c$")
+    axes.plot(trap.lr, r2, "--", color=VERMILLION, label="$r_2$")
+    axes.plot(trap.lr, r1, "-", color=BLUE, label="$r_1$")
+    axes.plot(trap.lr, visited, "o", color=GREEN, label="farthest visited")
+    style.label_axes(axes, "learning rate $\\eta$", "distance", "xy", "upper left", ylim=(0.4, 40))
+    style.plain_ticks(axes, x=[0.2, 0.5, 1, 2, 5], y=[1, 10])
     return figure
 
 
-def stairs(x, values, starts, ends):
-    """A loss with level steps, and where descent ends on it by where it starts; in units of π."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=TWO_PANELS)
+def staircase(x, values, starts, ends):
+    """A loss with level steps, and where descent ends on it by where it starts, in units of π."""
+    figure, (left, right) = plt.subplots(1, 2)
+    ticks = np.arange(-9, 10, 6)
     left.plot(x / np.pi, values, "-", color=BLUE)
-    left.set(xlabel="$x / \\pi$", ylabel="loss")
+    style.label_axes(left, "$x / \\pi$", "loss", xticks=ticks)
     right.plot(starts / np.pi, ends / np.pi, ".", color=VERMILLION, markersize=2)
-    right.plot(starts / np.pi, starts / np.pi, ":", color=GREY, linewidth=1.5)
-    right.set(xlabel="start $x_0 / \\pi$", ylabel="end $/ \\pi$")
-    for axes in (left, right):
-        axes.set_xticks(np.arange(-9, 10, 6))
-    right.set_yticks(np.arange(-9, 10, 6))
+    right.plot(starts / np.pi, starts / np.pi, **DOTTED)
+    style.label_axes(right, "start $x_0 / \\pi$", "end $/ \\pi$", xticks=ticks, yticks=ticks)
     return figure
 
 
-def caught_or_lost(paths):
-    """Distances by step on several losses; `paths` has distances by label."""
+def trapped_or_diverging(distances):
+    """Distances by step on several losses, by label."""
     figure, axes = plt.subplots(figsize=LOW)
-    for (name, distances), (color, dash) in zip(paths.items(), LOOKS, strict=True):
-        axes.plot(distances, linestyle=dash, color=color, label=name)
-    axes.set(xlabel="step", ylabel="$|x_t|$", yscale="log", ylim=(1e-2, 1e7))
+    for (name, curve), look in zip(distances.items(), LOOKS, strict=True):
+        axes.plot(curve, label=name, **look)
+    style.label_axes(axes, "step", "$|x_t|$", log="y", ylim=(1e-2, 1e7))
     axes.set_yticks([1e-2, 1, 1e2, 1e4, 1e6])
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=11)
     return figure

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from mslbook.models import vgg11
+from mslbook.networks import vgg11
 from mslbook.optimizers import GradientDescent
 from mslbook.paper.experiments import Experiment
 from mslbook.paper.images import accuracy, convolutional_loss, held_out

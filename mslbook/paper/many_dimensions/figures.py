@@ -4,30 +4,31 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import ListedColormap, to_rgb
 
-from mslbook.paper.style import BLUE, GREEN, GREY, OCHRE, PURPLE, SKY, VERMILLION
+from mslbook.paper import style
+from mslbook.paper.style import BLUE, DOTTED, FOUR_LINES, GREY, OCHRE, SKY, VERMILLION
 
-SQUARES = (5.6, 2.9)  # two square panels side by side
-PATTERNS = ("+ +", "+ −", "− +", "− −")  # the signs of two components, in the order of their codes
-PATTERN_LOOKS = ((BLUE, "o"), (OCHRE, "s"), (SKY, "D"), (VERMILLION, "^"))
-PATTERN_INKS = ("white", "black", "black", "white")  # of labels on these colours
-LINE_LOOKS = ((BLUE, "-", "o"), (VERMILLION, "--", "s"), (GREEN, "-.", "D"), (PURPLE, ":", "^"))
+SQUARES = (5.6, 2.9)  # inches: two square panels side by side
+PATTERNS = (  # the signs of two components, in the order of their codes; colour, marker, label
+    ("+ +", BLUE, "o", "white"),
+    ("+ −", OCHRE, "s", "black"),
+    ("− +", SKY, "D", "black"),
+    ("− −", VERMILLION, "^", "white"),
+)
 
-# Where the iterates are: nothing is clear, a few are pale, many are blue.
+# Shades of blue, from clear to opaque: how often the iterates are somewhere, and heights.
 DENSITY = ListedColormap([(*to_rgb(BLUE), alpha) for alpha in np.linspace(0.2, 1, 6)])
 HEIGHT = ListedColormap([(*to_rgb(BLUE), alpha) for alpha in np.linspace(0, 1, 12)])
 
 
 def components_by_learning_rate(lrs, levels, end_lrs, ends, names):
-    """Each component by learning rate: ``|z_i|`` predicted as lines, where descent ended as marks.
-
-    `levels` (len(lrs), n) is NaN where a component rests; `ends` (len(end_lrs), n) are ``|z_i|``.
-    """
+    """Each component ``|z_i|`` by learning rate, predicted (lines), and where descent ended."""
     figure, axes = plt.subplots(figsize=(4.2, 2.5))
-    for i, (colour, dash, marker) in enumerate(LINE_LOOKS):
-        axes.plot(lrs, levels[:, i], dash, color=colour, label=names[i])
-        axes.plot(end_lrs, ends[:, i], marker, color=colour, markersize=4)
-    axes.set(xlabel="learning rate $\\eta$", ylabel="$|z_i|$ in the end", xticks=range(0, 16, 2))
-    axes.legend(loc="upper left")
+    columns = zip(levels.T, ends.T, names, FOUR_LINES, "osD^", strict=True)
+    for level, end, name, look, marker in columns:
+        axes.plot(lrs, level, label=name, **look)
+        axes.plot(end_lrs, end, marker, color=look["color"], markersize=4)
+    axes.set_xticks(range(0, 16, 2))
+    style.label_axes(axes, "learning rate $\\eta$", "$|z_i|$ in the end", legend="upper left")
     return figure
 
 
@@ -38,29 +39,23 @@ def broken_curve(segments):
 
 
 def sign_patterns(ticks, codes, cells, corners, basis):
-    """The plane of starts by the pattern reached, and the points and cycles where descent ends.
-
-    `codes` (len(ticks), len(ticks)) are 0 to 3, in the order of PATTERNS; `cells` (4, 2) are
-    starts in the middle of a region of each pattern, `corners` (4, 2) where each pattern ends.
-    """
+    """The plane of starts by the pattern reached, named at `cells`; the `corners` where it ends."""
     figure, (left, right) = plt.subplots(1, 2, figsize=SQUARES)
-    colours = ListedColormap([colour for colour, _ in PATTERN_LOOKS])
-    box = (ticks[0], ticks[-1], ticks[0], ticks[-1])
-    left.imshow(codes, colours, origin="lower", extent=box, interpolation="nearest")
+    colours = ListedColormap([colour for _, colour, *_ in PATTERNS])
+    _image(left, ticks, ticks, codes, colours, aspect="equal")
     with plt.rc_context({"hatch.color": "white"}):  # in grey, sky alone would look like ochre
         left.contourf(ticks, ticks, codes == 2, levels=[0.5, 1.5], colors="none", hatches=["//"])
-    for name, (x, y), ink in zip(PATTERNS, cells, PATTERN_INKS, strict=True):
-        left.text(x, y, name, ha="center", va="center", color=ink, fontsize=13, weight="bold")
     left.set(title="pattern at even steps", xlabel="$x_1$ of the start", ylabel="$x_2$")
-    left.grid(visible=False)
-    for pair, dash in (((0, 3), "-"), ((1, 2), "--")):
-        right.plot(*corners[list(pair)].T, dash, color=GREY)
+    right.plot(*corners[[0, 3]].T, "-", color=GREY)
+    right.plot(*corners[[1, 2]].T, "--", color=GREY)
     for p in basis:
         right.axline((0, 0), p, color=GREY, linestyle=":", linewidth=1)
-    for name, (colour, marker), corner in zip(PATTERNS, PATTERN_LOOKS, corners, strict=True):
+    centred = {"ha": "center", "va": "center"}
+    for (name, colour, marker, ink), cell, corner in zip(PATTERNS, cells, corners, strict=True):
+        left.text(*cell, name, color=ink, fontsize=13, weight="bold", **centred)
         right.plot(*corner, marker, color=colour, markersize=9)
         beside = {"xytext": (0, 14 * np.sign(basis[1] @ corner)), "textcoords": "offset points"}
-        right.annotate(name, corner, ha="center", va="center", **beside)
+        right.annotate(name, corner, **beside, **centred)
     size = 1.4 * abs(corners).max()
     right.set(title="where they end", xlabel="$x_1$", xlim=(-size, size), ylim=(-size, size))
     right.set_aspect("equal")
@@ -68,127 +63,101 @@ def sign_patterns(ticks, codes, cells, corners, basis):
 
 
 def swing_heights(ticks, heights, ends, titles):
-    """Landscapes that descent climbs with alternating signs, and the points where it ended.
-
-    `heights` are two arrays (len(ticks), len(ticks)), `ends` two arrays of points (m, 2).
-    """
-    figure, panels = plt.subplots(1, 2, figsize=SQUARES, sharey=True)
-    box = (ticks[0], ticks[-1], ticks[0], ticks[-1])
-    for axes, height, points, title in zip(panels, heights, ends, titles, strict=True):
+    """Landscapes that descent climbs with alternating signs, and the points where it ended."""
+    options = {"figsize": SQUARES, "sharey": True}
+    figure, panels = style.small_multiples(titles, "$x_1$", "$x_2$", **options)
+    for axes, height, points in zip(panels, heights, ends, strict=True):
         depth = np.sqrt((height.max() - height) / np.ptp(height))  # fine steps near the tops
-        axes.imshow(1 - depth, HEIGHT, origin="lower", extent=box, interpolation="nearest")
+        _image(axes, ticks, ticks, 1 - depth, HEIGHT, aspect="equal")
         axes.plot(*points.T, "D", color=VERMILLION, markersize=7)
-        axes.set(title=title, xlabel="$x_1$")
-        axes.grid(visible=False)
-    panels[0].set_ylabel("$x_2$")
     return figure
 
 
 def descent_over_time(path, decay_steps):
     """Journal fig. 4.1 right, preprint fig. 4 right: two coordinates, and the loss, by step."""
     figure, axes = plt.subplot_mosaic([["x1", "loss"], ["x2", "loss"]], figsize=(6.2, 2.8))
-    rows = {"x1": path.points[:, 0], "x2": path.points[:, 1], "loss": path.values}
-    labels = {"x1": "$x_1$", "x2": "$x_2$", "loss": "loss $f_3(x_t)$"}
-    for name, panel in axes.items():
-        colour = VERMILLION if name == "loss" else BLUE
-        # Squares that lie on whole pixels keep the picture small.
-        look = {"color": colour, "markersize": 2, "markeredgewidth": 0, "snap": True}
-        panel.plot(path.steps, rows[name], "s", **look)
-        panel.set_ylabel(labels[name])
-        for step in decay_steps:
-            panel.axvline(step, color=GREY, linestyle=":", linewidth=1.5)
     axes["x1"].sharex(axes["x2"])
+    # Squares that lie on whole pixels keep the picture small.
+    look = {"marker": "s", "linestyle": "none", "markersize": 2, "markeredgewidth": 0, "snap": True}
+    axes["x1"].plot(path.steps, path.points[:, 0], color=BLUE, **look)
+    axes["x2"].plot(path.steps, path.points[:, 1], color=BLUE, **look)
+    axes["loss"].plot(path.steps, path.values, color=VERMILLION, **look)
+    axes["x1"].set_ylabel("$x_1$")
     axes["x1"].tick_params(labelbottom=False)
-    for name in ("x2", "loss"):
-        axes[name].set_xlabel("step")
+    style.label_axes(axes["x2"], "step", "$x_2$")
+    style.label_axes(axes["loss"], "step", "loss $f_3(x_t)$")
+    for panel in axes.values():
+        style.mark_steps(panel, decay_steps)
     return figure
 
 
 def order_and_chaos(sweeps, lows):
-    """For each sweep of the learning rate where the iterates are, and their exponent below.
+    """The iterates in each sweep of the learning rate, and their Lyapunov exponent below.
 
-    A sweep is (title, lrs, points, exponents, stable lr): `points` (steps, starts, len(lrs)) of
-    one coordinate, `exponents` (starts, len(lrs)). `lows` are the lower ends of the exponents'
-    axes.
+    A sweep is (title, lrs, points, exponents, stable lr): `points` (steps, starts, lrs) of one
+    coordinate, `exponents` (starts, lrs). `lows` are the lower ends of the exponents' axes.
     """
-    figure, panels = plt.subplots(
-        2, len(sweeps), figsize=(6.4, 3.6), sharex="col", squeeze=False, height_ratios=(3, 2)
-    )
+    size, options = (6.4, 3.6), {"sharex": "col", "squeeze": False, "height_ratios": (3, 2)}
+    figure, panels = plt.subplots(2, len(sweeps), figsize=size, **options)
     for (above, below), sweep, low in zip(panels.T, sweeps, lows, strict=True):
         title, lrs, points, exponents, stable = sweep
-        _density(above, lrs, points)
+        far = np.abs(points).max()
+        counts = _counts(points, far)
+        _image(above, lrs, (-far, far), np.log(np.where(counts > 0, counts, np.nan)), DENSITY)
         above.set_title(title)
         _exponent(below, lrs, exponents.mean(axis=0))
         below.set(xlabel="learning rate $\\eta$", ylim=(low, 1.3))
-        for axes in (above, below):
-            axes.axvline(stable, color=GREY, linestyle=":", linewidth=1.5)
-            axes.grid(visible=False)
+        above.axvline(stable, **DOTTED)
+        below.axvline(stable, **DOTTED)
     panels[0, 0].set_ylabel("iterates")
     panels[1, 0].set_ylabel("exponent")
     return figure
 
 
-def two_ways_round(lrs, points, exponents, thresholds, marked):
-    """The orbits of two starts by learning rate, where they differ and where not; the exponent.
-
-    `points` are two arrays (steps, len(lrs)); `thresholds` are learning rates with their names;
-    at the learning rates of the columns `marked` each orbit has markers of its own.
-    """
-    figure, (above, below) = plt.subplots(
-        2, 1, figsize=(5.2, 3.5), sharex=True, height_ratios=(3, 2)
-    )
-    first, second = (_counts(rows[:, None], _heights(points)) > 0 for rows in points)
-    looks = (GREY, "both"), (BLUE, "one alone"), (VERMILLION, "the other")
-    for seen, (colour, _) in zip(
-        (first & second, first & ~second, second & ~first), looks, strict=True
-    ):
-        _image(above, lrs, np.where(seen, 1.0, np.nan), _heights(points), ListedColormap([colour]))
-    above.plot([], [], "s", color=GREY, label=looks[0][1])
-    for rows, marker, (colour, label) in zip(points, "o^", looks[1:], strict=True):
-        x = np.broadcast_to(lrs[marked], rows[:, marked].shape)
-        look = {"color": colour, "markersize": 5}
-        above.plot(x[:4].ravel(), rows[:4, marked].ravel(), marker, label=label, **look)
+def bistability(lrs, points, exponents, thresholds, marked):
+    """The orbits of two starts by learning rate, where they differ and where not; the exponent."""
+    size, options = (5.2, 3.5), {"sharex": True, "height_ratios": (3, 2)}
+    figure, (above, below) = plt.subplots(2, 1, figsize=size, **options)
+    far = np.abs(points).max()
+    first, second = (_counts(rows, far) > 0 for rows in points)
+    regions = (first & second, GREY), (first & ~second, BLUE), (second & ~first, VERMILLION)
+    for region, colour in regions:
+        _image(above, lrs, (-far, far), np.where(region, 1.0, np.nan), ListedColormap([colour]))
+    above.plot([], [], "s", color=GREY, label="both")
+    orbits = zip(points, "o^", (BLUE, VERMILLION), ("one alone", "the other"), strict=True)
+    for rows, marker, colour, label in orbits:
+        x = np.broadcast_to(lrs[marked], (4, len(marked)))
+        look = {"color": colour, "markersize": 5, "label": label}
+        above.plot(x.ravel(), rows[:4, marked].ravel(), marker, **look)
     above.legend(loc="lower left", ncols=3, handletextpad=0, columnspacing=0.8)
     _exponent(below, lrs, exponents)
-    far = _heights(points)[-1]
     above.set(ylabel="iterates", ylim=(-1.6 * far, far))
     below.set(xlabel="learning rate $\\eta$", ylabel="exponent", ylim=(-3, 1.2))
     for lr, name in thresholds:
-        above.axvline(lr, 0.2, color=GREY, linestyle=":", linewidth=1.5)  # clear of the legend
-        below.axvline(lr, color=GREY, linestyle=":", linewidth=1.5)
-        above.text(lr, above.get_ylim()[1], name, ha="center", va="bottom")
-    for axes in (above, below):
-        axes.grid(visible=False)
+        above.axvline(lr, 0.2, **DOTTED)  # clear of the legend
+        below.axvline(lr, **DOTTED)
+        above.text(lr, far, name, ha="center", va="bottom")
     return figure
 
 
 def _exponent(axes, lrs, exponent):
-    """The exponent by learning rate: solid above 0, in chaos, and dashed down to order and back."""
+    """The exponent by learning rate: dashed, and solid where it is above 0, in chaos."""
     axes.axhline(0, color=GREY, linewidth=1)
     axes.plot(lrs, exponent, "--", color=BLUE, linewidth=1.5)
     chaos = np.where(exponent > 0, exponent, np.nan)
     axes.plot(lrs, chaos, "-", color=VERMILLION, linewidth=2)  # covers the dashes
+    axes.grid(visible=False)
 
 
-def _density(axes, lrs, points):
-    """How often the points (steps, starts, len(lrs)) are where, by learning rate, as an image."""
-    counts = _counts(points, _heights(points))
-    _image(axes, lrs, np.log(np.where(counts > 0, counts, np.nan)), _heights(points), DENSITY)
-
-
-def _heights(points, rows=81):
-    """The edges of rows of equal height that hold all the points."""
-    far = np.abs(points).max()
-    return np.linspace(-far, far, rows + 1)
-
-
-def _counts(points, edges):
-    """How many points (..., len(lrs)) lie between the edges, for each learning rate."""
+def _counts(points, far):
+    """How many points (..., lrs) lie in each of 81 intervals of (-far, far), by learning rate."""
     columns = np.moveaxis(points, -1, 0)
+    edges = np.linspace(-far, far, 82)
     return np.stack([np.histogram(column, edges)[0] for column in columns], axis=1)
 
 
-def _image(axes, lrs, shade, edges, colours):
-    box = (lrs[0], lrs[-1], edges[0], edges[-1])
-    look = {"origin": "lower", "aspect": "auto", "interpolation": "nearest", "vmin": 0}
-    axes.imshow(shade, colours, extent=box, **look)
+def _image(axes, x, y, shades, colours, **options):
+    """An image over the range of x and of y, without smoothing and grid."""
+    look = {"origin": "lower", "interpolation": "nearest", "aspect": "auto", "vmin": 0} | options
+    axes.imshow(shades, colours, extent=(x[0], x[-1], y[0], y[-1]), **look)
+    axes.grid(visible=False)

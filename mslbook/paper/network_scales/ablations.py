@@ -25,7 +25,7 @@ def record(run):
     arrays = {}
     for variant in run.settings.choices:
         loss = loss_of(run, variant)
-        distances = distances_to(loss.point)
+        distances = distances_to(loss.theta)
         lines = partial(measure, run, loss, distances)
         training = train(run, variant, loss, (variant.steps,), lines)
         found = {"lr": np.asarray(variant.lr), "losses": training.losses, "distances": distances}

@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 import torch
 
-from mslbook.models import vgg11
+from mslbook.networks import vgg11
 from mslbook.optimizers import GradientDescent
 from mslbook.paper.experiments import Experiment
 from mslbook.paper.images import accuracy, convolutional_loss
@@ -67,7 +67,7 @@ def record(run):
         seed=settings.seed,
         steps=settings.points[-1],
     )
-    distances = distances_to(loss.point)
+    distances = distances_to(loss.theta)
     training = run.train(
         loss,
         GradientDescent(settings.lr),

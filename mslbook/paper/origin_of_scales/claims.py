@@ -268,7 +268,7 @@ def cause():
 
 
 def huber(z):
-    """Convex: z²/2 up to |z| = 1, and |z| - 1/2 beyond."""
+    """Convex, z²/2 up to an absolute value of 1 and linear beyond."""
     return np.where(abs(z) <= 1, z * z / 2, abs(z) - 0.5)
 
 
@@ -423,7 +423,7 @@ def error(x, y, weights, biases):
 
 
 def worst_difference(scales, k, bias=0.0):
-    """The greatest |l2 / l1 - 1| when the weights of layer j are scaled by ``scales(L)[j]``."""
+    """The greatest ``|l2 / l1 - 1|`` when the weights of layer j are scaled by ``scales(L)[j]``."""
     worst = 0.0
     for weights, biases, x, y in random_networks(bias):
         scaled = [s * W for s, W in zip(scales(len(weights)), weights, strict=True)]

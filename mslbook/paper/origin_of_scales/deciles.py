@@ -15,7 +15,7 @@ from torch import nn
 
 from mslbook.data import standardise
 from mslbook.losses.network import NetworkLoss, half_squared_error
-from mslbook.models import fully_connected
+from mslbook.networks import fully_connected
 from mslbook.optimizers import GradientDescent
 from mslbook.paper.edge_of_stability.experiment import HIDDEN
 from mslbook.paper.experiments import Experiment
@@ -112,7 +112,7 @@ class FirstLayer:
 
     def __init__(self, loss):
         self._loss, self.dimension = loss, loss.dimension
-        self._mask = torch.zeros_like(loss.point)
+        self._mask = torch.zeros_like(loss.theta)
         self._mask[: first_weights(loss)] = 1
 
     def hvp(self, theta, v):

@@ -10,7 +10,7 @@ from functools import partial
 import torch
 from torch import nn
 
-from mslbook.models import vgg11
+from mslbook.networks import vgg11
 from mslbook.optimizers import GradientDescent, Momentum
 from mslbook.paper.experiments import Experiment
 from mslbook.paper.images import convolutional_loss

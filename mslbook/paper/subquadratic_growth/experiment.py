@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 import torch
 
-from mslbook.models import densenet121, resnet18, vgg11
+from mslbook.networks import densenet121, resnet18, vgg11
 from mslbook.optimizers import GradientDescent
 from mslbook.paper.experiments import Experiment
 from mslbook.paper.images import accuracy, convolutional_loss

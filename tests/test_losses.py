@@ -1,9 +1,10 @@
-import subprocess
-import sys
+"""Losses in closed form: what holds of all of them, and what of each."""
+
 from decimal import Decimal, localcontext
 
 import numpy as np
 import pytest
+from cases import BASIS, LOSSES
 
 from mslbook import losses
 from mslbook.losses import (
@@ -11,55 +12,23 @@ from mslbook.losses import (
     F2,
     Clip,
     Composed,
-    Landing,
     Linear,
-    PseudoHuber,
+    PopulationLoss,
     Quadratic,
     Radial,
     Reciprocal,
     Ridge,
     Saturation,
     Scaled,
-    Staircase,
     Sum,
     Valley,
     crossed_valleys,
     f1,
     f2,
     f3,
-    separable,
     two_valleys,
     valley,
 )
-
-RNG = np.random.default_rng(0)
-BASIS = np.linalg.qr(RNG.normal(size=(3, 3)))[0]
-BOWL = Sum((Radial(Quadratic(0.3, minimum=1.0), 2), Ridge(F1(), (1.0, -2.0))))  # h > 0 on R^2
-
-LOSSES = {
-    "f1": f1,
-    "pseudo-Huber": PseudoHuber(),
-    "f2": f2,
-    "f3": f3,
-    "valley": valley,
-    "two_valleys": two_valleys,
-    "Quadratic": Quadratic(2.5, minimum=-1.0),
-    "Saturation": Saturation(),
-    "Saturation, of a height": Saturation(0.3),
-    "Clip": Clip(0.25),
-    "Landing": Landing(),
-    "Staircase": Staircase(),
-    "Reciprocal": Reciprocal(),
-    "Scaled": Scaled(-0.7, F2(0.8)),
-    "Ridge": Ridge(F2(0.8), (0.5, -1.0, 2.0)),
-    "Radial": Radial(f1, dimension=3),
-    "Valley": Valley(f1, h=BOWL),
-    "Linear": Linear(two_valleys, ((1.0, 2.0, 3.0), (0.5, -1.0, 0.0))),
-    "Composed, one variable": Composed(Saturation(), f1),
-    "Composed": Composed(Saturation(), f3),
-    "Sum, one variable": Sum((f1, Quadratic(0.1))),
-    "Sum": Sum(tuple(Ridge(f, p) for f, p in zip((f1, f2, Quadratic()), BASIS.T, strict=True))),
-}
 
 
 @pytest.fixture(params=LOSSES.values(), ids=LOSSES.keys())
@@ -89,6 +58,8 @@ def test_derivatives_agree_with_central_differences(loss):
 
 
 def test_derivatives_agree_with_automatic_differentiation(loss, torch):
+    if isinstance(loss, PopulationLoss):
+        pytest.skip("passes through NumPy")
     x, v = map(torch.from_numpy, points(loss, 200))
     by_value = torch.func.grad(lambda x: loss.value(x).sum())
     torch.testing.assert_close(loss.grad(x), by_value(x), rtol=1e-12, atol=1e-13)
@@ -141,6 +112,18 @@ def test_a_batch_equals_a_loop(loss):
         np.testing.assert_allclose(loss.value(x)[i], loss.value(x[i]), rtol=1e-13, atol=1e-15)
         np.testing.assert_allclose(loss.grad(x)[i], loss.grad(x[i]), rtol=1e-13, atol=1e-14)
         np.testing.assert_allclose(loss.hvp(x, v)[i], loss.hvp(x[i], v[i]), rtol=1e-13, atol=1e-14)
+
+
+def test_no_points_give_no_values(loss):
+    x, v = points(loss, 0)
+    assert loss.value(x).shape == (0,)
+    assert loss.grad(x).shape == loss.hvp(x, v).shape == x.shape
+
+
+def test_the_loss_at_nan_is_nan(loss):
+    x, _ = points(loss, 3)
+    x[1] = np.nan
+    np.testing.assert_array_equal(np.isnan(loss.value(x)), [False, True, False])
 
 
 def test_many_vectors_at_one_point():
@@ -347,16 +330,6 @@ def test_losses_are_values():
         f2.C = 4.0
 
 
-def test_the_analytic_half_needs_no_torch():
-    code = (
-        "import sys, mslbook, mslbook.losses, mslbook.descent, mslbook.theory as theory\n"
-        "theory.two_cycle(mslbook.losses.f1, 5.0)\n"
-        "mslbook.descent.descend(mslbook.losses.two_valleys, (-20, 3), 2.5, 3)\n"
-        "sys.exit('torch' in sys.modules)"
-    )
-    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
-
-
 @pytest.mark.parametrize("k", [1, 0.5, -3, np.inf, None])
 def test_the_second_valley_is_the_narrower_one(k):
     with pytest.raises(ValueError, match="k must be above 1 and finite"):
@@ -366,20 +339,13 @@ def test_the_second_valley_is_the_narrower_one(k):
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: Quadratic(np.nan), "the curvature must be a finite number, not nan"),
-        (lambda: Quadratic(1j), "the curvature must be a finite number, not 1j"),
-        (lambda: Quadratic(1.0, "low"), "the minimum must be a finite number, not 'low'"),
-        (lambda: Scaled(np.nan, f1), "the factor must be a finite number, not nan"),
         (lambda: F2("x"), "C must be positive and finite, not 'x'"),
         (lambda: F2(None), "C must be positive and finite, not None"),
-        (lambda: F2(10**400), "C must be positive and finite, not 1000"),
-        (lambda: Ridge(f1, (np.nan, 1)), "p must be finite"),
-        (lambda: Linear(f3, ((np.nan, 0), (0, 1))), "a row of A must be finite"),
         (lambda: Radial(f1, dimension=2.0), "the dimension must be a whole number of at least 1"),
         (lambda: Radial(f1, dimension=None), "the dimension must be a whole number of at least 1"),
     ],
 )
-def test_the_numbers_in_a_loss_are_finite_and_real(make, words):
+def test_numbers_out_of_range_are_refused(make, words):
     with pytest.raises(ValueError, match=words):
         make()
 
@@ -394,31 +360,13 @@ def test_the_numbers_in_a_loss_are_finite_and_real(make, words):
         lambda f: Composed(Clip(1.0), f),
         lambda f: Scaled(2.0, f),
         lambda f: Sum((f1, f)),
-        lambda f: Sum(f),
     ],
 )
 def test_losses_are_made_of_losses(make):
-    with pytest.raises(TypeError, match="a plain function is not a loss.*mslbook.losses.Loss"):
+    with pytest.raises(TypeError, match="a plain function is not a loss, it has no dim"):
         make(lambda x: x * x)
-    with pytest.raises(TypeError, match=r"the class F1 is not a loss: make one, F1\(...\)"):
+    with pytest.raises(TypeError, match="F1'> is not a loss, it is a class"):
         make(F1)
-
-
-def test_what_is_no_array_of_numbers_is_refused():
-    with pytest.raises(TypeError, match="must be real numbers in an array or a list"):
-        f1.value([[1.0], [2.0, 3.0]])
-
-
-def test_tensors_without_numbers_in_a_row_are_refused(torch):
-    with pytest.raises(TypeError, match="ordinary tensor, not one without numbers"):
-        f1.value(torch.empty(2, device="meta"))
-    with pytest.raises(TypeError, match="ordinary tensor, not one that is sparse"):
-        f1.value(torch.ones(2).to_sparse())
-
-
-def test_a_sum_over_nothing_is_refused():
-    with pytest.raises(ValueError, match="give at least one"):
-        separable([], np.zeros((0, 0)))
 
 
 @pytest.mark.gpu

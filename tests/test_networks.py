@@ -8,7 +8,7 @@ torch = pytest.importorskip("torch")
 torchvision = pytest.importorskip("torchvision")
 
 from mslbook.losses.network import NetworkLoss, half_squared_error  # noqa: E402
-from mslbook.models import (  # noqa: E402
+from mslbook.networks import (  # noqa: E402
     ACTIVATIONS,
     densenet121,
     fully_connected,
@@ -30,8 +30,8 @@ def test_the_function_is_that_of_the_formula(activation):
     model = fully_connected([4, 5, 3], activation)
     x = torch.linspace(-2, 2, 8).reshape(2, 4)
     w1, b1, w2, b2 = model.parameters()
-    bend = {"tanh": torch.tanh, "relu": torch.relu, "gelu": torch.nn.functional.gelu}[activation]
-    torch.testing.assert_close(model(x), bend(x @ w1.T + b1) @ w2.T + b2)
+    functions = {"tanh": torch.tanh, "relu": torch.relu, "gelu": torch.nn.functional.gelu}
+    torch.testing.assert_close(model(x), functions[activation](x @ w1.T + b1) @ w2.T + b2)
 
 
 def test_the_seed_decides_and_nothing_else():
@@ -55,13 +55,13 @@ def test_initialisation_is_that_of_pytorch():
 @pytest.mark.parametrize("width", ["1", None, 0, float("nan"), 1j])
 @pytest.mark.parametrize("make", [vgg11, resnet18, densenet121])
 def test_a_width_that_cannot_be(make, width):
-    with pytest.raises(ValueError, match="width must be at least 1/32 and finite, not"):
+    with pytest.raises(ValueError, match="width must be at least 0.03125 and finite, not"):
         make(width=width)
 
 
 @pytest.mark.parametrize("widths", [[], [4], [4, 0], [4, 2.0], ["4", 3], [4, -1, 2]])
 def test_widths_that_make_no_network_are_refused(widths):
-    with pytest.raises(ValueError, match="two or more positive whole numbers"):
+    with pytest.raises(ValueError, match="each width must be a whole|at least the inputs and the"):
         fully_connected(widths)
 
 
@@ -129,7 +129,7 @@ def test_resnet_computes_what_torchvisions_stages_compute():
 
 @pytest.mark.parametrize("name", PAIRS)
 @pytest.mark.parametrize("width", [SMALL, 1 / 16])
-def test_every_width_takes_small_pictures_and_depends_on_every_parameter(name, width):
+def test_every_width_takes_small_images_and_depends_on_every_parameter(name, width):
     model = PAIRS[name][0](width=width)
     outputs = model(torch.randn(4, 3, 32, 32))
     assert outputs.shape == (4, 10)
@@ -160,11 +160,11 @@ def test_convolutions_start_as_he_et_al_drew_them(make):
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ({"width": 0}, "width must be at least 1/32"),
-        ({"width": float("nan")}, "width must be at least 1/32"),
-        ({"width": float("inf")}, "width must be at least 1/32"),
-        ({"classes": 0}, "classes must be a positive whole number"),
-        ({"classes": 2.5}, "classes must be a positive whole number"),
+        ({"width": 0}, "width must be at least 0.03125"),
+        ({"width": float("nan")}, "width must be at least 0.03125"),
+        ({"width": float("inf")}, "width must be at least 0.03125"),
+        ({"classes": 0}, "classes must be a whole number of at least 1"),
+        ({"classes": 2.5}, "classes must be a whole number of at least 1"),
     ],
 )
 def test_impossible_networks_are_refused(make, wrong, words):
@@ -177,13 +177,13 @@ def test_impossible_networks_are_refused(make, wrong, words):
     [partial(vgg11, batchnorm=True), resnet18, densenet121],
     ids=["vgg11", "resnet", "dense"],
 )
-def test_between_its_kinks_the_hessian_is_what_gradients_tell(make):
+def test_between_its_kinks_the_hessian_is_the_derivative_of_the_gradient(make):
     """However little of that a whole step meets: chapter 3.1 says so of ResNet18."""
-    pictures = torch.randn((8, 3, 32, 32), generator=torch.Generator().manual_seed(0))
+    images = torch.randn((8, 3, 32, 32), generator=torch.Generator().manual_seed(0))
     model = make(10, width=1 / 8, seed=0).double()
-    loss = NetworkLoss(model, pictures.double(), torch.arange(8), half_squared_error)
-    direction = loss.grad(loss.point)
+    loss = NetworkLoss(model, images.double(), torch.arange(8), half_squared_error)
+    direction = loss.grad(loss.theta)
     direction /= direction.norm()
-    curvature = direction @ loss.hvp(loss.point, direction)
-    ahead, behind = (loss.grad(loss.point + away * direction) for away in (1e-8, -1e-8))
+    curvature = direction @ loss.hvp(loss.theta, direction)
+    ahead, behind = (loss.grad(loss.theta + away * direction) for away in (1e-8, -1e-8))
     torch.testing.assert_close(direction @ (ahead - behind) / 2e-8, curvature, rtol=1e-4, atol=0)

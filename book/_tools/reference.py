@@ -1,0 +1,44 @@
+"""Sphinx extension: the reference is made from the package, with no list to keep.
+
+What a package exports is on its page. ``.. sections:: figures`` stands for the figures.py of every
+section of the paper that has one.
+"""
+
+from importlib.util import find_spec
+
+from docutils.statemachine import StringList
+from sphinx.pycode import ModuleAnalyzer
+from sphinx.util.docutils import SphinxDirective
+
+from mslbook.paper import sections
+
+
+class Sections(SphinxDirective):
+    """Document a module of every section that has it."""
+
+    required_arguments = 1
+
+    def run(self):
+        """Return the nodes of all modules."""
+        names = [f"{package.__name__}.{self.arguments[0]}" for package in sections().values()]
+        lines = [
+            line
+            for name in filter(find_spec, names)
+            for line in (f".. automodule:: {name}", "   :members:", "")
+        ]
+        return self.parse_text_to_nodes(StringList(lines, source=self.env.docname))
+
+
+def describe_data(app, what, name, obj, options, lines):
+    """Give a loss of the paper the comment above it in place of the docstring of its class."""
+    if what == "data":
+        comments = ModuleAnalyzer.for_module("mslbook.losses.paper").find_attr_docs()
+        lines[:] = comments["", name.rpartition(".")[2]]
+
+
+def setup(app):
+    """Register with Sphinx."""
+    app.setup_extension("sphinx.ext.autodoc")
+    app.add_directive("sections", Sections)
+    app.connect("autodoc-process-docstring", describe_data)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,86 @@
+"""Arrays of any kind: NumPy arrays, torch tensors, lists and numbers."""
+
+import numpy as np
+from array_api_compat import array_namespace, device, is_array_api_obj
+
+from mslbook._checks import check_lr, require_constant
+
+
+def as_theta(theta, dimension=None):
+    """Parameters as a floating-point array whose last axis has length `dimension`, if one is given.
+
+    Arrays and tensors keep their kind, device and floating dtype; numbers, lists and integers
+    become the default float of their kind.
+    """
+    theta = theta if is_array_api_obj(theta) else np.asarray(theta)
+    xp = array_namespace(theta)
+    if not xp.isdtype(theta.dtype, "real floating"):
+        if not xp.isdtype(theta.dtype, ("bool", "integral")):
+            raise TypeError(f"a point must hold real numbers, not an array of {theta.dtype}")
+        theta = xp.astype(theta, xp.__array_namespace_info__().default_dtypes()["real floating"])
+    if dimension is not None and tuple(theta.shape[-1:]) != (dimension,):
+        raise ValueError(
+            f"this loss has {dimension} variables: the last axis of a point or vector "
+            f"must have length {dimension}, not the shape {tuple(theta.shape)}"
+        )
+    return theta
+
+
+def as_real(name, numbers):
+    """An array as it is, anything else as NumPy floats; TypeError unless the numbers are real."""
+    array = numbers if is_array_api_obj(numbers) else np.asarray(numbers)
+    if not array_namespace(array).isdtype(array.dtype, ("real floating", "integral")):
+        raise TypeError(f"{name} must be real numbers in an array or a list, not {array.dtype}")
+    return array if array is numbers else array.astype(float)
+
+
+def to_numpy(array):
+    """An array, a list or a tensor from any device as a NumPy array of float64."""
+    tensor = hasattr(array, "detach")
+    return np.asarray(array.detach().cpu().double() if tensor else array, dtype=float)
+
+
+def as_row(name, numbers):
+    """A row of finite numbers as a NumPy array of float64."""
+    row = to_numpy(as_real(name, numbers))
+    if row.ndim != 1 or not (row.size and np.isfinite(row).all()):
+        raise ValueError(f"{name} must be a row of finite numbers, not {numbers!r:.60}")
+    return row
+
+
+def as_lrs(lr):
+    """Constant learning rates as a NumPy array of float64."""
+    require_constant(lr)
+    return _not_empty(to_numpy(as_real("the learning rates", lr)))
+
+
+def _not_empty(lr):
+    if 0 in lr.shape:
+        raise ValueError("there is no learning rate in an empty array: give at least one")
+    return lr
+
+
+def check_lrs(lr):
+    """Return an array of learning rates; ValueError unless all are positive and finite."""
+    _not_empty(lr)
+    wrong = lr[~(array_namespace(lr).isfinite(lr) & (lr > 0))]
+    if len(wrong):
+        check_lr(float(wrong[0]))
+    return lr
+
+
+def broadcast_lr(theta, lr, dimension):
+    """The parameters and their constant learning rates, brought to the shape of both."""
+    require_constant(lr)
+    if np.ndim(lr) == 0:
+        return theta, check_lr(lr)
+    xp, lr = array_namespace(theta), as_real("the learning rates", lr)
+    if hasattr(lr, "detach"):
+        lr = lr.detach() if array_namespace(lr) is xp else to_numpy(lr)
+    lr = check_lrs(xp.asarray(lr, dtype=theta.dtype, device=device(theta)))
+    if dimension is not None and lr.shape[-1] != 1:
+        raise ValueError(
+            f"learning rates of shape {tuple(lr.shape)} do not go with points of {dimension} "
+            "coordinates: write lr[:, None], so that each rate meets a whole point"
+        )
+    return xp.broadcast_to(theta, np.broadcast_shapes(tuple(theta.shape), tuple(lr.shape))), lr

@@ -1,0 +1,282 @@
+"""A loss shared by several processes ("ranks"): rows of each, sums over all, joining torchrun.
+
+Every rank holds the whole data and the same parameters, computes its rows of every chunk, and after
+the sums has the same result to the last bit, so trajectories cannot drift apart. Without a process
+group there is one rank, which has all rows.
+
+Sums are also taken inside a backward pass, where all ranks must come to them in the same order.
+They do: their graphs are the same but for the number of rows, and autograd runs what is ready on
+one thread per device, what was recorded last first.
+"""
+
+import os
+import zlib
+from contextlib import contextmanager, nullcontext
+from datetime import timedelta
+from typing import NamedTuple
+
+import torch
+from torch import distributed
+from torch.nn import functional
+from torch.overrides import TorchFunctionMode
+
+TIMEOUT = timedelta(minutes=10)  # longer than a rank works alone, a download included
+
+
+@contextmanager
+def joined(device):
+    """Join the ranks that torchrun started, if any, for the duration of the context.
+
+    Parameters
+    ----------
+    device : torch.device
+        Ranks on the CPU communicate by gloo; on CUDA by NCCL, each with a device of its own.
+
+    Yields
+    ------
+    torch.device
+        The device of this rank; without torchrun the one given.
+
+    Raises
+    ------
+    ValueError
+        If the environment or the devices do not allow it.
+    ConnectionError
+        If the other ranks do not come.
+    """
+    if not {"RANK", "WORLD_SIZE"} & os.environ.keys():
+        yield device
+        return
+    device = device if device.type == "cpu" else _cuda_device_of_rank(device)
+    try:
+        distributed.init_process_group(
+            {"cpu": "gloo", "cuda": "nccl"}[device.type], timeout=TIMEOUT
+        )
+    except RuntimeError as error:
+        raise ConnectionError(f"the ranks did not meet ({str(error).splitlines()[0]})") from error
+    yield device
+    distributed.destroy_process_group()  # not after an error: the others may be gone
+
+
+def _cuda_device_of_rank(device):
+    if device.index is not None:
+        raise ValueError("every rank takes a CUDA device of its own: say --device cuda, no number")
+    local, devices = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
+    if local >= devices:
+        raise ValueError(
+            f"this machine has {devices} CUDA devices, one for each of its ranks: start torchrun "
+            f"with --nproc-per-node {devices}"
+        )
+    torch.cuda.set_device(local)
+    return torch.device("cuda", local)
+
+
+def ranks():
+    """The number of processes that share the work, 1 without a process group."""
+    return distributed.get_world_size() if _joined() else 1
+
+
+def rank():
+    """The index of this process; rank 0 prints and writes files."""
+    return distributed.get_rank() if _joined() else 0
+
+
+def backend():
+    """The communication backend, such as "gloo" or "nccl"; None without a process group."""
+    return distributed.get_backend() if _joined() else None
+
+
+def total(tensor):
+    """Sum a tensor over all ranks; differentiable any number of times.
+
+    Parameters
+    ----------
+    tensor : Tensor
+        The term of this rank. Every rank must call the function, in the same order.
+
+    Returns
+    -------
+    Tensor
+        The sum, on every rank.
+
+    Raises
+    ------
+    ConnectionError
+        If a rank has died.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from mslbook.distributed import total
+    >>> total(torch.ones(2))
+    tensor([1., 1.])
+    """
+    return _AllReduce.apply(tensor) if ranks() > 1 else tensor
+
+
+class _AllReduce(torch.autograd.Function):
+    """The derivative of a sum over ranks is a sum over ranks."""
+
+    @staticmethod
+    def forward(ctx, tensor):
+        result = tensor.clone(memory_format=torch.contiguous_format)
+        with _raise_if_rank_lost():
+            distributed.all_reduce(result)
+        return result
+
+    @staticmethod
+    def backward(ctx, slope):
+        return _AllReduce.apply(slope)
+
+
+class Part(NamedTuple):
+    """The rows of a chunk that one rank computes."""
+
+    rows: slice  #: rows of the data
+    weight: float  #: weight of their mean in the mean over all rows
+    share: float  #: fraction of the chunk
+
+    def statistics(self):
+        """A context in which BatchNorm sees the statistics of the chunk, not of these rows."""
+        return nullcontext() if self.share == 1 else _ChunkStatistics(self.share)
+
+
+def parts(n, chunk):
+    """Yield this rank's part of every chunk; the weights of all parts and ranks sum to 1.
+
+    Parameters
+    ----------
+    n : int
+        The number of rows.
+    chunk : int
+        Rows in a chunk. Of a chunk with fewer rows than ranks, such as the last one may be, every
+        rank computes the whole, and that of rank 0 counts.
+
+    Yields
+    ------
+    Part
+
+    Examples
+    --------
+    >>> from mslbook.distributed import parts
+    >>> [part.rows for part in parts(5, chunk=3)]
+    [slice(0, 3, None), slice(3, 5, None)]
+    """
+    this, count = rank(), ranks()
+    for first in range(0, n, chunk):
+        size = min(chunk, n - first)
+        if size < count:
+            yield Part(slice(first, first + size), (size / n) * (this == 0), 1.0)
+        else:
+            begin, end = this * size // count, (this + 1) * size // count
+            yield Part(slice(first + begin, first + end), (end - begin) / n, (end - begin) / size)
+
+
+def gather(pieces, n):
+    """Return all `n` rows, on every rank, from pairs of a `Part` and the tensor of its rows."""
+    like = pieces[0][1]
+    rows = like.new_zeros(n, *like.shape[1:])
+    for part, piece in pieces:
+        if part.weight:
+            rows[part.rows] = piece
+    return total(rows)
+
+
+def check_same(what, *tensors):
+    """Raise ValueError on every rank unless all of them hold the same tensors, bit for bit."""
+    if ranks() == 1:
+        return
+    checksum = 0
+    for tensor in tensors:
+        raw = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
+        checksum = zlib.crc32(raw.numpy(), checksum)
+    checksums = [None] * ranks()
+    with _raise_if_rank_lost():
+        distributed.all_gather_object(checksums, checksum)
+    if len(set(checksums)) > 1:
+        raise ValueError(
+            f"the {ranks()} ranks do not hold the same {what}: make them from the same files and "
+            "seeds on every rank"
+        )
+
+
+def wait_for_all():
+    """Wait until every rank has come here."""
+    if ranks() > 1:
+        with _raise_if_rank_lost():
+            distributed.barrier()
+
+
+class _ChunkStatistics(TorchFunctionMode):
+    """Normalise by the statistics of the chunk, of which this rank has a share, and store them.
+
+    The model is not changed: the functions that its layers call are replaced. (SyncBatchNorm works
+    on CUDA alone and cannot be differentiated twice.) InstanceNorm normalises every row by itself,
+    but the statistics that it stores are a mean over rows.
+    """
+
+    def __init__(self, share):
+        super().__init__()
+        self.share = share
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        if func is functional.batch_norm:
+            return _batch_norm(self.share, *args, **kwargs)
+        answer = func(*args, **kwargs)
+        if func is functional.instance_norm:
+            _average_stored(self.share, *args, **kwargs)
+        return answer
+
+
+def _batch_norm(share, x, running_mean, running_var, weight=None, bias=None, training=False,
+                momentum=0.1, eps=1e-5):  # fmt: skip
+    """``torch.nn.functional.batch_norm`` over the chunk that all ranks hold together."""
+    if not training:
+        return functional.batch_norm(x, running_mean, running_var, weight, bias, eps=eps)
+    over, column = [0, *range(2, x.ndim)], (-1, *[1] * (x.ndim - 2))
+    variance, mean = torch.var_mean(x, over, correction=0)
+    own = torch.stack([mean, variance, torch.full_like(mean, share)])
+    means, variances, shares = _of_all(own).unbind(1)  # one sum, and no cancellation in it
+    mean = (shares * means).sum(0)
+    variance = (shares * (variances + (means - mean).square())).sum(0)
+    if running_mean is not None:
+        n = round(x.numel() / x.shape[1] / share)
+        with torch.no_grad():
+            running_mean.lerp_(mean, momentum)
+            running_var.lerp_(variance * (n / (n - 1)), momentum)
+    scale = (variance + eps).rsqrt()
+    scale = scale if weight is None else scale * weight
+    y = (x - mean.view(column)) * scale.view(column)
+    return y if bias is None else y + bias.view(column)
+
+
+def _average_stored(share, x, running_mean=None, running_var=None, weight=None, bias=None,
+                    use_input_stats=True, momentum=0.1, eps=1e-5):  # fmt: skip
+    """Replace the running statistics of these rows by those of the chunk."""
+    if use_input_stats and running_mean is not None:
+        with torch.no_grad():
+            for stored in (running_mean, running_var):
+                stored.copy_(total(share * stored))
+
+
+def _of_all(tensor):
+    """The tensors of all ranks, stacked in their order."""
+    around = (rank(), ranks() - 1 - rank())
+    return total(functional.pad(tensor[None], (0, 0) * tensor.ndim + around))
+
+
+def _joined():
+    return distributed.is_available() and distributed.is_initialized()
+
+
+@contextmanager
+def _raise_if_rank_lost():
+    """Re-raise a failed collective as ConnectionError."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise ConnectionError(
+            f"rank {rank()} lost touch with the other ranks, of which one must have died "
+            f"({str(error).splitlines()[0].split('. ')[0]})"
+        ) from error
