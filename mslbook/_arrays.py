@@ -30,7 +30,8 @@ def as_real(name, numbers):
     """An array as it is, anything else as NumPy floats; TypeError unless the numbers are real."""
     array = numbers if is_array_api_obj(numbers) else np.asarray(numbers)
     if not array_namespace(array).isdtype(array.dtype, ("real floating", "integral")):
-        raise TypeError(f"{name} must be real numbers in an array or a list, not {array.dtype}")
+        what = array.dtype if array is numbers else f"{numbers!r:.60}"
+        raise TypeError(f"{name} must be real numbers in an array or a list, not {what}")
     return array if array is numbers else array.astype(float)
 
 

@@ -46,9 +46,6 @@ def value_and_grad(loss: Loss, theta):
     return loss.value(theta), loss.grad(theta)
 
 
-as_point = as_theta  # until its callers have moved
-
-
 class FunctionLoss:
     """Any differentiable torch function of the parameters as a loss.
 

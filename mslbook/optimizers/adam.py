@@ -10,9 +10,9 @@ from mslbook.optimizers.base import Optimizer
 
 @dataclass(frozen=True)
 class Adam(Optimizer):
-    """Adam [1]_, in the form of ``torch.optim.Adam``.
+    """Adam, in the form of ``torch.optim.Adam``.
 
-    With its diagonal P, its edge is 2 (1 + beta1) / ((1 - beta1) lr): 38 / lr at beta1 = 0.9 [2]_.
+    With its diagonal P, its edge is 2 (1 + beta1) / ((1 - beta1) lr): 38 / lr at beta1 = 0.9.
 
     Parameters
     ----------
@@ -34,8 +34,8 @@ class Adam(Optimizer):
 
     References
     ----------
-    .. [1] D. Kingma and J. Ba, "Adam: a method for stochastic optimization" (2015).
-    .. [2] J. Cohen et al., "Adaptive gradient methods at the edge of stability" (2022).
+    - D. Kingma and J. Ba, "Adam: a method for stochastic optimization" (2015).
+    - J. Cohen et al., "Adaptive gradient methods at the edge of stability" (2022).
 
     Examples
     --------

@@ -26,11 +26,11 @@ class Momentum(Optimizer):
 
     Notes
     -----
-    Polyak's method [1]_, in the form of ``torch.optim.SGD``.
+    Polyak's method, in the form of ``torch.optim.SGD``.
 
     References
     ----------
-    .. [1] B. T. Polyak, "Some methods of speeding up the convergence of iteration methods" (1964).
+    B. T. Polyak, "Some methods of speeding up the convergence of iteration methods" (1964).
 
     Examples
     --------

@@ -18,12 +18,12 @@ class Nesterov(Momentum):
 
     Notes
     -----
-    In the form of ``torch.optim.SGD(nesterov=True)`` [1]_.
+    In the form of ``torch.optim.SGD(nesterov=True)``.
 
     References
     ----------
-    .. [1] I. Sutskever et al., "On the importance of initialization and momentum in deep learning"
-       (2013), section 2.
+    I. Sutskever et al., "On the importance of initialization and momentum in deep learning"
+    (2013), section 2.
 
     Examples
     --------

@@ -1,6 +1,6 @@
 """What is measured along the way: probes of any loss with `value`, `grad` and `hvp`."""
-# ruff: noqa: F401
 
+from mslbook import _public
 from mslbook.probes.eigenvalues import Sharpness, sharpness
 from mslbook.probes.hessian import hessian_operator
 from mslbook.probes.line_growth import (
@@ -23,4 +23,4 @@ from mslbook.probes.trajectory_pca import (
     segment_directions,
 )
 
-__all__ = [name for name, thing in globals().copy().items() if callable(thing)]
+__all__ = _public.names(globals())

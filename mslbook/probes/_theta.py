@@ -5,14 +5,14 @@ from functools import wraps
 import numpy as np
 from array_api_compat import array_namespace
 
-from mslbook.checks import a_loss
-from mslbook.loss import as_point
+from mslbook._arrays import as_theta
+from mslbook._checks import check_loss
 
 
 def check_theta(loss, theta, needed="value"):
     """The namespace and theta as one floating-point point of the loss, without a graph."""
-    a_loss(loss, needed)
-    theta = as_point(theta, getattr(loss, "dimension", None))
+    check_loss(loss, needed)
+    theta = as_theta(theta, getattr(loss, "dimension", None))
     theta = theta.detach() if hasattr(theta, "detach") else theta
     xp, axes = array_namespace(theta), 0 if getattr(loss, "dimension", theta) is None else 1
     if theta.ndim > axes or theta.ndim < axes and hasattr(loss, "dimension"):

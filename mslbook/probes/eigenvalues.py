@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from mslbook.checks import generator, real, whole
+from mslbook._checks import check_int, check_real
 from mslbook.probes._theta import check_theta, in_full_precision
 from mslbook.probes.hessian import hessian_operator
 from mslbook.probes.lanczos import ROUNDING_EPS, KrylovSpace
@@ -114,7 +114,7 @@ def sharpness(loss, theta, k=1, tol=1e-3, start=None, seed=0, max_hvps=None, pre
     n = prod(theta.shape)
     start = _start_vectors(k, tol, start, max_hvps, n)
     limit = 50 + 20 * k if max_hvps is None else max_hvps
-    followed, largest_basis, random = min(k + 1, n), min(n, 40 + 4 * k), generator(seed)
+    followed, largest_basis, random = min(k + 1, n), min(n, 40 + 4 * k), np.random.default_rng(seed)
     operator = hessian_operator(loss, theta, preconditioner)
     capacity = min(n, largest_basis + followed + COLD_STEPS + BARE_STEPS)
     space = KrylovSpace(operator, theta.reshape((-1,)), capacity)
@@ -168,10 +168,10 @@ def _unsettled(values, norms, k, tol):
 
 def _start_vectors(k, tol, start, max_hvps, n):
     """The start as a sequence of vectors; clear errors for arguments out of range."""
-    whole("k", k, least=1, most=n)
-    real("tol", tol, above=0, below=1)
+    check_int("k", k, least=1, most=n)
+    check_real("tol", tol, above=0, below=1)
     if max_hvps is not None:
-        whole("max_hvps", max_hvps, least=k + 1)
+        check_int("max_hvps", max_hvps, least=k + 1)
     if start is None:
         return []
     rows = [*start.vectors, *start.guard] if isinstance(start, Sharpness) else list(start)

@@ -3,7 +3,7 @@
 import numpy as np
 from array_api_compat import array_namespace, device
 
-from mslbook.checks import float64
+from mslbook._arrays import to_numpy
 
 ROUNDING_EPS = 10  # machine epsilons relative to an image's norm, below which nothing is left of it
 MIN_KEPT = 0.5  # of a norm by a sweep of Gram-Schmidt, for it to be the last one
@@ -102,7 +102,7 @@ class KrylovSpace:
         while True:
             part = rows @ vector
             vector = vector - part @ rows
-            coefficients += float64(part)
+            coefficients += to_numpy(part)
             before, length = length, float(norm(vector))
             if not length > negligible:
                 return coefficients, None, 0.0

@@ -10,7 +10,8 @@ from math import comb, inf, isfinite, nan, sqrt
 import numpy as np
 from array_api_compat import array_namespace
 
-from mslbook.checks import finite_row, real, real_numbers
+from mslbook._arrays import as_real, as_row
+from mslbook._checks import check_real
 from mslbook.probes._theta import precision
 
 MIN_SPACING = 1e-150  # its square is still an ordinary number
@@ -375,7 +376,7 @@ def _difference_std(sigma, order):
 
 def _line_values(values, least):
     """Finite values along lines as a NumPy array of their own precision."""
-    values = real_numbers("the values", values)
+    values = as_real("the values", values)
     floating = array_namespace(values).isdtype(values.dtype, "real floating")
     dtype = precision(values) if floating else float
     values = np.asarray(values.detach().cpu() if hasattr(values, "detach") else values, dtype=dtype)
@@ -389,7 +390,7 @@ def _line_values(values, least):
 
 def _one_line(distances, values, least):
     """The distances and values of one line, whose distances increase."""
-    distances, values = finite_row("distances", distances), _line_values(values, least)
+    distances, values = as_row("distances", distances), _line_values(values, least)
     if values.shape != distances.shape:
         raise ValueError(
             f"{len(distances)} distances do not go with values of shape {values.shape}: "
@@ -401,4 +402,4 @@ def _one_line(distances, values, least):
 
 
 def _spacing(spacing):
-    return float(real("the spacing", spacing, above=MIN_SPACING))
+    return float(check_real("the spacing", spacing, above=MIN_SPACING))

@@ -5,7 +5,8 @@ from itertools import islice
 import numpy as np
 from array_api_compat import array_namespace, device
 
-from mslbook.checks import a_loss, fixed, generator, points_and_rates, whole
+from mslbook._arrays import broadcast_lr
+from mslbook._checks import check_int, check_loss, require_constant
 from mslbook.descent import iterate
 
 
@@ -55,10 +56,10 @@ def lyapunov(loss, start, lr, steps, discard=0, seed=0):
     >>> round(float(lyapunov(f2, start, lr=2.0, steps=1000, discard=1000).mean()), 1)
     0.4
     """
-    whole("steps", steps, least=1)
-    whole("discard", discard)
-    a_loss(loss, "hvp")
-    fixed(lr)
+    check_int("steps", steps, least=1)
+    check_int("discard", discard)
+    check_loss(loss, "hvp")
+    require_constant(lr)
     total = 0.0
     for state in islice(iterate(loss, start, lr), discard + steps):
         if state.step == 0:
@@ -77,8 +78,8 @@ def lyapunov(loss, start, lr, steps, discard=0, seed=0):
 def _begin(point, lr, dimension, seed):
     """The namespace, the learning rate as an array, and unit displacements of the points' shape."""
     xp = array_namespace(point)
-    v = generator(seed).standard_normal(() if dimension is None else dimension)
+    v = np.random.default_rng(seed).standard_normal(() if dimension is None else dimension)
     v = xp.asarray(v / np.linalg.norm(v), dtype=point.dtype, device=device(point))
-    _, lr = points_and_rates(point, lr, dimension)
+    _, lr = broadcast_lr(point, lr, dimension)
     rate = xp.asarray(lr, dtype=point.dtype, device=device(point))
     return xp, rate, xp.broadcast_to(v, point.shape)

@@ -5,8 +5,7 @@ from math import inf
 import numpy as np
 from array_api_compat import array_namespace, device
 
-from mslbook.checks import finite_row, generator, real_numbers
-from mslbook.loss import as_point
+from mslbook._arrays import as_real, as_row, as_theta
 from mslbook.probes._theta import check_theta, precision
 
 MIN_ANGLE_SINE = 1e-3  # of two directions that span a plane
@@ -45,7 +44,7 @@ def line(loss, theta, direction, distances):
     """
     xp, theta = check_theta(loss, theta)
     unit = _unit(xp, theta, direction)
-    return _values(loss, theta, unit, finite_row("distances", distances))
+    return _values(loss, theta, unit, as_row("distances", distances))
 
 
 def plane(loss, theta, directions, first, second, progress=False):
@@ -80,7 +79,7 @@ def plane(loss, theta, directions, first, second, progress=False):
     """
     xp, theta = check_theta(loss, theta)
     u, w = (_unit(xp, theta, direction) for direction in directions)
-    first, second = finite_row("first", first), finite_row("second", second)
+    first, second = as_row("first", first), as_row("second", second)
     if float(xp.linalg.vector_norm(w - xp.sum(u * w) * u)) < MIN_ANGLE_SINE:
         raise ValueError("the two directions are parallel and span no plane: choose another one")
     if progress:
@@ -110,13 +109,13 @@ def random_direction(theta, seed=0):
     >>> random_direction([0.0, 0.0, 0.0], seed=1).round(3)
     array([0.346, 0.822, 0.33 ])
     """
-    theta = as_point(theta, None)
-    numbers = generator(seed).standard_normal(tuple(theta.shape))
+    theta = as_theta(theta, None)
+    numbers = np.random.default_rng(seed).standard_normal(tuple(theta.shape))
     return array_namespace(theta).asarray(numbers, dtype=theta.dtype, device=device(theta))
 
 
 def filter_normalised(loss, theta, direction):
-    """The direction with every filter as long as that of the network [1]_.
+    """The direction with every filter as long as that of the network.
 
     Parameters
     ----------
@@ -130,12 +129,12 @@ def filter_normalised(loss, theta, direction):
     Notes
     -----
     A filter is a slice along the first axis of a parameter with two axes or more. Parameters with
-    one axis, biases and those of BatchNorm, are not moved. The unit of distance in [1]_ is the
+    one axis, biases and those of BatchNorm, are not moved. There the unit of distance is the
     length of this direction: `line` has that at ``t * direction.norm()``, t from -1 to 1.
 
     References
     ----------
-    .. [1] H. Li et al., "Visualizing the loss landscape of neural nets" (2018), section 4.
+    H. Li et al., "Visualizing the loss landscape of neural nets" (2018), section 4.
 
     Examples
     --------
@@ -175,7 +174,7 @@ def _values(loss, theta, unit, distances):
 
 def _unit(xp, theta, direction):
     """The direction as a unit vector of the kind of theta."""
-    direction = real_numbers("the direction", direction)
+    direction = as_real("the direction", direction)
     direction = direction.detach() if hasattr(direction, "detach") else direction
     direction = xp.asarray(direction, dtype=theta.dtype, device=device(theta))
     if direction.shape != theta.shape:

@@ -5,7 +5,8 @@ from math import prod
 
 import numpy as np
 
-from mslbook.checks import float64, generator, real, whole
+from mslbook._arrays import to_numpy
+from mslbook._checks import check_int, check_real
 from mslbook.probes._theta import check_theta, in_full_precision
 from mslbook.probes.hessian import hessian_operator
 from mslbook.probes.lanczos import KrylovSpace
@@ -30,8 +31,8 @@ class SpectralDensity:
 
     def density(self, grid, width):
         """The density at `grid`, smoothed by a Gaussian of standard deviation `width`."""
-        real("width", width, above=0)
-        offset = (float64(grid)[..., None] - self.nodes.ravel()) / width
+        check_real("width", width, above=0)
+        offset = (to_numpy(grid)[..., None] - self.nodes.ravel()) / width
         gaussians = np.exp(-(offset**2) / 2) / (width * np.sqrt(2 * np.pi))
         return gaussians @ self.weights.ravel() / len(self.nodes)
 
@@ -94,10 +95,10 @@ def spectral_density(loss, theta, steps=64, samples=8, seed=0):
     >>> density.nodes.round(6)
     array([[ 1., 25.]])
     """
-    whole("steps", steps, least=1)
-    whole("samples", samples, least=1)
+    check_int("steps", steps, least=1)
+    check_int("samples", samples, least=1)
     _, theta = check_theta(loss, theta, "hvp")
-    n, random = prod(theta.shape), generator(seed)
+    n, random = prod(theta.shape), np.random.default_rng(seed)
     steps = min(steps, n)
     nodes, weights = np.empty((samples, steps)), np.zeros((samples, steps))
     space = KrylovSpace(hessian_operator(loss, theta), theta.reshape((-1,)), steps)

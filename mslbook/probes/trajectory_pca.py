@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mslbook.checks import float64, whole
+from mslbook._arrays import to_numpy
+from mslbook._checks import check_int
 
 MEMORY = 2**28  # bytes
 MIN_VARIANCE = 1e-10  # of the first direction's; less is lost in the rounding of the Gram matrix
@@ -135,7 +136,7 @@ def orthogonalise(vectors):
     array([[1., 0.],
            [0., 1.]])
     """
-    rows = np.stack([float64(row) for row in vectors])
+    rows = np.stack([to_numpy(row) for row in vectors])
     with np.errstate(invalid="ignore"):  # of 0 or infinity, which are refused below
         rows = rows / np.abs(rows).max(axis=1, keepdims=True)  # or a square could leave the range
     basis, triangle = np.linalg.qr((rows / np.linalg.norm(rows, axis=1, keepdims=True)).T)
@@ -176,7 +177,7 @@ def project(snapshots, origin, directions, memory=MEMORY):
     array([[0., 0.],
            [1., 4.]])
     """
-    origin, directions = float64(origin), np.stack([float64(row) for row in directions])
+    origin, directions = to_numpy(origin), np.stack([to_numpy(row) for row in directions])
     if not np.abs(directions @ directions.T - np.eye(len(directions))).max() <= MAX_SKEW:
         raise ValueError("the directions must be orthonormal: pass them through orthogonalise(...)")
     if not np.isfinite(origin).all():
@@ -204,13 +205,13 @@ def random_walk_shares(count, k):
     >>> random_walk_shares(1000, 3).round(3)
     array([0.608, 0.152, 0.068])
     """
-    _check_k(k, whole("count", count, least=2))
+    _check_k(k, check_int("count", count, least=2))
     squares = np.sin(np.pi * np.arange(1, count) / (2 * count)) ** -2.0
     return squares[:k] / squares.sum()
 
 
 def _check_k(k, count):
-    if whole("k", k, least=1) > count - 1:
+    if check_int("k", k, least=1) > count - 1:
         raise ValueError(f"{count} points vary in at most {count - 1} directions, not {k}")
 
 
@@ -219,7 +220,7 @@ def _blocks(snapshots, memory):
     width = max(1, int(memory // (32 * len(snapshots))))
     for first in range(0, len(snapshots[0]), width):
         columns = slice(first, first + width)
-        block = np.stack([float64(row[columns]) for row in snapshots])
+        block = np.stack([to_numpy(row[columns]) for row in snapshots])
         if not np.isfinite(block).all():
             raise ValueError("the snapshots must be finite, without inf or nan")
         yield columns, block
