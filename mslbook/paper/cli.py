@@ -13,47 +13,47 @@ from mslbook import __version__
 def main(arguments=None):
     """Run one command; returns the exit status, 2 for a request that cannot be met."""
     options = _parser().parse_args(arguments)
-    if _one_of_several():
-        _end_in_words()
+    if _is_rank():
+        _handle_sigterm()
     try:
         return options.command(options)
     except (ValueError, OSError, FloatingPointError) as error:
-        _say(f"{error}{_GOES_ON if isinstance(error, ConnectionError) else ''}")
+        _print_error(f"{error}{RESUME_HINT if isinstance(error, ConnectionError) else ''}")
         return 2
     except ModuleNotFoundError as error:
-        _say(f"this needs {error.name}: pip install 'mslbook[network]'")
+        _print_error(f"this needs {error.name}: pip install 'mslbook[network]'")
         return 2
     except MemoryError as error:
-        _say(f"{str(error) or 'the memory is full'}: {_FEWER}")
+        _print_error(f"{str(error) or 'the memory is full'}: {MEMORY_HINT}")
         return 2
     except RuntimeError as error:
-        if not _OUT_OF_MEMORY.search(str(error)):
+        if not OUT_OF_MEMORY.search(str(error)):
             raise
-        _say(f"the memory is full: {_FEWER}")
+        _print_error(f"the memory is full: {MEMORY_HINT}")
         return 2
     except KeyboardInterrupt:
         print(file=sys.stderr)
-        _say(f"stopped{_GOES_ON}")
+        _print_error(f"stopped{RESUME_HINT}")
         return 130
 
 
-_OUT_OF_MEMORY = re.compile("out of memory|allocate memory")  # torch raises a RuntimeError
-_FEWER = "choose a smaller --size, or fewer pictures"
-_GOES_ON = "; the same command goes on from the last checkpoint"
+OUT_OF_MEMORY = re.compile("out of memory|allocate memory")  # torch raises a RuntimeError
+MEMORY_HINT = "choose a smaller --size, or fewer images"
+RESUME_HINT = "; the same command goes on from the last checkpoint"
 
 
-def _one_of_several():
+def _is_rank():
     """Whether torchrun has started this process beside others."""
     return "RANK" in os.environ and os.environ.get("WORLD_SIZE") != "1"
 
 
-def _say(words):
+def _print_error(words):
     """Say it on stderr; one of several processes says which it is."""
-    rank = f" (rank {os.environ['RANK']})" if _one_of_several() else ""
+    rank = f" (rank {os.environ['RANK']})" if _is_rank() else ""
     print(f"mslbook{rank}: {words}", file=sys.stderr, flush=True)
 
 
-def _end_in_words():
+def _handle_sigterm():
     """Answer SIGTERM, with which torchrun ends the ranks that outlive another, in words.
 
     A thread does, since the main one may be deep inside torch, waiting for the rank that died.
@@ -66,7 +66,7 @@ def _end_in_words():
     def answer():
         while os.read(reader, 1) != bytes([signal.SIGTERM]):
             pass
-        _say(f"stopped, as all ranks are when one has ended{_GOES_ON}")
+        _print_error(f"stopped, as all ranks are when one has ended{RESUME_HINT}")
         os._exit(128 + signal.SIGTERM)
 
     Thread(target=answer, daemon=True).start()

@@ -14,7 +14,7 @@ from mslbook.paper.experiments import recorded
 from mslbook.paper.recording import Recording
 from mslbook.probes import Growth, SpectralDensity, growth, second_difference
 
-RECIPES = {
+EXPERIMENTS = {
     "VGG11": ("fig3_1_vgg11", "cifar10"),
     "ResNet18": ("fig3_1_resnet18", "cifar10"),
     "DenseNet121": ("fig3_1_densenet121", "cifar100-50x100"),
@@ -29,11 +29,15 @@ class Lines:
 
     Attributes
     ----------
-    steps : (D,), distances downhill from the iterates
-    losses : (P, D), scaled so that their second derivatives are curvatures in units of 2/η
-    second_differences : (P, D - 2), their second differences
-    growths : P answers of :func:`mslbook.probes.growth`, without numbers for a line that has no
-        minimum within its range or drowns in rounding
+    steps : ndarray, shape (D,)
+        Distances downhill from the iterates.
+    losses : ndarray, shape (P, D)
+        Scaled so that their second derivatives are curvatures in units of 2/η.
+    second_differences : ndarray, shape (P, D - 2)
+        Of the losses.
+    growths : list of Growth
+        P answers of :func:`mslbook.probes.growth`, without numbers for a line that has no
+        minimum within its range or drowns in rounding.
     """
 
     steps: np.ndarray
@@ -43,25 +47,24 @@ class Lines:
 
     def __getitem__(self, name):
         """An attribute of all `growths`: the distances of the "minimum", (P,), the "drops"..."""
-        return np.array([getattr(found, name) for found in self.growths])
+        return np.array([getattr(growth, name) for growth in self.growths])
 
     @property
-    def felt(self):
-        """The curvature that the step from 0 to 1 felt, in units of 2/η, (P,).
+    def step_curvature(self):
+        """Average curvature along one step, weighted by 2 (1 - t), in units of 2/η, (P,).
 
-        It is the average along the step with the weights 2 (1 - t), and more than 1 if the step
-        raised the loss.
+        It is more than 1 if and only if the step raised the loss.
         """
         here, there = (abs(self.steps - step).argmin() for step in (0, 1))
         return 1 + 2 * (self.losses[:, there] - self.losses[:, here])
 
     @property
-    def away(self):
-        """How far from the minimum the `second_differences` are, downhill positive, (P, D - 2)."""
+    def offsets(self):
+        """Distances of the `second_differences` from the minimum, downhill positive, (P, D - 2)."""
         return self.steps[1:-1] - self["minimum"][:, None]
 
     @property
-    def slower(self):
+    def is_subquadratic(self):
         """Whether the loss grows more slowly than a parabola uphill and downhill, (P, 2).
 
         That is with an exponent below 2, and a curvature that somewhere falls by a tenth.
@@ -70,51 +73,50 @@ class Lines:
         return (self["exponents"] < 2) & self._anywhere(fallen)
 
     @property
-    def at_most_the_bottom(self):
+    def peaks_at_minimum(self):
         """Whether the curvature exceeds that at the minimum nowhere, uphill and downhill, (P, 2).
 
         To a tenth, for the scatter of kinks.
         """
-        below = self.second_differences < 1.1 * self["curvature"][:, None]
-        return ~self._anywhere(~below)
+        return ~self._anywhere(~(self.second_differences < 1.1 * self["curvature"][:, None]))
 
     @property
-    def cores(self):
+    def quadratic_radius(self):
         """Steps from the minimum to the first place where the curvature is off by a tenth, (P,).
 
         To a quarter of a step, kinks and all; inf where there is no such place, or no minimum.
         """
         off = abs(self.second_differences / self["curvature"][:, None] - 1) > 0.1
-        return np.where(off, abs(self.away), np.inf).min(axis=1)
+        return np.where(off, abs(self.offsets), np.inf).min(axis=1)
 
     def _anywhere(self, seen):
-        """Whether anything is seen at the inner distances uphill, and downhill, (P, 2)."""
-        sides = (self.away < 0, self.away > 0)
+        """Whether something is seen anywhere uphill, and anywhere downhill, (P, 2)."""
+        sides = (self.offsets < 0, self.offsets > 0)
         return np.stack([(seen & side).any(axis=1) for side in sides], axis=1)
 
 
 def recordings(size="reduced"):
     """The recordings of figure 3.1 that ship with the package, by the name of the network."""
     found = {}
-    for network, (recipe, data) in RECIPES.items():
+    for network, (experiment, data) in EXPERIMENTS.items():
         with suppress(FileNotFoundError):
-            found[network] = recorded(recipe, data, size)
+            found[network] = recorded(experiment, data, size)
     return found
 
 
-def choices(run):
-    """The trainings that a recipe recorded one thing changed at a time, by name of the choice.
+def variants(run):
+    """The trainings of an ablation study by name of the variant, each a recording of its own.
 
-    Each is a recording like the others. Of `fig3_1_choices` its ``lr`` is the learning rate of
-    gradient descent with the same edge, η / (1 + β) with momentum β, so that an iterate that jumps
-    to and fro has the bottom half a step ahead.
+    Of `fig3_1_choices` its ``lr`` is the learning rate of gradient descent with the same edge,
+    η / (1 + β) with momentum β, so that an iterate that jumps to and fro has the minimum half a
+    step ahead.
     """
     found = {}
-    for choice in run.provenance["settings"]["choices"]:
-        first = choice["name"] + "."
+    for variant in run.provenance["settings"]["choices"]:
+        first = variant["name"] + "."
         its = {key.removeprefix(first): run[key] for key in run.arrays if key.startswith(first)}
         its["lr"] = its.get("unit", its["lr"])
-        found[choice["name"]] = Recording(its, run.provenance)
+        found[variant["name"]] = Recording(its, run.provenance)
     return found
 
 
@@ -124,23 +126,26 @@ def late(run):
 
 
 def oscillating(run):
-    """Which probes have the bottom of their line less than a step ahead, (P,).
+    """Which probes have the minimum of their line less than a step ahead, (P,).
 
-    There descent jumps across it, and the shape of both walls is what it feels.
+    There descent jumps across it, from wall to wall.
     """
     return lines(run)["minimum"] < 1
 
 
 def lines(run, probes=slice(None)):
-    """The lines of descent that a recording holds, at all its probes or at those chosen: `Lines`.
+    """The lines of descent that a recording holds, at all its probes or at those chosen.
 
+    Examples
+    --------
+    >>> from mslbook.paper.gradient_lines import late, lines, recordings
     >>> for run in recordings().values():
-    ...     assert lines(run, late(run)).second_differences.shape == (late(run).sum(), 19)
+    ...     assert lines(run, late(run)).losses.shape == (late(run).sum(), 21)
     """
     steps, losses = run["slice_steps"][::COARSE], run["slices"][probes, ::COARSE]
     losses = losses / (2 * run["lr"] * run["gradient_norms"][probes, None] ** 2)
-    second_differences = second_difference(losses, steps[1] - steps[0])
-    return Lines(steps, losses, second_differences, [_growth(steps, line) for line in losses])
+    curvature = second_difference(losses, steps[1] - steps[0])
+    return Lines(steps, losses, curvature, [_growth(steps, line) for line in losses])
 
 
 def spectrum(run):

@@ -1,6 +1,4 @@
-"""What recipes share: the loss of a network on pictures, and what a run says of itself."""
-
-from dataclasses import asdict
+"""What the experiments on images share: the loss of a network on them."""
 
 import numpy as np
 import torch
@@ -8,59 +6,60 @@ from torch import nn
 
 from mslbook.data import colour_32, standardise_channels
 from mslbook.losses.network import NetworkLoss, half_squared_error
-from mslbook.paper.recording import fingerprint
 
 LOSSES = {"cross-entropy": nn.CrossEntropyLoss(), "half squared error": half_squared_error}
 
 
-def identify(recipe, version, pictures, count, size, chosen, device, tests=0):
-    """Which run this is, as a dictionary of plain values, the first part of its provenance.
+def convolutional_loss(model, images, count, device, criterion, chunk=None):
+    """The loss of a network for 32 x 32 colour images, standardised per channel.
 
-    It uses the first `count` training pictures and the first `tests` test pictures of `pictures`,
-    with the settings `chosen`. Raises ``ValueError`` if there are too few.
+    Parameters
+    ----------
+    model : torch.nn.Module
+        The network.
+    images : ImageDataset
+        Of which the first `count` training images are used.
+    count : int
+        How many.
+    device : torch.device
+        Where it is computed.
+    criterion : str
+        A key of `LOSSES`.
+    chunk : int, optional
+        How many images are evaluated at a time, all by default.
+
+    Returns
+    -------
+    NetworkLoss
     """
-    if len(pictures.train_images) < count:
-        raise ValueError(
-            f"{pictures.name} has {len(pictures.train_images)} training pictures, this run needs "
-            f"{count}: choose a larger data set"
-            + (", or a smaller --size" if size != "small" else "")
-        )
-    images, labels = pictures.train_images[:count], pictures.train_labels[:count]
-    data, arrays = f"{pictures.name}, training rows 0-{count - 1}", [images, labels]
-    if tests:
-        data += f", test rows 0-{tests - 1}"
-        arrays += [pictures.test_images[:tests], pictures.test_labels[:tests]]
-    return {
-        "recipe": recipe,
-        "version": version,
-        "data": data,
-        "data_hash": fingerprint(*arrays),
-        "size": size,
-        "settings": asdict(chosen),
-        "device": device.type,
-        "precision": "float32",
-    }
+    inputs = standardise_channels(colour_32(images.train_images[:count]))
+    targets = labels_of(images.train_labels[:count], device)
+    return NetworkLoss(model.to(device), _inputs(inputs, device), targets, LOSSES[criterion], chunk)
 
 
-def convolutional_loss(model, pictures, count, device, criterion, chunk=None):
-    """The loss of a network for 32 x 32 colour pictures on the first `count` training pictures.
+def held_out(images, count, device):
+    """All test images, standardised like the first `count` training images, and their labels."""
+    like = colour_32(images.train_images[:count])
+    inputs = standardise_channels(colour_32(images.test_images), like=like)
+    return _inputs(inputs, device), labels_of(images.test_labels, device)
 
-    They are standardised per channel; `criterion` is a key of `LOSSES`, `chunk` that of
-    :class:`~mslbook.losses.network.NetworkLoss`.
+
+def labels_of(labels, device):
+    """Labels (N,) as a tensor of integers on a device."""
+    return torch.tensor(labels.astype(np.int64), device=device)
+
+
+def accuracy(outputs, targets):
+    """The share of images whose largest output (N, classes) is that of their class (N,).
+
+    >>> import torch
+    >>> from mslbook.paper.images import accuracy
+    >>> accuracy(torch.tensor([[0.9, 0.1], [0.2, 0.3]]), torch.tensor([0, 0]))
+    0.5
     """
-    images = standardise_channels(colour_32(pictures.train_images[:count]))
-    targets = _labels(pictures.train_labels[:count], device)
-    return NetworkLoss(model.to(device), _inputs(images, device), targets, LOSSES[criterion], chunk)
-
-
-def held_out(pictures, count, device):
-    """All test pictures, standardised like the first `count` training pictures, and their labels.
-
-    They go with `convolutional_loss`.
-    """
-    like = pictures.train_images[:count]
-    images = standardise_channels(colour_32(pictures.test_images), like=colour_32(like))
-    return _inputs(images, device), _labels(pictures.test_labels, device)
+    if targets.shape != outputs.shape[:1]:  # which torch might broadcast
+        raise ValueError(f"give the class of each image, not {tuple(targets.shape)} classes")
+    return float((outputs.argmax(dim=1) == targets).float().mean())
 
 
 def _inputs(images, device):
@@ -68,7 +67,3 @@ def _inputs(images, device):
     # beyond its memory in 1 x 1 convolutions of stride 2 with fewer than 8 channels, as ResNet18
     # has below width 1/8.)
     return torch.tensor(images, device=device).contiguous(memory_format=torch.channels_last)
-
-
-def _labels(labels, device):
-    return torch.tensor(labels.astype(np.int64), device=device)

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
-from test_experiments import shrink, stopped_halfway  # noqa: E402
+from tiny import run, shrink, stop_at  # noqa: E402
 
 from mslbook import data  # noqa: E402
-from mslbook.paper import cli, experiments, ledger, recording  # noqa: E402
+from mslbook.paper import cli, experiments, launch, ledger, recording  # noqa: E402
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_a_download_without_network_is_one_sentence(refused, monkeypatch):
 
 def test_a_run_that_another_process_is_at_is_refused(refused, tmp_path):
     (tmp_path / "runs").mkdir()
-    with recording.held(tmp_path / "runs" / "fig2_1_left-digits-small.npz"):
+    with launch.held(tmp_path / "runs" / "fig2_1_left-digits-small.npz"):
         told = refused("run", "fig2_1_left")
     assert "another process is at work on fig2_1_left-digits-small in runs: wait until" in told
 
@@ -103,7 +103,7 @@ def test_run_records_and_says_where(tmp_path, monkeypatch, capsys):
     assert recording.load(path).provenance["data"] == "digits, training rows 0-59"
 
 
-def test_run_takes_a_file_of_pictures(tmp_path, monkeypatch, capsys):
+def test_run_takes_a_file_of_images(tmp_path, monkeypatch, capsys):
     shrink(monkeypatch)
     rng = np.random.default_rng(0)
     halves = {}
@@ -121,7 +121,11 @@ def test_run_takes_a_file_of_pictures(tmp_path, monkeypatch, capsys):
 def test_going_on_with_other_threads_is_told(tmp_path, monkeypatch, capsys):
     shrink(monkeypatch)
     threads = torch.get_num_threads()
-    checkpoint = stopped_halfway(tmp_path) / "lr-0.5.npz"
+    with pytest.MonkeyPatch.context() as patch:
+        stop_at(patch, "value_and_grad", 45)
+        with pytest.raises(KeyboardInterrupt):
+            run(tmp_path)
+    checkpoint = tmp_path / "fig2_1_left-digits-small" / "lr-0.5.npz"
     step = recording.load(checkpoint).provenance["step"]
     torch.set_num_threads(threads + 1)
     try:
@@ -130,19 +134,19 @@ def test_going_on_with_other_threads_is_told(tmp_path, monkeypatch, capsys):
         torch.set_num_threads(threads)
     out, err = capsys.readouterr()
     told = (
-        f"η = 0.5: what there is, up to step {step}, was computed with threads {threads}, and the "
+        f"lr-0.5: what there is, up to step {step}, was computed with threads {threads}, and the "
         f"rest will be with threads {threads + 1}: the numbers will not be those of an "
     )
     assert err.count(told) == 1
-    assert "η = 0.8: what" not in err  # it had ended
-    run = recording.load(tmp_path / "fig2_1_left-digits-small.npz")
-    assert run.mixed() == (
+    assert "lr-0.8: what" not in err  # it had ended
+    found = recording.load(tmp_path / "fig2_1_left-digits-small.npz")
+    assert found.mixed() == (
         "computed in several environments, so not as by an uninterrupted run: "
-        f"threads {threads} for η = 0.8 from step 0, η = 0.5 from step 0; "
-        f"threads {threads + 1} for η = 0.5 from step {step + 1}, the recording"
+        f"threads {threads} for lr-0.8 from step 0, lr-0.5 from step 0; "
+        f"threads {threads + 1} for lr-0.5 from step {step + 1}, the recording"
     )
-    assert run.mixed() in out
-    assert " ".join(run.about().split()).endswith(run.mixed())
+    assert found.mixed() in out
+    assert " ".join(found.about().split()).endswith(found.mixed())
 
 
 def test_a_stopped_run_says_how_it_goes_on(tmp_path, monkeypatch, capsys):
@@ -154,7 +158,7 @@ def test_a_stopped_run_says_how_it_goes_on(tmp_path, monkeypatch, capsys):
     assert "stopped; the same command goes on" in capsys.readouterr().err
 
 
-def test_list_names_recipes_and_recordings(capsys):
+def test_list_names_experiments_and_recordings(capsys):
     assert cli.main(["list"]) == 0
     out = capsys.readouterr().out
     for name, (*_, about) in experiments.EXPERIMENTS.items():

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
-from test_experiments import PICTURES, shrink  # noqa: E402
+from tiny import shrink  # noqa: E402
 from torch import distributed, nn  # noqa: E402
 
 from mslbook import data  # noqa: E402
@@ -272,35 +272,37 @@ def taking(path):
 @needs_gloo
 def test_every_rank_is_told_that_another_process_is_at_the_run(together, tmp_path):
     path = tmp_path / "run.npz"
-    with recording.held(path):
+    with launch.held(path):
         for told in together(taking, 2, path):
             assert told.startswith(f"ValueError: another process is at work on run in {tmp_path}:")
     assert together(taking, 2, path) == ["taken", "taken"]
     assert list(tmp_path.iterdir()) == []
 
 
-# --- a recipe, killed and gone on with ------------------------------------------------------------
+# --- an experiment, killed and resumed ------------------------------------------------------------
 
 
-def recipe(folder):
-    """The tiny recipe of test_experiments on the ranks there are; what it would record."""
+def tiny_experiment(folder):
+    """The tiny fig2_1_left on the ranks there are; what it would record."""
+    from mslbook.paper.run import Run
+
     with pytest.MonkeyPatch.context() as patch:
         shrink(patch)
-        edge = experiments.recipe("fig2_1_left")
-        arrays, provenance = edge.run(PICTURES, "small", torch.device("cpu"), folder, False)
-    return arrays, provenance
+        edge = experiments.experiment("fig2_1_left")
+        run = Run(edge, data.load("digits"), folder=folder)
+        return edge.record(run), run.provenance()
 
 
 # Under torchrun: the second rank dies at its 45th gradient, in the middle of the second training.
 KILLED = f"""
 import os, signal, sys, pytest
 sys.path.insert(0, {str(Path(__file__).parent)!r})
-import test_experiments as tests
+import itertools, torch, tiny as tests
 from mslbook.distributed import rank
 from mslbook.paper import cli
-tests.torch.set_num_threads(1)
+torch.set_num_threads(1)
 tests.shrink(pytest.MonkeyPatch())
-method, calls = tests.NetworkLoss.value_and_grad, tests.count(1)
+method, calls = tests.NetworkLoss.value_and_grad, itertools.count(1)
 def killed(*args):
     if next(calls) == 45 and rank() == 1:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -322,25 +324,25 @@ def test_a_rank_that_dies_ends_the_run_in_words_and_it_goes_on(together, tmp_pat
     assert "mslbook (rank 0): " in done.stderr
     assert "; the same command goes on from the last checkpoint" in done.stderr
     assert "SIGKILL" in done.stderr  # torchrun's own report
-    assert done.stderr.count("η = 0.8:   0%") == 1  # one rank shows its progress
+    assert done.stderr.count("lr-0.8:   0%") == 1  # one rank shows its progress
     assert [path.name for path in out.glob("[!.]*")] == ["fig2_1_left-digits-small"]
     (out / "fig2_1_left-digits-small").rename(tmp_path / "two")
     half = recording.load(tmp_path / "two" / "lr-0.5.npz")
     assert 5 < half.provenance["step"] < 45
 
     subprocess.run(["cp", "-r", tmp_path / "two", tmp_path / "one"], check=True)
-    (first, about), (second, _) = together(recipe, 2, tmp_path / "two")
+    (first, about), (second, _) = together(tiny_experiment, 2, tmp_path / "two")
     assert about["ranks"] == 2
     assert about["backend"] == "gloo"
     np.testing.assert_equal(first, second)
-    whole, _ = together(recipe, 2, tmp_path / "uninterrupted")[0]
+    whole, _ = together(tiny_experiment, 2, tmp_path / "uninterrupted")[0]
     np.testing.assert_equal(first, whole)
 
-    one, about = recipe(tmp_path / "one")
+    one, about = tiny_experiment(tmp_path / "one")
     assert (about["ranks"], about["backend"]) == (1, None)
     assert [(stay["step"], stay["ranks"]) for stay in about["environments"]] == [
         (0, 2), (0, 2), (half.provenance["step"] + 1, 1),
     ]  # fmt: skip
-    assert "backend gloo, ranks 2 for η = 0.8 from step 0" in recording.Recording({}, about).mixed()
+    assert "backend gloo, ranks 2 for lr-0.8 from step 0" in recording.Recording({}, about).mixed()
     for name, array in one.items():
         np.testing.assert_allclose(array, whole[name], rtol=1e-3, atol=1e-5, err_msg=name)

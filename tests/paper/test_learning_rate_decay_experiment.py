@@ -1,4 +1,4 @@
-"""The recipes that decay the learning rate: branches like single runs, and where they lead."""
+"""The experiments that decay the learning rate: branches like single runs, and where they lead."""
 
 from dataclasses import replace
 
@@ -6,27 +6,26 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
-from test_experiments import assert_identical, choose, stop_at  # noqa: E402
+from tiny import choose  # noqa: E402
 
 from mslbook import data  # noqa: E402
-from mslbook.losses.network import NetworkLoss  # noqa: E402
 from mslbook.networks import vgg11  # noqa: E402
 from mslbook.paper import experiments, recording  # noqa: E402
 from mslbook.paper.learning_rate_decay.experiment import SGD, Settings  # noqa: E402
 
 DIGITS = data.load("digits")
-PICTURES = replace(DIGITS, test_images=DIGITS.test_images[:40], test_labels=DIGITS.test_labels[:40])
+IMAGES = replace(DIGITS, test_images=DIGITS.test_images[:40], test_labels=DIGITS.test_labels[:40])
 SETTINGS = Settings(20, 1 / 32, 8, decays=(2, 4), epochs=6, every=2, seeds=2)
 THREE = Settings(20, 1 / 32, 8, decays=(3, 4, 5), epochs=8, every=1, seeds=1)
-UPDATES = 3  # 8, 8 and 4 pictures
-RECIPES = ("fig2_1_right", "fig3_2_paths")
+UPDATES = 3  # 8, 8 and 4 images
+NAMES = ("fig2_1_right", "fig3_2_paths")
 
 
 def shrink(patch):
-    """Make the recipes tiny."""
+    """Make the experiments tiny."""
     choose(patch, "fig2_1_right", SETTINGS)
     choose(patch, "fig3_2_paths", THREE)
-    patch.setattr(data, "load", lambda *args: PICTURES)
+    patch.setattr(data, "load", lambda *args: IMAGES)
 
 
 @pytest.fixture
@@ -36,11 +35,11 @@ def tiny(monkeypatch):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Where both recipes ran, and nothing interrupted them."""
+    """Where both experiments ran, and nothing interrupted them."""
     folder = tmp_path_factory.mktemp("uninterrupted")
     with pytest.MonkeyPatch.context() as patch:
         shrink(patch)
-        for name in RECIPES:
+        for name in NAMES:
             experiments.run(name, folder=folder, progress=False)
     return folder
 
@@ -60,15 +59,15 @@ def paths(folder):
 
 def by_hand(seed, decay, epochs):
     """The same training with torch's own optimiser; what is measured after every epoch."""
-    images = PICTURES.train_images[:20].astype(float)
+    images = IMAGES.train_images[:20].astype(float)
     mean, spread = images.mean(), images.std()
 
     def inputs(images):
         larger = torch.tensor((images - mean) / spread).float()
         return torch.nn.functional.interpolate(larger, scale_factor=4).expand(-1, 3, -1, -1)
 
-    x, y = inputs(images), torch.tensor(PICTURES.train_labels[:20])
-    test, labels = inputs(PICTURES.test_images), torch.tensor(PICTURES.test_labels)
+    x, y = inputs(images), torch.tensor(IMAGES.train_labels[:20])
+    test, labels = inputs(IMAGES.test_images), torch.tensor(IMAGES.test_labels)
     one_hot = torch.eye(10)
     model = vgg11(10, 1 / 32, seed=seed)
     optimiser = torch.optim.SGD(model.parameters(), lr=0.1)
@@ -116,10 +115,10 @@ def test_shapes_and_provenance_are_those_promised(decay):
     about = decay.provenance
     assert about["data"] == "digits, training rows 0-19, test rows 0-39"
     assert about["data_hash"] == recording.fingerprint(
-        PICTURES.train_images[:20],
-        PICTURES.train_labels[:20],
-        PICTURES.test_images,
-        PICTURES.test_labels,
+        IMAGES.train_images[:20],
+        IMAGES.train_labels[:20],
+        IMAGES.test_images,
+        IMAGES.test_labels,
     )
     assert about["settings"]["decays"] == [2, 4]
     assert about["steps"] == 6 * UPDATES
@@ -172,59 +171,41 @@ def test_paths_have_the_shapes_promised(paths):
     np.testing.assert_array_equal(paths["projections"][1, :5], paths["projections"][2, :5])
 
 
-# --- stopped, refused -----------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("name", "moment"), [("fig2_1_right", 45), ("fig3_2_paths", 20)])
-def test_stopped_anywhere_it_goes_on_to_the_same_numbers(tmp_path, tiny, folder, name, moment):
-    with pytest.MonkeyPatch.context() as patch:
-        stop_at(patch, "value_and_grad", moment)
-        with pytest.raises(KeyboardInterrupt):
-            experiments.run(name, folder=tmp_path, progress=False)
-    path = experiments.run(name, folder=tmp_path, progress=False)
-    assert_identical(recording.load(path), recording.load(folder / path.name))
-
-
-def test_a_checkpoint_of_another_run_is_refused_before_any_work(tmp_path, tiny, monkeypatch):
-    monkeypatch.setattr(NetworkLoss, "value_and_grad", None)
-    last = tmp_path / "fig2_1_right-digits-small" / "seed-1-decayed-4.npz"
-    recording.save(last, {"theta": np.zeros(3)}, {"identity": {}, "step": 3})
-    with pytest.raises(ValueError, match="seed-1-decayed-4.npz belongs to another run"):
-        experiments.run("fig2_1_right", folder=tmp_path, progress=False)
+# --- settings, refusals ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    "name", [name for name in experiments.EXPERIMENTS if name.startswith(RECIPES)]
+    "name", [name for name in experiments.EXPERIMENTS if name.startswith(NAMES)]
 )
 @pytest.mark.parametrize("size", experiments.SIZES)
 def test_settings_fit_together(name, size):
-    chosen = experiments.recipe(name).settings("cifar10", size)
-    assert list(chosen.decays) == sorted(set(chosen.decays))
-    assert chosen.decays[-1] <= chosen.epochs
-    assert all(epoch % chosen.every == 0 for epoch in (*chosen.decays, chosen.epochs))
-    assert chosen.seeds >= (3 if name == "fig2_1_right" and size != "small" else 1)
-    assert chosen.lrs == (0.1, 0.01)
+    settings = experiments.experiment(name).settings_for("cifar10", size)
+    assert list(settings.decays) == sorted(set(settings.decays))
+    assert settings.decays[-1] <= settings.epochs
+    assert all(epoch % settings.every == 0 for epoch in (*settings.decays, settings.epochs))
+    assert settings.seeds >= (3 if name == "fig2_1_right" and size != "small" else 1)
+    assert settings.lrs == (0.1, 0.01)
 
 
 @pytest.mark.parametrize("size", experiments.SIZES)
 def test_the_early_decay_run_on_has_as_much_time_as_the_late_one(size):
     descent, on = (
-        experiments.recipe(name).settings("cifar10", size)
+        experiments.experiment(name).settings_for("cifar10", size)
         for name in ("fig2_1_right", "fig2_1_right_equal_time")
     )
     (high, low), (early, late, _) = descent.lrs, descent.decays
     assert on.decays == (early,)
     time = high * late + low * (descent.epochs - late)
     assert high * early + low * (on.epochs - early) == pytest.approx(time)
-    for name in ("pictures", "width", "batch", "seeds", "loss", "lrs"):
+    for name in ("images", "width", "batch", "seeds", "loss", "lrs"):
         assert getattr(on, name) == getattr(descent, name)
 
 
 @pytest.mark.parametrize("size", experiments.SIZES)
-@pytest.mark.parametrize("name", RECIPES)
-def test_variants_change_one_thing_at_a_time(name, size):
+@pytest.mark.parametrize("name", NAMES)
+def test_variants_change_one_factor_at_a_time(name, size):
     base, *others = (
-        vars(experiments.recipe(name + variant).settings("cifar10", size))
+        vars(experiments.experiment(name + variant).settings_for("cifar10", size))
         for variant in ("", "_cross_entropy", "_minibatches")
     )
     for other, changed in zip(others, ("loss", "batch"), strict=True):
@@ -263,20 +244,20 @@ def test_branches_end_apart_and_their_distances_are_those_of_their_points(decay,
     np.testing.assert_allclose(decay["apart"][0], distance * (1 - np.eye(2)), rtol=1e-5, atol=1e-6)
 
 
-def test_too_few_pictures_are_refused(tiny, tmp_path, monkeypatch):
+def test_too_few_images_are_refused(tiny, tmp_path, monkeypatch):
     too_many = Settings(1438, 1, 128, (1,), 2, 1, 1)
     assert too_many.updates == 12
     choose(monkeypatch, "fig2_1_right", too_many)
-    with pytest.raises(ValueError, match="digits has 1437 training pictures, this run needs 1438"):
+    with pytest.raises(ValueError, match="digits has 1437 training images, this run needs 1438"):
         experiments.run("fig2_1_right", folder=tmp_path, progress=False)
 
 
 def test_sgd_is_by_cross_entropy_at_every_size():
     for size in experiments.SIZES:
-        assert SGD.settings("cifar10", size).loss == "cross-entropy"
+        assert SGD.settings_for("cifar10", size).loss == "cross-entropy"
 
 
-def test_a_size_that_a_recipe_does_not_have_is_refused_before_any_data_is_touched(monkeypatch):
+def test_a_size_that_an_experiment_does_not_have_is_refused_before_any_data_is_touched(monkeypatch):
     monkeypatch.setattr(data, "load", None)
     with pytest.raises(ValueError, match="no size 'reduced': choose small or paper"):
         experiments.run("fig2_1_left", size="reduced")

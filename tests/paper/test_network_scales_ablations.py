@@ -1,4 +1,4 @@
-"""Wide lines at the end of one training for each choice: of that network, and where it ended."""
+"""Wide lines at the end of one training for each variant: of that network, and where it ended."""
 
 from dataclasses import replace
 
@@ -6,28 +6,21 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
-from test_experiments import assert_identical, choose, stop_at  # noqa: E402
+from tiny import choose  # noqa: E402
 
-from mslbook.paper import experiments, recording, training  # noqa: E402
+from mslbook.paper import experiments, recording  # noqa: E402
 from mslbook.paper.network_scales import experiment as wide_range  # noqa: E402
-from mslbook.paper.network_scales.ablations import CHOICES_FROM_AFAR  # noqa: E402
-from mslbook.paper.subquadratic_growth import ablations as gradient_choices  # noqa: E402
+from mslbook.paper.network_scales.ablations import ABLATIONS_WIDE  # noqa: E402
 
 NAME = "fig3_2_choices"
-SMALL = CHOICES_FROM_AFAR.settings("digits", "small")
+SMALL = ABLATIONS_WIDE.settings_for("digits", "small")
 TINY = replace(
     SMALL,
-    pictures=12,
+    images=12,
     width=1 / 16,
-    choices=tuple(replace(choice, every=2) for choice in SMALL.choices),
+    choices=tuple(replace(variant, every=2) for variant in SMALL.choices),
 )
-NAMES = [choice.name for choice in TINY.choices]
-
-
-@pytest.fixture
-def tiny(monkeypatch):
-    choose(monkeypatch, NAME, TINY)
-    monkeypatch.setattr(wide_range, "PER_DECADE", 2)
+NAMES = [variant.name for variant in TINY.choices]
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +35,8 @@ def found(tmp_path_factory):
 @pytest.mark.parametrize("size", experiments.SIZES)
 def test_the_trainings_are_those_of_figure_3_1(size):
     near, far = (
-        experiments.recipe(name).settings("cifar10", size) for name in ("fig3_1_choices", NAME)
+        experiments.experiment(name).settings_for("cifar10", size)
+        for name in ("fig3_1_choices", NAME)
     )
     assert replace(far, choices=()) == replace(near, choices=())
     for one, other in zip(near.choices, far.choices, strict=True):
@@ -70,21 +64,3 @@ def test_far_out_the_networks_differ_as_they_must(found):
     assert growth["baseline"] > 10
     assert growth["tanh"] == pytest.approx(2, abs=0.2)
     assert growth["BatchNorm"] < 4.2
-
-
-def test_stopped_it_goes_on_to_the_same_numbers(tiny, tmp_path, monkeypatch, found):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "SAVE_EVERY", -1.0)  # a checkpoint at every step
-        stop_at(patch, "value_and_grad", 5)
-        with pytest.raises(KeyboardInterrupt):
-            experiments.run(NAME, folder=tmp_path, progress=False)
-    again = recording.load(experiments.run(NAME, folder=tmp_path, progress=False))
-    assert_identical(again, found)
-
-
-def test_a_checkpoint_of_another_run_is_refused_before_any_work(tiny, tmp_path, monkeypatch):
-    monkeypatch.setattr(gradient_choices, "train", None)
-    last = tmp_path / f"{NAME}-digits-small" / "tanh.npz"
-    recording.save(last, {"theta": np.zeros(3)}, {"identity": {}, "step": 3})
-    with pytest.raises(ValueError, match="tanh.npz belongs to another run"):
-        experiments.run(NAME, folder=tmp_path, progress=False)

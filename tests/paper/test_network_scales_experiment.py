@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
-from test_experiments import assert_identical, choose, stop_at  # noqa: E402
+from tiny import assert_identical, choose  # noqa: E402
 
 from mslbook import data  # noqa: E402
 from mslbook.networks import vgg11  # noqa: E402
-from mslbook.paper import experiments, recording, training  # noqa: E402
+from mslbook.paper import experiments, recording  # noqa: E402
 from mslbook.paper.network_scales import experiment as wide_range  # noqa: E402
 
-PICTURES = data.load("digits")
+IMAGES = data.load("digits")
 SETTINGS = wide_range.Settings(12, 1 / 32, lr=0.1, points=(0, 3, 5))
 
 
@@ -30,10 +30,10 @@ def found(tmp_path_factory):
 
 def test_lines_are_the_losses_of_a_displaced_model(found):
     """By the model itself, in double precision, from its initial parameters."""
-    images = PICTURES.train_images[:12].astype(float)
+    images = IMAGES.train_images[:12].astype(float)
     images = ((images - images.mean()) / images.std()).repeat(4, axis=2).repeat(4, axis=3)
     x = torch.tensor(images.astype(np.float32)).double().expand(-1, 3, -1, -1)
-    one_hot = torch.eye(10).double()[torch.tensor(PICTURES.train_labels[:12])]
+    one_hot = torch.eye(10).double()[torch.tensor(IMAGES.train_labels[:12])]
     model = vgg11(10, 1 / 32).double()
     theta = torch.nn.utils.parameters_to_vector(model.parameters()).detach()
 
@@ -86,17 +86,6 @@ def test_shapes_and_provenance_are_those_promised(found):
     assert found.provenance["steps"] == 5
 
 
-def test_stopped_it_goes_on_to_the_same_numbers(tmp_path, monkeypatch, found):
-    shrink(monkeypatch)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "SAVE_EVERY", -1.0)  # a checkpoint at every step
-        stop_at(patch, "value_and_grad", 5)
-        with pytest.raises(KeyboardInterrupt):
-            experiments.run("fig3_2_landscape", folder=tmp_path, progress=False)
-    path = experiments.run("fig3_2_landscape", folder=tmp_path, progress=False)
-    assert_identical(recording.load(path), found)
-
-
 def test_a_run_killed_between_two_lines_draws_none_of_them_twice(tmp_path, monkeypatch, found):
     shrink(monkeypatch)
     drawn, line = [], wide_range.line
@@ -115,48 +104,18 @@ def test_a_run_killed_between_two_lines_draws_none_of_them_twice(tmp_path, monke
     assert len(drawn) == 8 + 15 - 7
 
 
-def test_lines_of_another_environment_are_drawn_anew(tmp_path, monkeypatch):
-    shrink(monkeypatch)
-    drawn, line = [], wide_range.line
-
-    def counted(*of):
-        drawn.append(of)
-        if len(drawn) == 8:
-            raise KeyboardInterrupt
-        return line(*of)
-
-    monkeypatch.setattr(wide_range, "line", counted)
-    with pytest.raises(KeyboardInterrupt):
-        experiments.run("fig3_2_landscape", folder=tmp_path, progress=False)
-    monkeypatch.setattr(wide_range, "environment", lambda device: {"threads": 1000})
-    experiments.run("fig3_2_landscape", folder=tmp_path, progress=False)
-    assert len(drawn) == 8 + 15
-
-
-def test_a_line_of_another_run_is_drawn_anew(tmp_path):
-    drawn, points = [], (torch.zeros(2), torch.ones(2))
-
-    def line(*_):
-        drawn.append(len(drawn))
-        return np.array(drawn[-1])
-
-    identities = {"lr": 0.1}, {"lr": 0.1}, {"lr": (0.2,)}, {"lr": (0.2,)}
-    kept = [wide_range.kept(tmp_path, identity, line, *points) for identity in identities]
-    assert kept == [0, 0, 1, 1]
-
-
 @pytest.mark.parametrize("size", experiments.SIZES)
 @pytest.mark.parametrize("name", ["fig3_2_landscape", "fig3_2_normalised"])
 def test_settings_fit_together(name, size):
-    chosen = experiments.recipe(name).settings("cifar10", size)
-    assert list(chosen.points) == sorted(set(chosen.points))
-    assert chosen.points[0] == 0
+    settings = experiments.experiment(name).settings_for("cifar10", size)
+    assert list(settings.points) == sorted(set(settings.points))
+    assert settings.points[0] == 0
 
 
 def test_with_batchnorm_it_is_the_same_but_for_the_network(tmp_path, monkeypatch):
     monkeypatch.setattr(wide_range, "PER_DECADE", 2)
-    chosen = wide_range.Normalised(12, 1 / 32, lr=0.02, points=(0, 2))
-    choose(monkeypatch, "fig3_2_normalised", chosen)
+    settings = wide_range.Settings(12, 1 / 32, lr=0.02, points=(0, 2), batchnorm=True)
+    choose(monkeypatch, "fig3_2_normalised", settings)
     path = experiments.run("fig3_2_normalised", folder=tmp_path, progress=False)
     found = recording.load(path)
     assert found.provenance["recipe"] == "fig3_2_normalised"

@@ -1,4 +1,4 @@
-"""The recipe that sorts pictures by length and measures the loss of each tenth."""
+"""The experiment that sorts images by length and measures the loss of each tenth."""
 
 from dataclasses import replace
 
@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
-
-from test_experiments import choose  # noqa: E402
+from tiny import choose  # noqa: E402
 
 from mslbook import data  # noqa: E402
 from mslbook.descent import iterate  # noqa: E402
@@ -15,54 +14,54 @@ from mslbook.losses.network import NetworkLoss, half_squared_error  # noqa: E402
 from mslbook.networks import fully_connected  # noqa: E402
 from mslbook.paper import experiments, recording  # noqa: E402
 from mslbook.paper.experiments import recorded  # noqa: E402
-from mslbook.paper.origin_of_scales import deciles as picture_deciles  # noqa: E402
+from mslbook.paper.origin_of_scales import deciles as deciles  # noqa: E402
 from mslbook.paper.origin_of_scales.deciles import (  # noqa: E402
-    ARMS,
+    CONDITIONS,
     PROBED,
     TABLES,
     FirstLayer,
     Settings,
-    _column,
+    first_layer_change,
     first_weights,
     lengths_of,
     losses_along,
     measure_tenths,
-    narrowed,
     network_loss,
-    speeds,
+    phases_of,
+    project_to_input_span,
     tenths,
     width,
 )
-from mslbook.paper.training import Training  # noqa: E402
+from mslbook.paper.run import Training  # noqa: E402
 from mslbook.probes import line, sharpness  # noqa: E402
 
-PICTURES = data.load("digits")
-TINY = Settings(pictures=40, lr=0.2, steps=4, probes=2, seeds=1, reach=0.5)
+IMAGES = data.load("digits")
+TINY = Settings(images=40, lr=0.2, steps=4, probes=2, seeds=1, reach=0.5)
 DISTANCES = np.linspace(-0.5, 0.5, 9)
 
 
 @pytest.fixture
 def small(monkeypatch):
     """Networks with 6 and 5 hidden neurons."""
-    monkeypatch.setattr(picture_deciles, "HIDDEN", (6, 5))
+    monkeypatch.setattr(deciles, "HIDDEN", (6, 5))
 
 
 def wide_loss(count=7, seed=0):
-    """A loss on fewer pictures than they have numbers, in double precision."""
+    """A loss on fewer images than they have numbers, in double precision."""
     random = torch.Generator().manual_seed(seed)
     inputs = torch.randn(count, 20, generator=random).double()
     model = fully_connected([20, 6, 5, 3], "tanh", seed=seed).double()
     return NetworkLoss(model, inputs, torch.arange(count) % 3, half_squared_error)
 
 
-@pytest.mark.parametrize("arm", ARMS)
-def test_an_arm_keeps_the_mean_square_of_the_lengths(arm):
+@pytest.mark.parametrize("condition", CONDITIONS)
+def test_a_condition_keeps_the_mean_square_of_the_lengths(condition):
     real = np.random.default_rng(0).lognormal(size=4000)
-    new = lengths_of(arm, real, seed=1)
+    new = lengths_of(condition, real, seed=1)
     assert np.mean(new**2) == pytest.approx(np.mean(real**2))
 
 
-def test_arms_differ_in_the_spread_of_the_lengths_alone():
+def test_conditions_differ_in_the_spread_of_the_lengths_alone():
     real = np.random.default_rng(0).lognormal(size=4000)
     assert np.array_equal(lengths_of("real", real, seed=1), real)
     assert np.ptp(lengths_of("equal", real, seed=1)) == 0
@@ -74,25 +73,25 @@ def test_arms_differ_in_the_spread_of_the_lengths_alone():
     assert np.ptp(np.histogram(np.log(spread), 4)[0]) < 150  # of a thousand in each quarter
 
 
-def test_the_pictures_get_the_lengths_of_the_arm_and_are_sorted_by_them(small):
-    for arm in ARMS:
-        loss, order = network_loss(PICTURES, 30, arm, seed=2)
+def test_the_images_get_the_lengths_of_the_arm_and_are_sorted_by_them(small):
+    for condition in CONDITIONS:
+        loss, order = network_loss(IMAGES, 30, condition, seed=2)
         lengths = loss.inputs.norm(dim=1).numpy()
-        if arm != "equal":
+        if condition != "equal":
             assert np.all(np.diff(lengths[order]) >= 0)
-        images = data.standardise(PICTURES.train_images[:30]).reshape(30, -1)
+        images = data.standardise(IMAGES.train_images[:30]).reshape(30, -1)
         real = np.linalg.norm(images, axis=1)
-        np.testing.assert_allclose(lengths, lengths_of(arm, real, 2), rtol=1e-5)
+        np.testing.assert_allclose(lengths, lengths_of(condition, real, 2), rtol=1e-5)
         cosines = (loss.inputs @ loss.inputs.T).numpy() / np.outer(lengths, lengths)
         np.testing.assert_allclose(cosines, images @ images.T / np.outer(real, real), atol=1e-5)
-    _, by_real = network_loss(PICTURES, 30, "real", seed=2)
-    _, by_equal = network_loss(PICTURES, 30, "equal", seed=2)
+    _, by_real = network_loss(IMAGES, 30, "real", seed=2)
+    _, by_equal = network_loss(IMAGES, 30, "equal", seed=2)
     assert np.array_equal(by_real, by_equal)
 
 
 def test_fewer_weights_make_the_same_loss():
     loss = wide_loss()
-    part, onto = narrowed(loss, slice(None))
+    part, onto = project_to_input_span(loss, slice(None))
     theta = loss.theta
     assert part.dimension == loss.dimension - 6 * (20 - 7)
     assert torch.allclose(part.theta, onto(theta))
@@ -110,7 +109,7 @@ def test_fewer_weights_make_the_same_loss():
 
 def test_some_rows_are_the_loss_on_them_alone():
     loss, rows = wide_loss(), np.array([5, 0, 3])
-    part, onto = narrowed(loss, rows)
+    part, onto = project_to_input_span(loss, rows)
     assert len(part.inputs) == 3
     assert torch.allclose(part.value(onto(loss.theta)), loss.subset(rows).value(loss.theta))
 
@@ -138,10 +137,10 @@ def test_speed_is_how_fast_the_sums_of_the_first_layer_move():
         return loss.inputs @ W.T + b
 
     moved = (sums(loss.theta + v) - sums(loss.theta)).norm(dim=1)
-    np.testing.assert_allclose(speeds(loss, v), moved)
+    np.testing.assert_allclose(first_layer_change(loss, v), moved)
 
 
-def test_the_losses_of_all_pictures_along_a_line_are_those_of_each():
+def test_the_losses_of_all_images_along_a_line_are_those_of_each():
     loss = wide_loss()
     v = torch.nn.functional.normalize(torch.ones_like(loss.theta), dim=0)
     along = losses_along(loss, loss.theta, v, DISTANCES)
@@ -193,10 +192,10 @@ def folder(tmp_path_factory):
 
 
 def run(folder, chosen=TINY):
-    """A run of two arms of a network with 6 and 5 hidden neurons."""
+    """A run of two conditions of a network with 6 and 5 hidden neurons."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(picture_deciles, "HIDDEN", (6, 5))
-        patch.setattr(picture_deciles, "ARMS", ("equal", "hundredfold"))
+        patch.setattr(deciles, "HIDDEN", (6, 5))
+        patch.setattr(deciles, "CONDITIONS", ("equal", "hundredfold"))
         choose(patch, "sec6_deciles", chosen)
         return recording.load(experiments.run("sec6_deciles", folder=folder, progress=False))
 
@@ -206,7 +205,7 @@ def recorded_run(folder):
     return run(folder)
 
 
-def test_a_run_records_every_arm_seed_and_moment(recorded_run):
+def test_a_run_records_every_condition_seed_and_phase(recorded_run):
     assert recorded_run["losses"].shape == (2, 1, 5)
     assert recorded_run["growth"].shape == (2, 1, 3, 2, 5)
     assert recorded_run["sharpness"].shape == (2, 1, 3, 3, 10)
@@ -221,19 +220,12 @@ def test_a_run_records_every_arm_seed_and_moment(recorded_run):
     )
     by_length = recorded_run["loss"][:, :, [0, 2], 0].mean(axis=-1)
     np.testing.assert_allclose(by_length, recorded_run["losses"][..., [0, -1]], rtol=1e-5)
-    assert recorded_run.provenance["settings"]["pictures"] == 40
+    assert recorded_run.provenance["settings"]["images"] == 40
 
 
-def test_a_finished_run_is_recorded_again_without_work(folder, recorded_run, monkeypatch):
-    monkeypatch.setattr(picture_deciles, "measure_tenths", None)
-    again = run(folder)
-    for name, array in recorded_run.arrays.items():
-        np.testing.assert_array_equal(array, again[name])
-
-
-def test_too_few_pictures_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="has 1437 training pictures, this run needs 2000"):
-        run(tmp_path, replace(TINY, pictures=2000))
+def test_too_few_images_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="has 1437 training images, this run needs 2000"):
+        run(tmp_path, replace(TINY, images=2000))
 
 
 def column_of(rows, moments):
@@ -241,7 +233,7 @@ def column_of(rows, moments):
     numbers = np.arange(float(len(moments)))
     rows = dict.fromkeys((*TABLES, *PROBED), numbers) | {"moment_steps": moments} | rows
     rows["lines"] = [DISTANCES**2 - number * DISTANCES**4 for number in numbers]
-    return _column(Training(0, torch.zeros(1), losses=[1.0], rows=rows), 5.0, DISTANCES)
+    return phases_of(Training(0, torch.zeros(1), losses=[1.0], rows=rows), 5.0, DISTANCES)
 
 
 def test_a_width_is_where_the_even_part_of_the_curvature_is_down_a_tenth():
@@ -269,10 +261,10 @@ def test_a_run_past_the_edge_from_the_start_has_its_first_two_moments_there():
 def test_in_the_recording_the_shares_of_tenths_average_to_the_sharpness():
     run = recorded("sec6_deciles", "cifar10", "reduced")
     assert run.provenance["data"] == "cifar10, training rows 0-999"
-    assert np.all(run["residual"] <= picture_deciles.TOL)
+    assert np.all(run["residual"] <= deciles.TOL)
     probed = run["probe_steps"] == run["edge_steps"][..., None]
     assert np.all(probed.sum(axis=-1) == 1)
-    whole = run["share"].mean(axis=-1)  # (arm, seed, moment, order)
+    whole = run["share"].mean(axis=-1)  # (condition, seed, moment, order)
     for moment, top in enumerate((run["top"][..., 0], run["top"][probed].reshape(4, 3),
                                   run["top"][..., -1])):  # fmt: skip
         np.testing.assert_allclose(whole[:, :, moment], np.repeat(top[..., None], 3, -1), rtol=1e-3)
@@ -281,7 +273,7 @@ def test_in_the_recording_the_shares_of_tenths_average_to_the_sharpness():
 
 
 def test_settings_go_with_the_data():
-    assert picture_deciles.settings("cifar10", "reduced").seeds == 3
-    assert picture_deciles.settings("digits", "small").pictures == 300
+    assert deciles.DECILES.settings_for("cifar10", "reduced").seeds == 3
+    assert deciles.DECILES.settings_for("digits", "small").images == 300
     with pytest.raises(ValueError, match="no size 'reduced': choose small or paper"):
-        picture_deciles.settings("digits", "reduced")
+        deciles.DECILES.settings_for("digits", "reduced")

@@ -1,4 +1,4 @@
-"""The recipe that measures the lengths of pictures."""
+"""The experiment that measures the lengths of images."""
 
 import numpy as np
 import pytest
@@ -9,18 +9,18 @@ from mslbook import data  # noqa: E402
 from mslbook.paper import experiments, recording  # noqa: E402
 from mslbook.paper.experiments import recorded  # noqa: E402
 
-PICTURES = data.load("digits")
+DIGITS = data.load("digits")
 
 
-def test_a_run_records_the_lengths_of_the_pictures(tmp_path):
+def test_a_run_records_the_lengths_of_the_images(tmp_path):
     path = experiments.run("sec6_norms", folder=tmp_path, progress=False)
     assert path.name == "sec6_norms-digits-small.npz"
     run = recording.load(path)
-    images = PICTURES.train_images[:1000].reshape(1000, -1).astype(float)
+    images = DIGITS.train_images[:1000].reshape(1000, -1).astype(float)
     spread = images.std(axis=0)
     standardised = (images - images.mean(axis=0)) / np.where(spread > 0, spread, 1)
-    for name, pictures in (("raw", images), ("pixels", standardised)):
-        lengths = np.linalg.norm(pictures, axis=1)
+    for name, these in (("raw", images), ("pixels", standardised)):
+        lengths = np.linalg.norm(these, axis=1)
         assert run[name][0] == pytest.approx(lengths.min(), rel=1e-5)
         assert run[name][-1] == pytest.approx(lengths.max(), rel=1e-5)
         assert run[name][500] == pytest.approx(np.median(lengths), rel=1e-2)
@@ -31,15 +31,15 @@ def test_a_run_records_the_lengths_of_the_pictures(tmp_path):
     assert run.provenance["data"] == "digits, training rows 0-999"
 
 
-def test_settings_take_a_thousand_pictures_all_there_are_or_as_many_as_the_official_sets(tmp_path):
+def test_settings_take_a_thousand_images_all_there_are_or_as_many_as_the_official_sets(tmp_path):
     run = recording.load(experiments.run("sec6_norms", size="reduced", folder=tmp_path))
     assert run.provenance["data"] == "digits, training rows 0-1436"
-    with pytest.raises(ValueError, match="1437 training pictures, this run needs 50000: choose a"):
+    with pytest.raises(ValueError, match="1437 training images, this run needs 50000: choose a"):
         experiments.run("sec6_norms", size="paper", folder=tmp_path)
 
 
 @pytest.mark.parametrize(("name", "count"), [("cifar10", 10_000), ("cifar100-50x100", 5000)])
-def test_the_recordings_are_of_standardised_pictures(name, count):
+def test_the_recordings_are_of_standardised_images(name, count):
     run = recorded("sec6_norms", name, "reduced")
     assert run.provenance["data"] == f"{name}, training rows 0-{count - 1}"
     for key in ("channels", "pixels"):

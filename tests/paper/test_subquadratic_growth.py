@@ -65,21 +65,21 @@ def test_the_units_are_those_of_descent():
     found = lines(run_on(parabola))
     assert found["minimum"] == pytest.approx(np.full(10, 0.5))
     assert found["curvature"] == pytest.approx(np.ones(10))
-    assert found.felt == pytest.approx(np.ones(10))
+    assert found.step_curvature == pytest.approx(np.ones(10))
     assert found.second_differences == pytest.approx(np.ones((10, 19)))
     assert found["drops"].shape == found["exponents"].shape == (10, 2)
 
 
 def test_a_step_feels_more_than_the_edge_exactly_if_it_raises_the_loss():
-    assert (lines(run_on(lambda s: parabola(s) + 0.02 * (s + 0.5) ** 3)).felt > 1).all()
-    assert (lines(run_on(lambda s: parabola(s) - 0.02 * (s + 0.5) ** 3)).felt < 1).all()
+    assert (lines(run_on(lambda s: parabola(s) + 0.02 * (s + 0.5) ** 3)).step_curvature > 1).all()
+    assert (lines(run_on(lambda s: parabola(s) - 0.02 * (s + 0.5) ** 3)).step_curvature < 1).all()
 
 
 def test_what_a_step_feels_is_an_average_of_the_curvature_with_falling_weights():
     found = lines(run_on(lambda s: parabola(s) + 0.02 * (s + 0.5) ** 3))
     t = np.linspace(0, 1, 10001)
     average = np.trapezoid(2 * (1 - t) * (1 + 0.12 * t), t)  # the bowl's second derivative
-    assert found.felt == pytest.approx(np.full(10, average), rel=1e-4)
+    assert found.step_curvature == pytest.approx(np.full(10, average), rel=1e-4)
 
 
 def test_a_line_without_a_valley_has_no_numbers_and_spoils_no_other():
@@ -153,11 +153,11 @@ def test_a_row_has_the_weakest_verdict_of_its_networks():
 
 
 def test_where_a_line_is_nowhere_sharper_than_its_bottom():
-    assert lines(run_on(slower)).at_most_the_bottom.all()
-    assert lines(run_on(one_sided)).at_most_the_bottom.tolist() == [[False, True]] * 10
+    assert lines(run_on(slower)).peaks_at_minimum.all()
+    assert lines(run_on(one_sided)).peaks_at_minimum.tolist() == [[False, True]] * 10
 
 
 def test_slower_than_a_parabola_is_an_exponent_and_a_fall():
-    assert lines(run_on(slower)).slower.all()
-    assert lines(run_on(one_sided)).slower.tolist() == [[False, True]] * 10
-    assert not lines(run_on(parabola)).slower.any()
+    assert lines(run_on(slower)).is_subquadratic.all()
+    assert lines(run_on(one_sided)).is_subquadratic.tolist() == [[False, True]] * 10
+    assert not lines(run_on(parabola)).is_subquadratic.any()

@@ -1,4 +1,4 @@
-"""Figure 3.1 with one thing changed at a time: each training is the one it says, and resumes."""
+"""Ablations of figure 3.1: each training is the one it says."""
 
 import shutil
 from dataclasses import asdict, replace
@@ -7,36 +7,36 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
-from test_experiments import choose, stop_at  # noqa: E402
+from tiny import choose  # noqa: E402
 
 from mslbook import data  # noqa: E402
 from mslbook.descent import iterate  # noqa: E402
 from mslbook.losses import Quadratic  # noqa: E402
 from mslbook.losses.network import NetworkLoss  # noqa: E402
-from mslbook.paper import experiments, recording, training  # noqa: E402
-from mslbook.paper.gradient_lines import choices  # noqa: E402
-from mslbook.paper.subquadratic_growth import ablations as gradient_choices  # noqa: E402
+from mslbook.paper import experiments, recording  # noqa: E402
+from mslbook.paper.gradient_lines import variants  # noqa: E402
+from mslbook.paper.subquadratic_growth import ablations as ablations  # noqa: E402
 from mslbook.paper.subquadratic_growth import experiment as gradient_direction  # noqa: E402
-from mslbook.paper.subquadratic_growth.ablations import CHOICES, Choice  # noqa: E402
+from mslbook.paper.subquadratic_growth.ablations import ABLATIONS, Variant  # noqa: E402
 from mslbook.stochastic import minibatch_sgd  # noqa: E402
 
-NAME, PICTURES = "fig3_1_choices", 12
-SMALL = CHOICES.settings("digits", "small")
+NAME, IMAGES = "fig3_1_choices", 12
+SMALL = ABLATIONS.settings_for("digits", "small")
 # One step from probe to probe, so that the line of each sees where the next one is.
 TINY = replace(
     SMALL,
-    pictures=PICTURES,
+    images=IMAGES,
     width=1 / 16,
-    choices=tuple(replace(choice, every=1, probes=2) for choice in SMALL.choices),
+    choices=tuple(replace(variant, every=1, probes=2) for variant in SMALL.choices),
 )
-NAMES = [choice.name for choice in TINY.choices]
+NAMES = [variant.name for variant in TINY.choices]
 
 
 def shrink(patch):
-    """Make the recipe tiny."""
+    """Make the experiment tiny."""
     choose(patch, NAME, TINY)
     patch.setattr(gradient_direction, "TOL", 0.3)
-    for module in (gradient_direction, gradient_choices):
+    for module in (gradient_direction, ablations):
         patch.setattr(module, "SLICE", np.linspace(-2, 3, 21))
 
 
@@ -51,7 +51,7 @@ def tiny(monkeypatch):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Where the recipe ran, and nothing interrupted it."""
+    """Where the experiment ran, and nothing interrupted it."""
     folder = tmp_path_factory.mktemp("uninterrupted")
     with pytest.MonkeyPatch.context() as patch:
         shrink(patch)
@@ -66,34 +66,34 @@ def whole(folder):
 
 @pytest.fixture(scope="module")
 def found(whole):
-    return choices(whole)
+    return variants(whole)
 
 
-def by_hand(choice, distances):
+def by_hand(variant, distances):
     """Losses of the same training by torch's own optimiser, and of its first line downhill."""
     digits = data.load("digits")
-    images = digits.train_images[:PICTURES].astype(float)
+    images = digits.train_images[:IMAGES].astype(float)
     larger = torch.tensor((images - images.mean()) / images.std()).float()
     x = torch.nn.functional.interpolate(larger, scale_factor=4).expand(-1, 3, -1, -1)
-    y = torch.tensor(digits.train_labels[:PICTURES])
-    model = choice.network(10, TINY.width, seed=0)
+    y = torch.tensor(digits.train_labels[:IMAGES])
+    model = variant.network(10, TINY.width, seed=0)
     parameters = list(model.parameters())
 
     def loss():
-        if choice.loss == "cross-entropy":
+        if variant.loss == "cross-entropy":
             return torch.nn.functional.cross_entropy(model(x), y)
-        return ((model(x) - torch.eye(10)[y]) ** 2).sum() / (2 * PICTURES)
+        return ((model(x) - torch.eye(10)[y]) ** 2).sum() / (2 * IMAGES)
 
     start = [p.detach().clone() for p in parameters]
     slopes, line = torch.autograd.grad(loss(), parameters), []
     for t in distances:
         for p, begin, slope in zip(parameters, start, slopes, strict=True):
-            p.data = begin - t * choice.unit * slope
+            p.data = begin - t * variant.unit * slope
         line.append(loss().item())
     for p, begin in zip(parameters, start, strict=True):
         p.data = begin
-    optimiser, losses = torch.optim.SGD(parameters, choice.lr, choice.momentum), []
-    for _ in range(choice.steps + 1):
+    optimiser, losses = torch.optim.SGD(parameters, variant.lr, variant.momentum), []
+    for _ in range(variant.steps + 1):
         optimiser.zero_grad()
         value = loss()
         losses.append(value.item())
@@ -102,16 +102,16 @@ def by_hand(choice, distances):
     return losses, line
 
 
-@pytest.mark.parametrize("choice", TINY.choices, ids=NAMES)
-def test_losses_and_lines_are_those_of_training_by_hand(found, choice):
-    its = found[choice.name]
-    losses, line = by_hand(choice, its["slice_steps"])
+@pytest.mark.parametrize("variant", TINY.choices, ids=NAMES)
+def test_losses_and_lines_are_those_of_training_by_hand(found, variant):
+    its = found[variant.name]
+    losses, line = by_hand(variant, its["slice_steps"])
     np.testing.assert_allclose(its["losses"], losses, rtol=2e-3)
     np.testing.assert_allclose(its["slices"][0], line, rtol=2e-3)
     here, following = np.searchsorted(its["slice_steps"], [0, 1])
     np.testing.assert_allclose(its["slices"][:, here], its["losses"], rtol=1e-5)
     nexts = its["slices"][:-1, following], its["losses"][1:]
-    if choice.momentum:  # which leaves the line
+    if variant.momentum:  # which leaves the line
         assert not np.allclose(*nexts, rtol=1e-3)
     else:
         np.testing.assert_allclose(*nexts, rtol=1e-3)
@@ -137,19 +137,19 @@ def test_shapes_are_those_promised_and_the_reader_takes_them_apart(found):
 @pytest.mark.parametrize("momentum", [0.0, 0.5, 0.9])
 def test_a_unit_is_what_the_edge_is_measured_in(momentum):
     """Descent comes to rest below 2/unit and blows up above it, the bottom half a unit off."""
-    choice = Choice("", lr=0.3, every=1, probes=1, momentum=momentum)
+    variant = Variant("", lr=0.3, every=1, probes=1, momentum=momentum)
     for factor, grows in ((0.99, False), (1.01, True)):
-        loss = Quadratic(factor * 2 / choice.unit)
-        walk = minibatch_sgd(loss, 1.0, choice.lr, momentum=momentum)
+        loss = Quadratic(factor * 2 / variant.unit)
+        walk = minibatch_sgd(loss, 1.0, variant.lr, momentum=momentum)
         far = [abs(float(state.theta)) for state, _ in zip(walk, range(2000), strict=False)]
         assert (far[-1] > 1) == grows
-    bottom = 1.0 / (choice.unit * float(Quadratic(2 / choice.unit).grad(1.0)))
+    bottom = 1.0 / (variant.unit * float(Quadratic(2 / variant.unit).grad(1.0)))
     assert bottom == pytest.approx(0.5)
 
 
 def test_glorot_has_the_variance_of_its_name_and_the_random_numbers_of_he():
     he, glorot = (
-        Choice("", 0.1, 1, 1, initialisation=name).network(10, 0.25, seed=3)
+        Variant("", 0.1, 1, 1, initialisation=name).network(10, 0.25, seed=3)
         for name in ("He", "Glorot")
     )
     for one, other in zip(he.features, glorot.features, strict=True):
@@ -162,41 +162,18 @@ def test_glorot_has_the_variance_of_its_name_and_the_random_numbers_of_he():
 
 
 def test_tanh_takes_the_place_of_every_relu():
-    model = Choice("", 0.1, 1, 1, activation="tanh").network(10, 1 / 32, seed=0)
+    model = Variant("", 0.1, 1, 1, activation="tanh").network(10, 1 / 32, seed=0)
     kinds = [type(module) for module in model.modules()]
     assert kinds.count(torch.nn.Tanh) == 8
     assert torch.nn.ReLU not in kinds
 
 
-def test_stopped_it_goes_on_to_the_same_numbers(tiny, tmp_path, monkeypatch, whole):
-    some = replace(TINY, choices=TINY.choices[2:4])  # with momentum, and with BatchNorm
-    choose(monkeypatch, NAME, some)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "SAVE_EVERY", -1.0)  # a checkpoint at every step
-        stop_at(patch, "value_and_grad", 4)  # counting the gradients of the probes
-        with pytest.raises(KeyboardInterrupt):
-            run(tmp_path)
-    again = choices(recording.load(run(tmp_path)))
-    for name, its in choices(whole).items():
-        for key in its.arrays if name in again else ():
-            np.testing.assert_array_equal(again[name][key], its[key], err_msg=f"{name} {key}")
-
-
-def test_a_checkpoint_of_another_run_is_refused_before_any_work(tiny, tmp_path, monkeypatch):
-    monkeypatch.setattr(NetworkLoss, "value_and_grad", None)
-    choose(monkeypatch, NAME, replace(TINY, choices=TINY.choices[-2:]))
-    last = tmp_path / f"{NAME}-digits-small" / "tanh.npz"
-    recording.save(last, {"theta": np.zeros(3)}, {"identity": {}, "step": 3})
-    with pytest.raises(ValueError, match="tanh.npz belongs to another run"):
-        run(tmp_path)
-
-
-def test_a_checkpoint_depends_on_its_own_choice_alone(tiny, folder, tmp_path, monkeypatch):
+def test_a_checkpoint_depends_on_its_own_variant_alone(tiny, folder, tmp_path, monkeypatch):
     shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
     monkeypatch.setattr(NetworkLoss, "value_and_grad", None)  # there is nothing left to do
     first, second, *_ = TINY.choices
     choose(monkeypatch, NAME, replace(TINY, choices=(second,)))
-    assert len(choices(recording.load(run(tmp_path)))) == 1
+    assert len(variants(recording.load(run(tmp_path)))) == 1
     choose(monkeypatch, NAME, replace(TINY, choices=(first, replace(second, lr=0.01))))
     with pytest.raises(ValueError, match="cross-entropy.npz belongs to another run"):
         run(tmp_path)
@@ -204,16 +181,16 @@ def test_a_checkpoint_depends_on_its_own_choice_alone(tiny, folder, tmp_path, mo
 
 @pytest.mark.parametrize("size", experiments.SIZES)
 def test_one_thing_is_changed_at_a_time(size):
-    chosen = CHOICES.settings("cifar10", size)
-    baseline, *others = (asdict(choice) for choice in chosen.choices)
+    chosen = ABLATIONS.settings_for("cifar10", size)
+    baseline, *others = (asdict(variant) for variant in chosen.choices)
     for other in others:
         changed = {name for name in other if other[name] != baseline[name]}
         assert len(changed - {"name", "lr", "every", "probes"}) == 1
-    assert all(choice.every % 2 == 1 for choice in chosen.choices)
+    assert all(variant.every % 2 == 1 for variant in chosen.choices)
 
 
 def test_iterate_is_descent_without_momentum():
-    """The recipes of figure 3.1 use the one, this one the other."""
+    """What the trainings with momentum, or without, go through."""
     loss = Quadratic(2.0)
     walks = iterate(loss, 1.0, 0.3), minibatch_sgd(loss, 1.0, 0.3)
     for (one, other), _ in zip(zip(*walks, strict=False), range(5), strict=False):

@@ -1,4 +1,4 @@
-"""Figure 3.1's recipes: what is recorded are the losses that descent meets, and survives a kill."""
+"""Figure 3.1's experiments: what is recorded are the losses that descent meets."""
 
 from dataclasses import replace
 
@@ -6,28 +6,25 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
+from tiny import choose  # noqa: E402
 
-from test_experiments import choose  # noqa: E402
-
-from mslbook.paper import experiments, recording, training  # noqa: E402
+from mslbook.paper import experiments, recording  # noqa: E402
 from mslbook.paper.subquadratic_growth import experiment as gradient_direction  # noqa: E402
 from mslbook.paper.subquadratic_growth.experiment import DENSENET121, RESNET18, VGG11  # noqa: E402
 from mslbook.probes import growth  # noqa: E402
 
-RECIPES = {recipe.name: recipe for recipe in (VGG11, RESNET18, DENSENET121)}
+EXPERIMENTS = {one.name: one for one in (VGG11, RESNET18, DENSENET121)}
 # With channels last, torch 2.15 corrupts the memory in the backward pass of ResNet's 1 x 1
 # convolutions of stride 2 with fewer than 8 channels: 8 is what width 1/8 begins with.
-TINY = {"width": 1 / 8, "pictures": 12, "steps": 4, "every": 1, "products": 2}
+TINY = {"width": 1 / 8, "images": 12, "steps": 4, "every": 1, "products": 2}
 
 
 def shrink(patch):
-    """Make the recipes tiny, with a checkpoint at every step."""
-    patch.setattr(training, "SAVE_EVERY", -1.0)
+    """Make the experiments tiny."""
     patch.setattr(gradient_direction, "SLICE", np.linspace(-2, 3, 11))
     patch.setattr(gradient_direction, "FINE", np.linspace(-2, 3, 51))
-    for recipe in RECIPES.values():
-        small = recipe.settings("digits", "small")
-        choose(patch, recipe.name, replace(small, **TINY))
+    for one in EXPERIMENTS.values():
+        choose(patch, one.name, replace(one.settings["small"], **TINY))
 
 
 @pytest.fixture
@@ -82,27 +79,11 @@ def test_slopes_and_curvature_fit_the_slices(found):
     assert (found["residuals"] <= gradient_direction.TOL).all()
 
 
-def test_killed_and_started_again_it_records_the_same(found, tiny, tmp_path, monkeypatch):
-    measure, calls = gradient_direction.measure, []
-
-    def killed(*arguments):
-        calls.append(arguments)
-        if len(calls) == 4:
-            raise KeyboardInterrupt
-        return measure(*arguments)
-
-    monkeypatch.setattr(gradient_direction, "measure", killed)
-    with pytest.raises(KeyboardInterrupt):
-        run("fig3_1_vgg11", tmp_path)
-    again = run("fig3_1_vgg11", tmp_path)
-    assert len(calls) == 6  # none but the one that was cut off was made twice
-    for name, array in found.arrays.items():
-        np.testing.assert_array_equal(array, again[name], err_msg=name)
-
-
 def test_batchnorm_is_measured_in_its_other_mode_too(tiny, tmp_path, monkeypatch):
     monkeypatch.setattr(gradient_direction, "TOL", 0.1)
-    one = replace(experiments.recipe("fig3_1_resnet18").settings("digits", "small"), steps=1)
+    one = replace(
+        experiments.experiment("fig3_1_resnet18").settings_for("digits", "small"), steps=1
+    )
     choose(monkeypatch, "fig3_1_resnet18", one)
     found = run("fig3_1_resnet18", tmp_path)
     assert found["frozen_fine"].shape == (51,)
@@ -117,21 +98,19 @@ def test_batchnorm_is_measured_in_its_other_mode_too(tiny, tmp_path, monkeypatch
 
 
 @pytest.mark.parametrize("size", experiments.SIZES)
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", EXPERIMENTS)
 def test_the_settings_can_be_run_and_recorded(name, size):
-    chosen = experiments.recipe(name).settings("cifar10", size)
-    assert chosen.steps % chosen.every == 0  # so that the last probe is the last iterate
-    assert 4 * (chosen.steps + 100 * chosen.steps // chosen.every) < 500_000  # bytes
-    assert chosen.network in gradient_direction.NETWORKS
+    settings = experiments.experiment(name).settings_for("cifar10", size)
+    assert settings.steps % settings.every == 0  # so that the last probe is the last iterate
+    assert 4 * (settings.steps + 100 * settings.steps // settings.every) < 500_000  # bytes
+    assert settings.network in gradient_direction.NETWORKS
 
 
-def test_too_few_pictures_are_refused(tmp_path):
+def test_too_few_images_are_refused(tmp_path):
     with pytest.MonkeyPatch.context() as patch:
-        choose(patch, "fig3_1_vgg11", replace(VGG11.settings("digits", "small"), pictures=5000))
-        with pytest.raises(ValueError, match="1437 training pictures, this run needs"):
+        choose(patch, "fig3_1_vgg11", replace(VGG11.settings_for("digits", "small"), images=5000))
+        with pytest.raises(ValueError, match="1437 training images, this run needs"):
             experiments.run("fig3_1_vgg11", folder=tmp_path)
-    with pytest.raises(ValueError, match="choose small or reduced or paper"):
-        experiments.run("fig3_1_vgg11", size="huge", folder=tmp_path)
 
 
 def test_the_recorded_lines_go_into_growth(found):

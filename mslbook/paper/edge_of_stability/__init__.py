@@ -2,7 +2,7 @@
 
 SECTION = "2.1"
 
-# By name: where the recipe is, and what it is in words.
+# By name: where it is, and what it is in words.
 EXPERIMENTS = {
     "fig2_1_left": (
         "experiment:EDGE",

@@ -2,7 +2,7 @@
 
 SECTION = "2.2"
 
-# By name: where the recipe is, and what it is in words.
+# By name: where it is, and what it is in words.
 EXPERIMENTS = {
     "fig2_1_right": (
         "experiment:DESCENT",
@@ -14,7 +14,7 @@ EXPERIMENTS = {
     ),
     "fig2_1_right_sgd": (
         "experiment:SGD",
-        "the same by SGD with cross-entropy, which interpolates its pictures before the decay",
+        "the same by SGD with cross-entropy, which interpolates its images before the decay",
     ),
     "fig2_1_right_cross_entropy": (
         "experiment:CROSS_ENTROPY",

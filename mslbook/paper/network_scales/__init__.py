@@ -2,7 +2,7 @@
 
 SECTION = "3.2"
 
-# By name: where the recipe is, and what it is in words.
+# By name: where it is, and what it is in words.
 EXPERIMENTS = {
     "fig3_2_landscape": (
         "experiment:PLAIN",
@@ -13,7 +13,7 @@ EXPERIMENTS = {
         "the same with BatchNorm, which decides whether there is a sharp well",
     ),
     "fig3_2_choices": (
-        "ablations:CHOICES_FROM_AFAR",
+        "ablations:ABLATIONS_WIDE",
         "wide lines at the end of the trainings of fig3_1_choices: what decides whether there is a "
         "sharp well",
     ),

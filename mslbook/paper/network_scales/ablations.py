@@ -1,7 +1,7 @@
-"""Figure 3.2 (left and middle), preprint figure 3: what decides whether there are two wells.
+"""Figure 3.2 (left and middle), preprint figure 3: what decides whether there are two scales.
 
-The trainings of :mod:`mslbook.paper.subquadratic_growth.ablations`, one thing changed at a time,
-looked at from afar at their end.
+Loss over decades of distance at the end of each ablation of
+:mod:`mslbook.paper.subquadratic_growth.ablations`.
 """
 
 from dataclasses import replace
@@ -9,44 +9,40 @@ from functools import partial
 
 import numpy as np
 
-from mslbook.paper.experiments import Recipe
-from mslbook.paper.network_scales.experiment import kept, measure, wide
-from mslbook.paper.recording import environment
-from mslbook.paper.subquadratic_growth.ablations import CHOICES, Trainings
-
-VERSION = 1
+from mslbook.paper.experiments import Experiment
+from mslbook.paper.network_scales.experiment import distances_to, measure
+from mslbook.paper.subquadratic_growth.ablations import ABLATIONS, loss_of, train
 
 
-def record(name, chosen, pictures, size, device, folder, progress):
-    """Train with every choice, and draw the lines; returns what to record and its provenance.
+def record(run):
+    """Train every variant, and compute the lines.
 
-    The names of the arrays begin with that of the choice, as in ``tanh.distances``. For a choice
+    The names of the arrays begin with that of the variant, as in ``tanh.distances``. For a variant
     with S steps they are ``lr`` (), ``losses`` (S + 1,) and ``distances`` (D,), and at the end
     of its training those that :mod:`~mslbook.paper.network_scales.experiment` records at every
     point.
     """
-    trainings = Trainings(name, VERSION, chosen, pictures, size, device, folder)
-    trainings.check()
-    here = environment(device)
-    arrays, runs = {}, []
-    for choice in chosen.choices:
-        loss = trainings.loss(choice)
-        distances, end = wide(float(loss.theta.norm())), (choice.steps,)
-        keep = partial(kept, folder, trainings.identity | here | {"choice": choice.name})
-        lines = partial(measure, loss, distances, keep, progress)
-        training = trainings.run(choice, loss, end, lines, progress)
-        found = {"lr": choice.lr, "losses": np.array(training.losses, dtype=np.float32)}
-        found |= {"distances": distances} | {row: at[-1] for row, at in training.rows.items()}
-        arrays |= {f"{choice.name}.{row}": np.asarray(its) for row, its in found.items()}
-        runs.append(training)
-    return arrays, trainings.provenance(runs) | {"precision": "float32, lines in float64"}
+    arrays = {}
+    for variant in run.settings.choices:
+        loss = loss_of(run, variant)
+        distances = distances_to(loss.theta)
+        lines = partial(measure, run, loss, distances)
+        training = train(run, variant, loss, (variant.steps,), lines)
+        found = {"lr": np.asarray(variant.lr), "losses": training.losses, "distances": distances}
+        found |= {name: np.asarray(rows[-1]) for name, rows in training.rows.items()}
+        arrays |= {f"{variant.name}.{name}": array for name, array in found.items()}
+    run.describe(precision="float32, lines in float64")
+    return arrays
 
 
-def _settings(data, size):
-    """Those of figure 3.1, looked at once."""
-    chosen = CHOICES.settings(data, size)
-    once = (replace(choice, every=choice.steps, probes=1) for choice in chosen.choices)
-    return replace(chosen, choices=tuple(once))
+def _once(settings):
+    """The same trainings, measured at their end alone."""
+    variants = (replace(one, every=one.steps, probes=1) for one in settings.choices)
+    return replace(settings, choices=tuple(variants))
 
 
-CHOICES_FROM_AFAR = Recipe("fig3_2_choices", _settings, record)
+ABLATIONS_WIDE = Experiment(
+    "fig3_2_choices",
+    {size: _once(settings) for size, settings in ABLATIONS.settings.items()},
+    record,
+)

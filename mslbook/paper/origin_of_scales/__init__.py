@@ -2,15 +2,15 @@
 
 SECTION = "6"
 
-# By name: where the recipe is, and what it is in words.
+# By name: where it is, and what it is in words.
 EXPERIMENTS = {
     "sec6_norms": (
         "norms:NORMS",
-        "lengths of pictures, raw and standardised, and their spread by direction (seconds, no "
+        "lengths of images, raw and standardised, and their spread by direction (seconds, no "
         "checkpoint)",
     ),
     "sec6_deciles": (
         "deciles:DECILES",
-        "full-batch descent on pictures of real, equal and spread lengths: the loss of each tenth",
+        "full-batch descent on images of real, equal and spread lengths: the loss of each tenth",
     ),
 }

@@ -1,32 +1,29 @@
-"""Section 6: does the length of a picture set the scale of its loss, in a network that is trained?
+"""Section 6: does the length of an image set the scale of its loss, in a network that is trained?
 
-The fully connected network of figure 2.1 (left) is trained on the same pictures four times, with
+The fully connected network of figure 2.1 (left) is trained on the same images four times, with
 their lengths as they are, all equal, shuffled among them, and spread over two orders of
-magnitude. Sorted into tenths by length, by speed, or at random, the pictures' own losses are
-measured at the start, at the edge of stability and at the end.
+magnitude. Sorted into tenths by length, by the change of the first layer, or at random, the images'
+own losses are measured at the start, at the edge of stability and at the end.
 """
 
 from copy import deepcopy
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import torch
 from torch import nn
 
 from mslbook.data import standardise
-from mslbook.descent import iterate
 from mslbook.losses.network import NetworkLoss, half_squared_error
 from mslbook.networks import fully_connected
+from mslbook.optimizers import GradientDescent
 from mslbook.paper.edge_of_stability.experiment import HIDDEN
-from mslbook.paper.experiments import Recipe, of_size
-from mslbook.paper.images import identify
-from mslbook.paper.training import accuracy, environments, resume, train
+from mslbook.paper.experiments import Experiment
+from mslbook.paper.images import accuracy, labels_of
 from mslbook.probes import growth, line, second_difference, sharpness
 
-VERSION = 1  # of the recipe: a checkpoint or recording of another one is another run
-ARMS = ("real", "equal", "shuffled", "hundredfold")
-MOMENTS = ("start", "edge", "end")
+CONDITIONS = ("real", "equal", "shuffled", "hundredfold")
+PHASES = ("start", "edge", "end")
 ORDERS = ("length", "speed", "random")
 TENTHS = 10
 TOL = 1e-2  # of the residuals: the eigenvalues themselves are off by the square of it
@@ -41,7 +38,7 @@ GROWTH = ("curvature", "drop below", "drop beyond", "exponent below", "exponent 
 class Settings:
     """How much of the experiment to run; lines reach `reach` to either side."""
 
-    pictures: int
+    images: int
     lr: float
     steps: int
     probes: int
@@ -49,26 +46,10 @@ class Settings:
     reach: float
 
 
-def settings(data, size):
-    """The settings for a data set by name and a size, "small", "reduced" or "paper"."""
-    if data == "digits":
-        return of_size(
-            size,
-            small=Settings(300, 0.4, steps=240, probes=6, seeds=1, reach=1.6),
-            paper=Settings(1000, 0.2, steps=1500, probes=50, seeds=5, reach=1.6),
-        )
-    return of_size(
-        size,
-        small=Settings(300, 0.03, steps=300, probes=6, seeds=1, reach=0.4),
-        reduced=Settings(1000, 0.025, steps=1200, probes=16, seeds=3, reach=0.4),
-        paper=Settings(5000, 0.0125, steps=8000, probes=160, seeds=5, reach=0.4),
-    )
+def lengths_of(condition, real, seed):
+    """The lengths (N,) that a condition gives to images of these real lengths.
 
-
-def lengths_of(arm, real, seed):
-    """The lengths (N,) that an arm gives to pictures of these real lengths.
-
-    All arms have the mean square of the real lengths. "real" leaves the lengths as they are,
+    All conditions have the mean square of the real lengths. "real" leaves the lengths as they are,
     "equal" makes all the same, "shuffled" exchanges them at random, and "hundredfold" draws them
     log-uniformly over two orders of magnitude.
 
@@ -81,36 +62,36 @@ def lengths_of(arm, real, seed):
         "equal": lambda: np.ones_like(real),
         "shuffled": lambda: random.permutation(real),
         "hundredfold": lambda: 10.0 ** random.uniform(-1, 1, len(real)),
-    }[arm]()
+    }[condition]()
     return new * np.sqrt(np.mean(real**2) / np.mean(new**2))
 
 
-def network_loss(pictures, count, arm="real", seed=0, device="cpu"):
-    """The loss of an arm on the first `count` training pictures, and their `order` (N,) by length.
+def network_loss(images, count, condition="real", seed=0, device="cpu"):
+    """The loss of a condition on the first `count` training images, and their order by length.
 
-    The pictures are standardised per pixel, then brought to the lengths of the arm. The network
-    sees them in the coordinates of `narrowed`. The order is that of the lengths in this arm; where
-    all are equal, of those that the pictures had.
+    The images are standardised per pixel, then brought to the lengths of the condition. The network
+    sees them in the coordinates of `project_to_input_span`. The order (N,) is that of the lengths
+    in this condition; where all are equal, of those that the images had.
     """
-    images = standardise(pictures.train_images[:count]).reshape(count, -1).astype(float)
-    real = np.linalg.norm(images, axis=1)
-    new = lengths_of(arm, real, seed)
-    inputs = torch.tensor(images * (new / real)[:, None], dtype=torch.float32, device=device)
-    targets = torch.tensor(pictures.train_labels[:count].astype(np.int64), device=device)
-    widths = [images.shape[1], *HIDDEN, len(pictures.class_names)]
-    model = fully_connected(widths, "tanh", seed=seed).to(device)
-    whole, _ = narrowed(NetworkLoss(model, inputs, targets, half_squared_error), slice(None))
-    return whole, np.argsort(real if arm == "equal" else new, kind="stable")
+    inputs = standardise(images.train_images[:count]).reshape(count, -1).astype(float)
+    real = np.linalg.norm(inputs, axis=1)
+    new = lengths_of(condition, real, seed)
+    inputs = torch.tensor(inputs * (new / real)[:, None], dtype=torch.float32, device=device)
+    targets = labels_of(images.train_labels[:count], device)
+    model = fully_connected([inputs.shape[1], *HIDDEN, len(images.class_names)], "tanh", seed=seed)
+    loss = NetworkLoss(model.to(device), inputs, targets, half_squared_error)
+    loss, _ = project_to_input_span(loss, slice(None))
+    return loss, np.argsort(real if condition == "equal" else new, kind="stable")
 
 
-def narrowed(loss, rows):
-    """The loss on the inputs `rows`, without the weights that they cannot see, and the way there.
+def project_to_input_span(loss, rows):
+    """The loss on the inputs `rows`, without the weights that they cannot see.
 
     Inputs of D numbers that span r dimensions move the first layer only through its weights on
     that span. In an orthonormal basis of it these are r for each neuron in place of D: the loss,
     its gradient's length, descent and the eigenvalues of the Hessian other than 0 stay the same,
-    and what is computed with them is faster. Returns the new loss, whose ``point`` is that of
-    `loss`, and the function that takes vectors of the old loss's coordinates to the new ones.
+    and what is computed with them is faster. Returns the new loss, and the function that takes
+    vectors of the old loss's coordinates to the new ones.
     """
     part = loss.subset(rows)
     inputs = part.inputs.flatten(1)
@@ -119,11 +100,11 @@ def narrowed(loss, rows):
     first = next(module for module in model if isinstance(module, nn.Linear))
     shape, size = first.weight.shape, first.weight.numel()
 
-    def onto(vector):
+    def project(vector):
         return torch.cat([(vector[:size].view(shape) @ basis).flatten(), vector[size:]])
 
     first.weight = nn.Parameter(first.weight.detach() @ basis)
-    return NetworkLoss(model, inputs @ basis, part.targets, loss.criterion), onto
+    return NetworkLoss(model, inputs @ basis, part.targets, loss.criterion), project
 
 
 class FirstLayer:
@@ -149,10 +130,10 @@ def first_weights(loss):
     return next(loss.model.parameters()).numel()
 
 
-def speeds(loss, direction):
-    """How fast each picture's first-layer sums move along a direction (n,): lengths (N,).
+def first_layer_change(loss, direction):
+    """Norms ||V x + c|| (N,) of the change of each image's first-layer pre-activations.
 
-    For a picture x and a direction with first-layer weights V and biases c it is ``||Vx + c||``.
+    V and c are the first layer's weights and biases in the direction (n,).
     """
     weight, bias = list(loss.model.parameters())[:2]
     V = direction[: weight.numel()].view(weight.shape)
@@ -161,7 +142,7 @@ def speeds(loss, direction):
 
 
 def losses_along(loss, theta, direction, distances):
-    """The loss of every picture along a unit direction, (D, N): `line` for each of them at once."""
+    """The loss of every image along a unit direction, (D, N): `line` for each of them at once."""
     targets = nn.functional.one_hot(loss.targets, loss.outputs(theta, loss.inputs[:1]).shape[1])
     return np.array([
         ((loss.outputs(theta + float(t) * direction) - targets) ** 2).sum(dim=1).cpu().numpy() / 2
@@ -175,31 +156,45 @@ def tenths(order):
 
 
 def measure_tenths(loss, theta, v, by_length, distances, seed=0):
-    """What each tenth of the pictures has of the loss at `theta`, where v is its top eigenvector.
+    """What each tenth of the images has of the loss at `theta`, where v is its top eigenvector.
 
-    `by_length` (N,) is the order of the pictures by length; the other two of ORDERS are made
-    here, by speed along v and at random. Arrays (3, 10): ``length`` and ``speed`` (means),
-    ``loss``, ``gradient`` (its norm), ``share`` (v . H v of the tenth's loss; if the tenths are
-    equally large the mean of the ten is v . H v of the whole loss, its sharpness), ``sharpness``
-    (of the tenth alone) and ``first_layer`` (its sharpness in the weights of the first layer
-    alone). Then ``lines`` (2, 10, D), the losses along v of the tenths by length and by speed, and
-    ``first_part``, the share of ``||v||²`` that the weights of the first layer have.
+    `by_length` (N,) is the order of the images by length; the other two of ORDERS are made
+    here, by `first_layer_change` along v and at random. Arrays (3, 10): ``length`` and ``speed``
+    (the change), means; ``loss``, ``gradient`` (its norm), ``share`` (v . H v of the tenth's loss;
+    if the tenths are equally large the mean of the ten is v . H v of the whole loss, its
+    sharpness), ``sharpness`` (of the tenth alone) and ``first_layer`` (its sharpness in the weights
+    of the first layer alone). Then ``lines`` (2, 10, D), the losses along v of the tenths by length
+    and by change, and ``first_part``, the share of ``||v||²`` that the weights of the first layer
+    have.
     """
-    each = {"length": loss.inputs.flatten(1).norm(dim=1).cpu().numpy(), "speed": speeds(loss, v)}
+    length, speed = loss.inputs.flatten(1).norm(dim=1).cpu().numpy(), first_layer_change(loss, v)
     random = np.random.default_rng(seed)
-    orders = (by_length, np.argsort(each["speed"]), random.permutation(len(by_length)))
+    orders = (by_length, np.argsort(speed), random.permutation(len(by_length)))
     groups = [tenths(order) for order in orders]
     along = losses_along(loss, theta, v, distances)
-    lines = np.array([[along[:, rows].mean(axis=1) for rows in ten] for ten in groups[:2]])
-    table = [[_tenth(loss, theta, v, rows) for rows in ten] for ten in groups]
-    names = table[0][0]
-    return {
-        **{name: np.array([[tenth[name] for tenth in ten] for ten in table]) for name in names},
-        **{name: np.array([[a[rows].mean() for rows in ten] for ten in groups])
-           for name, a in each.items()},
-        "lines": lines,
+    cells = [[_measure_tenth(loss, theta, v, rows) for rows in ten] for ten in groups]
+    table = {
+        name: np.array([[cell[name] for cell in ten] for ten in cells]) for name in cells[0][0]
+    }
+    return table | {
+        "length": np.array([[length[rows].mean() for rows in ten] for ten in groups]),
+        "speed": np.array([[speed[rows].mean() for rows in ten] for ten in groups]),
+        "lines": np.array([[along[:, rows].mean(axis=1) for rows in ten] for ten in groups[:2]]),
         "first_part": float(v[: first_weights(loss)].square().sum()),
-    }  # fmt: skip
+    }
+
+
+def _measure_tenth(loss, theta, v, rows):
+    part, project = project_to_input_span(loss, rows)
+    theta, v = project(theta), project(v)
+    value, grad = part.value_and_grad(theta)
+    return {
+        "loss": float(value),
+        "gradient": float(grad.norm()),
+        "share": float(v @ part.hvp(theta, v)),
+        "sharpness": sharpness(part, theta, tol=TOL, start=v[None]).values[0],
+        "first_layer": sharpness(FirstLayer(part), theta, tol=TOL, start=v[None]).values[0],
+    }
 
 
 def width(distances, values):
@@ -213,11 +208,9 @@ def width(distances, values):
     0.13
     """
     spacing = (distances[-1] - distances[0]) / (len(distances) - 1)
-    second_differences = second_difference(values, spacing)
-    middle = len(second_differences) // 2
-    even = (second_differences[middle:] + second_differences[middle::-1]) / (
-        2 * second_differences[middle]
-    )
+    curvature = second_difference(values, spacing)
+    middle = len(curvature) // 2
+    even = (curvature[middle:] + curvature[middle::-1]) / (2 * curvature[middle])
     below = np.flatnonzero(even < 0.9)
     if not len(below):
         return np.inf
@@ -225,80 +218,48 @@ def width(distances, values):
     return spacing * (i - 1 + (even[i - 1] - 0.9) / (even[i - 1] - even[i]))
 
 
-def _tenth(loss, theta, v, rows):
-    part, onto = narrowed(loss, rows)
-    theta, v = onto(theta), onto(v)
-    value, slope = part.value_and_grad(theta)
-    return {
-        "loss": float(value),
-        "gradient": float(slope.norm()),
-        "share": float(v @ part.hvp(theta, v)),
-        "sharpness": sharpness(part, theta, tol=TOL, start=v[None]).values[0],
-        "first_layer": sharpness(FirstLayer(part), theta, tol=TOL, start=v[None]).values[0],
-    }
+def record(run):
+    """Train under every condition from every seed, and measure the tenths.
 
-
-def record(name, chosen, pictures, size, device, folder, progress):
-    """Train every arm from every seed and measure its tenths; the arrays and their provenance.
-
-    Arrays, with 4 ARMS, S seeds, P + 1 probes and 3 MOMENTS (start, the first probe at which the
-    sharpness is at least 2/η, end; NaN where it never was): ``losses`` (4, S, steps + 1);
+    Arrays, with 4 CONDITIONS, S seeds, P + 1 probes and 3 PHASES (start, the first probe at which
+    the sharpness is at least 2/η, end; NaN where it never was): ``losses`` (4, S, steps + 1);
     ``probe_steps``, ``accuracy``, ``top`` (the sharpness) and ``residual`` (4, S, P + 1);
     ``growth`` (4, S, P + 1, 2, 5), the whole loss along the gradient and the top eigenvector in
     the numbers that GROWTH names; ``edge_steps`` (4, S), NaN for never; ``distances`` (65,); and
     for every name in `measure_tenths` its array behind (4, S, 3), ``lines`` behind (4, 3) for the
     first seed alone; ``widths`` (4, S, 3, 2, 10), the `width` of each of these lines.
     """
-    identity = identify(name, VERSION, pictures, chosen.pictures, size, chosen, device)
-    which = [(arm, seed) for arm in ARMS for seed in range(chosen.seeds)]
-    losses = {one: network_loss(pictures, chosen.pictures, *one, device) for one in which}
-    for arm, seed in which:  # a checkpoint that cannot be used is refused before any work
-        resume(losses[arm, seed][0], *_kept(folder, identity, arm, seed))
-    parts = [
-        _descend(*losses[one], one, chosen, *_kept(folder, identity, *one), progress)
-        for one in which
+    settings = run.settings
+    distances = np.linspace(-settings.reach, settings.reach, POINTS)
+    columns = [
+        phases_of(_train(run, condition, seed, distances), 2 / settings.lr, distances)
+        for condition in CONDITIONS
+        for seed in range(settings.seeds)
     ]
-    columns = [_column(part, 2 / chosen.lr, _distances(chosen.reach)) for part in parts]
     arrays = {
         name: np.array([column[name] for column in columns], dtype=np.float32).reshape(
-            len(ARMS), chosen.seeds, *np.shape(columns[0][name])
+            len(CONDITIONS), settings.seeds, *np.shape(columns[0][name])
         )
         for name in columns[0]
     }
-    arrays["lines"] = arrays["lines"][:, 0]
-    arrays["distances"] = _distances(chosen.reach)
-    provenance = (
-        identity
-        | environments(device, *parts)
-        | {
-            "network": f"fully connected tanh, hidden layers of {HIDDEN[0]} and {HIDDEN[1]}, "
-            "PyTorch's default initialisation",
-            "loss": "half squared error to the one-hot target, pixels standardised",
-            "optimiser": "full-batch gradient descent",
-            "arms": ARMS,
-            "moments": MOMENTS,
-            "orders": ORDERS,
-            "wall_seconds": round(sum(part.seconds for part in parts)),
-        }
+    run.describe(
+        network=f"fully connected tanh, hidden layers of {HIDDEN[0]} and {HIDDEN[1]}, PyTorch's "
+        "default initialisation",
+        loss="half squared error to the one-hot target, pixels standardised",
+        optimiser="full-batch gradient descent",
+        arms=CONDITIONS,
+        moments=PHASES,
+        orders=ORDERS,
     )
-    return arrays, provenance
+    return arrays | {"lines": arrays["lines"][:, 0], "distances": distances}
 
 
-def _kept(folder, identity, arm, seed):
-    """Where the checkpoint of a training is, and whose it is."""
-    return folder / f"{arm}-{seed}.npz", identity | {"arm": arm, "seed": seed}
+def _train(run, condition, seed, distances):
+    settings = run.settings
+    loss, by_length = network_loss(run.images, settings.images, condition, seed, run.device)
 
-
-def _distances(reach):
-    return np.linspace(-reach, reach, POINTS)
-
-
-def _descend(loss, by_length, which, chosen, checkpoint, identity, progress):
-    arm, seed = which
-    distances = _distances(chosen.reach)
-
-    def measure(step, theta, carry):
-        top = sharpness(loss, theta, tol=TOL, start=carry.get("start"))
+    def measure(step, theta, state):
+        top = sharpness(loss, theta, tol=TOL, start=state.get("start"))
         directions = (loss.grad(theta), top.vectors[0])
         lines = [growth(distances, line(loss, theta, d, distances)) for d in directions]
         row = {
@@ -308,40 +269,44 @@ def _descend(loss, by_length, which, chosen, checkpoint, identity, progress):
             "residual": top.residuals[0],
             "growth": [[g.curvature, *g.drops, *g.exponents] for g in lines],
         }
-        past = top.values[0] >= 2 / chosen.lr
-        arrived = carry.get("arrived", torch.tensor(False))
-        if step in (0, chosen.steps) or (past and not arrived):
+        past = top.values[0] >= 2 / settings.lr
+        arrived = state.get("arrived", torch.tensor(False))
+        if step in (0, settings.steps) or (past and not arrived):
             row |= {"moment_steps": step}
             row |= measure_tenths(loss, theta, top.vectors[0], by_length, distances, seed)
-        carry = {"start": torch.cat([top.vectors, top.guard]), "arrived": arrived | bool(past)}
-        return row, carry
+        state = {"start": torch.cat([top.vectors, top.guard]), "arrived": arrived | bool(past)}
+        return row, state
 
-    return train(
-        loss,
-        partial(iterate, lr=chosen.lr),
-        chosen.steps,
-        probes=range(0, chosen.steps + 1, chosen.steps // chosen.probes),
-        measure=measure,
-        checkpoint=checkpoint,
-        identity=identity,
-        label=f"{arm}, seed {seed}",
-        progress=progress,
-    )
+    probes = range(0, settings.steps + 1, settings.steps // settings.probes)
+    return run.train(loss, GradientDescent(settings.lr), settings.steps, probes=probes,
+                     measure=measure, name=f"{condition}-{seed}")  # fmt: skip
 
 
-def _column(part, edge, distances):
-    """What is recorded of one training, the three moments in their order."""
-    rows = {name: np.array(column, dtype=float) for name, column in part.rows.items()}
+def phases_of(training, edge, distances):
+    """What is recorded of one training: its probes, and the tables of the three phases in order."""
+    rows = {name: np.array(column, dtype=float) for name, column in training.rows.items()}
     steps, past = rows["moment_steps"], rows["top"] >= edge
     edge_step = rows["probe_steps"][np.argmax(past)] if past.any() else np.nan
-    moments = [int(np.argmax(steps == step)) for step in (0, edge_step, steps[-1])]
-    tables = {name: rows[name][moments] for name in TABLES}
+    phases = [int(np.argmax(steps == step)) for step in (0, edge_step, steps[-1])]
+    tables = {name: rows[name][phases] for name in TABLES}
     tables["widths"] = np.apply_along_axis(lambda one: width(distances, one), -1, tables["lines"])
     if not past.any():
         for table in tables.values():
             table[1] = np.nan
     probed = {name: rows[name] for name in PROBED}
-    return {"losses": part.losses, "edge_steps": edge_step, **probed, **tables}
+    return {"losses": training.losses, "edge_steps": edge_step, **probed, **tables}
 
 
-DECILES = Recipe("sec6_deciles", settings, record)
+DECILES = Experiment(
+    "sec6_deciles",
+    {
+        "small": Settings(300, 0.03, steps=300, probes=6, seeds=1, reach=0.4),
+        "reduced": Settings(1000, 0.025, steps=1200, probes=16, seeds=3, reach=0.4),
+        "paper": Settings(5000, 0.0125, steps=8000, probes=160, seeds=5, reach=0.4),
+    },
+    record,
+    digits={
+        "small": Settings(300, 0.4, steps=240, probes=6, seeds=1, reach=1.6),
+        "paper": Settings(1000, 0.2, steps=1500, probes=50, seeds=5, reach=1.6),
+    },
+)

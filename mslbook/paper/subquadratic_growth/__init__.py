@@ -2,7 +2,7 @@
 
 SECTION = "3.1"
 
-# By name: where the recipe is, and what it is in words.
+# By name: where it is, and what it is in words.
 EXPERIMENTS = {
     "fig3_1_vgg11": (
         "experiment:VGG11",
@@ -17,7 +17,7 @@ EXPERIMENTS = {
         "the same for DenseNet121, meant for --data cifar100-50x100 (50 classes)",
     ),
     "fig3_1_choices": (
-        "ablations:CHOICES",
-        "VGG11 by full-batch descent, one thing changed at a time: what decides the shape",
+        "ablations:ABLATIONS",
+        "VGG11 by full-batch descent, one factor changed at a time: what decides the shape",
     ),
 }

@@ -1,29 +1,24 @@
-"""Figure 3.1, preprint figure 2: what decides the shape of the loss along the gradient.
+"""Figure 3.1, preprint figure 2: an ablation study, one factor changed at a time.
 
 The paper leaves open how its networks were initialised, normalised and trained. Here one VGG11 is
-trained as for :mod:`mslbook.paper.subquadratic_growth.experiment`, and again for each choice
-with one thing changed.
+trained as for :mod:`mslbook.paper.subquadratic_growth.experiment`, and again for each variant.
 """
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 
-import numpy as np
 import torch
 from torch import nn
 
 from mslbook.networks import vgg11
-from mslbook.paper.experiments import Recipe, by_size
-from mslbook.paper.images import convolutional_loss, identify
+from mslbook.optimizers import GradientDescent, Momentum
+from mslbook.paper.experiments import Experiment
+from mslbook.paper.images import convolutional_loss
 from mslbook.paper.subquadratic_growth.experiment import SLICE, measure
-from mslbook.paper.training import environments, resume, train
-from mslbook.stochastic import minibatch_sgd
-
-VERSION = 1
 
 
 @dataclass(frozen=True)
-class Choice:
+class Variant:
     """One training: full-batch descent, measured at its start and `probes` times `every` steps.
 
     `loss` is one of :data:`~mslbook.paper.images.LOSSES`, `initialisation` "He" or
@@ -46,11 +41,16 @@ class Choice:
         return self.every * self.probes
 
     @property
+    def optimizer(self):
+        """Gradient descent, or with momentum."""
+        return Momentum(self.lr, self.momentum) if self.momentum else GradientDescent(self.lr)
+
+    @property
     def unit(self):
         """The learning rate of gradient descent that has the same edge, η / (1 + β).
 
-        With momentum β descent is stable up to the curvature 2 (1 + β) / η (Cohen et al. 2021).
-        In a step of this unit the bottom of a valley across which it jumps is half a step ahead.
+        In a step of this unit the minimum of a line across which descent jumps is half a step
+        ahead.
         """
         return self.lr / (1 + self.momentum)
 
@@ -66,107 +66,63 @@ class Choice:
 
 @dataclass(frozen=True)
 class Settings:
-    """What all trainings share.
+    """What all trainings share. A BatchNorm sees one `chunk` of images at a time, None for all."""
 
-    A BatchNorm sees one `chunk` of pictures at a time, None for all.
-    """
-
-    pictures: int
+    images: int
     width: float
-    choices: tuple[Choice, ...]
+    choices: tuple[Variant, ...]  # the variants, under the name that recordings give them
     chunk: int | None = None
     seed: int = 0
 
+    def of_training(self, name):
+        """What the numbers of one training depend on: not the other variants."""
+        found = tuple(variant for variant in self.choices if variant.name == name)
+        return replace(self, choices=found) if found else None
 
-def record(name, chosen, pictures, size, device, folder, progress):
-    """Train with every choice, and measure; returns the arrays to record and their provenance.
 
-    The names of the arrays begin with that of the choice, as in ``tanh.losses``. For a choice with
-    S steps and P probes, its start included, they are ``lr`` and ``unit`` (), of which see
-    `Choice`; ``losses`` (S + 1,); at the probes ``probe_steps``, ``sharpness``, ``residuals``,
+def record(run):
+    """Train every variant, and measure.
+
+    The names of the arrays begin with that of the variant, as in ``tanh.losses``. For a variant
+    with S steps and P probes, its start included, they are ``lr`` and ``unit`` (), of which see
+    `Variant`; ``losses`` (S + 1,); at the probes ``probe_steps``, ``sharpness``, ``residuals``,
     ``hvps``, ``accuracy``, ``gradient_norms``, ``alignment`` and ``curvature`` (P,), and
     ``slices`` (P, 81), the losses at ``slice_steps`` (81,) on the line of descent: all as
     :mod:`~mslbook.paper.subquadratic_growth.experiment` records them, but with distances in steps
     of the unit.
     """
-    trainings = Trainings(name, VERSION, chosen, pictures, size, device, folder)
-    trainings.check()
-    arrays, runs = {}, []
-    for choice in chosen.choices:
-        loss, probes = trainings.loss(choice), range(0, choice.steps + 1, choice.every)
-        training = trainings.run(
-            choice, loss, probes, partial(measure, loss, choice.unit), progress
-        )
-        found = {"lr": choice.lr, "unit": choice.unit, "losses": training.losses}
-        for row, column in (found | training.rows | {"slice_steps": SLICE}).items():
-            kind = int if row in ("probe_steps", "hvps") else np.float32
-            arrays[f"{choice.name}.{row}"] = np.asarray(column, dtype=kind)
-        runs.append(training)
-    return arrays, trainings.provenance(runs)
+    arrays = {}
+    for variant in run.settings.choices:
+        loss, probes = loss_of(run, variant), range(0, variant.steps + 1, variant.every)
+        training = train(run, variant, loss, probes, partial(measure, loss, variant.unit))
+        found = {"lr": variant.lr, "unit": variant.unit, "losses": training.losses}
+        found |= training.rows | {"slice_steps": SLICE.tolist()}
+        arrays |= {f"{variant.name}.{name}": array for name, array in found.items()}
+    return arrays
 
 
-class Trainings:
-    """A training of the VGG11 for each choice, with its own checkpoint in `folder`.
+def loss_of(run, variant):
+    """The loss of a variant's network, at its initial parameters: a `NetworkLoss`."""
+    settings = run.settings
+    model = variant.network(len(run.images.class_names), settings.width, settings.seed)
+    return convolutional_loss(
+        model, run.images, settings.images, run.device, variant.loss, settings.chunk
+    )
 
-    Raises ``ValueError`` if there are too few pictures.
-    """
 
-    def __init__(self, recipe, version, chosen, pictures, size, device, folder):
-        self.identity = identify(recipe, version, pictures, chosen.pictures, size, chosen, device)
-        self.chosen, self.pictures, self.device = chosen, pictures, device
-        self.folder = folder
-
-    def check(self):
-        """``ValueError`` if a checkpoint cannot be used, before any work."""
-        for choice in self.chosen.choices:
-            if self._file(choice).is_file():
-                resume(self.loss(choice), self._file(choice), self._identity(choice))
-
-    def loss(self, choice):
-        """The loss of a choice's network, at its initial parameters."""
-        chosen, classes = self.chosen, len(self.pictures.class_names)
-        model = choice.network(classes, chosen.width, chosen.seed)
-        return convolutional_loss(
-            model, self.pictures, chosen.pictures, self.device, choice.loss, chosen.chunk
-        )
-
-    def run(self, choice, loss, probes, measure, progress=True):
-        """Train with one choice on its loss, and measure; returns the `Training`."""
-        return train(
-            loss,
-            partial(minibatch_sgd, lr=choice.lr, momentum=choice.momentum),
-            choice.steps,
-            probes=probes,
-            measure=measure,
-            checkpoint=self._file(choice),
-            identity=self._identity(choice),
-            label=f"{choice.name}, η = {choice.lr:g}",
-            progress=progress,
-        )
-
-    def provenance(self, runs):
-        """The provenance of all trainings, `runs` as they ended."""
-        chosen = self.chosen
-        return (
-            self.identity
-            | environments(self.device, *runs)
-            | {
-                "network": f"VGG11 of width {chosen.width:g}, with ReLU, torchvision's "
-                "initialisation and no BatchNorm but where chosen otherwise",
-                "loss": "half squared error but where chosen otherwise, channels standardised",
-                "optimiser": "full-batch descent",
-                "seed": chosen.seed,
-                "steps": [choice.steps for choice in chosen.choices],
-                "wall_seconds": round(sum(run.seconds for run in runs)),
-            }
-        )
-
-    def _file(self, choice):
-        return self.folder / f"{choice.name}.npz"
-
-    def _identity(self, choice):
-        """What the numbers of one training depend on: not the other choices."""
-        return self.identity | {"settings": asdict(replace(self.chosen, choices=(choice,)))}
+def train(run, variant, loss, probes, measure):
+    """Train a variant on its loss, measure, and describe the run; returns the `Training`."""
+    settings = run.settings
+    run.describe(
+        network=f"VGG11 of width {settings.width:g}, with ReLU, torchvision's initialisation and "
+        "no BatchNorm but where chosen otherwise",
+        loss="half squared error but where chosen otherwise, channels standardised",
+        optimiser="full-batch descent",
+        seed=settings.seed,
+        steps=[one.steps for one in settings.choices],
+    )
+    return run.train(loss, variant.optimizer, variant.steps, probes=probes, measure=measure,
+                     name=variant.name)  # fmt: skip
 
 
 @torch.no_grad()
@@ -189,32 +145,32 @@ def _tanh(model):
             model.features[i] = nn.Tanh()
 
 
-def _settings(pictures, width, probes, chunk=None):
-    """One thing changed at a time, at learning rates that reach the edge and stay in range.
+def _settings(images, width, probes, chunk=None):
+    """One factor changed at a time, at learning rates that reach the edge and stay in range.
 
-    With momentum a larger one, since that network otherwise learns its pictures before it comes to
+    With momentum a larger one, since that network otherwise learns its images before it comes to
     the edge, with BatchNorm a smaller one, since that one begins sharper. Between two probes lie an
     odd number of steps, so that an iterate that jumps to and fro is found on either wall of its
     valley in turn.
     """
     longer = 9 * probes // 5  # for those that learn slowly
-    choices = (
-        Choice("baseline", 0.05, 25, longer),
-        Choice("cross-entropy", 0.05, 19, probes, loss="cross-entropy"),
-        Choice("momentum", 0.12, 11, probes, momentum=0.9),
-        Choice("BatchNorm", 0.02, 9, probes, batchnorm=True),
-        Choice("Glorot", 0.05, 25, longer, initialisation="Glorot"),
-        Choice("tanh", 0.05, 19, probes, activation="tanh"),
+    variants = (
+        Variant("baseline", 0.05, 25, longer),
+        Variant("cross-entropy", 0.05, 19, probes, loss="cross-entropy"),
+        Variant("momentum", 0.12, 11, probes, momentum=0.9),
+        Variant("BatchNorm", 0.02, 9, probes, batchnorm=True),
+        Variant("Glorot", 0.05, 25, longer, initialisation="Glorot"),
+        Variant("tanh", 0.05, 19, probes, activation="tanh"),
     )
-    return Settings(pictures, width, choices, chunk)
+    return Settings(images, width, variants, chunk)
 
 
-CHOICES = Recipe(
+ABLATIONS = Experiment(
     "fig3_1_choices",
-    by_size(
-        small=_settings(60, 1 / 16, probes=10),
-        reduced=_settings(400, 1 / 8, probes=25),
-        paper=_settings(50_000, 1.0, probes=100, chunk=1000),
-    ),
+    {
+        "small": _settings(60, 1 / 16, probes=10),
+        "reduced": _settings(400, 1 / 8, probes=25),
+        "paper": _settings(50_000, 1.0, probes=100, chunk=1000),
+    },
     record,
 )

@@ -75,10 +75,10 @@ def subquadratic(run):
     show.
     """
     found = late_lines(run)
-    uphill, downhill = found.slower.mean(axis=0)
-    both = found.slower.all(axis=1).mean()
+    uphill, downhill = found.is_subquadratic.mean(axis=0)
+    both = found.is_subquadratic.all(axis=1).mean()
     exponents = np.nanmedian(found["exponents"], axis=0)
-    number = f"{uphill:.0%} of {len(found.slower)} lines uphill, {downhill:.0%} downhill, "
+    number = f"{uphill:.0%} of {len(found.is_subquadratic)} lines uphill, {downhill:.0%} downhill, "
     number += f"{both:.0%} on both sides,"
     number += f" exponents {exponents[0]:.1f} and {exponents[1]:.1f}"
     return number, graded(both >= MOST, max(uphill, downhill) > 0.5)
@@ -101,7 +101,8 @@ def explains(run):
     bottoms = np.array([np.nanmedian(part) for part in quarters])
     found = late_lines(run)
     walls = [
-        np.median(found.second_differences[abs(found.away - side) < 0.25]) for side in (-1.5, 1.5)
+        np.median(found.second_differences[abs(found.offsets - side) < 0.25])
+        for side in (-1.5, 1.5)
     ]
     number = "at the minimum " + listed(bottoms, "{:.2f}")
     number += f" by quarter of the run, {walls[0]:.2f} and {walls[1]:.2f} 1.5 steps away"
@@ -144,7 +145,7 @@ def bounded(run):
 )
 def small_region(run):
     """The quadratic approximation holds in a very small region only."""
-    core = np.median(late_lines(run).cores)
+    core = np.median(late_lines(run).quadratic_radius)
     return f"{core:.1f} steps", graded(core < 1, core < 2)
 
 
@@ -179,7 +180,7 @@ def not_the_derivative(run):
 )
 def goes_with(run):
     """It is growth slower than a quadratic that causes the edge of stability."""
-    slower = late_lines(run).slower
+    slower = late_lines(run).is_subquadratic
     both, some = slower.all(axis=1).mean(), slower.any(axis=1).mean()
     sharp = (run["sharpness"][late(run)] > edge(run)).mean()
     number = f"slower on both sides on {both:.0%} of the lines, on one at least on {some:.0%}, "

@@ -1,31 +1,23 @@
 """Figure 3.1, preprint figure 2: the loss along the gradient while descent oscillates.
 
-One recipe for each network. All are trained by full-batch gradient descent and looked at along
-the way, and more closely at the end.
+One experiment for each network. All are trained by full-batch gradient descent and measured along
+the way, and in more detail at the end.
 """
 
-import time
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 import torch
 
-from mslbook.descent import iterate
 from mslbook.networks import densenet121, resnet18, vgg11
-from mslbook.paper.experiments import Recipe, by_size
-from mslbook.paper.images import convolutional_loss, identify
-from mslbook.paper.training import accuracy, environments, progress_bar, train
+from mslbook.optimizers import GradientDescent
+from mslbook.paper.experiments import Experiment
+from mslbook.paper.images import accuracy, convolutional_loss
 from mslbook.probes import line, rounding, sharpness, spectral_density
 
-VERSION = 1
 TOL = 1e-2  # of the residuals, and so a bound on the relative error of the sharpness
-NETWORKS = {
-    "VGG11": vgg11,
-    "VGG11 with BatchNorm": partial(vgg11, batchnorm=True),
-    "ResNet18": resnet18,
-    "DenseNet121": densenet121,
-}
+NETWORKS = {"VGG11": vgg11, "ResNet18": resnet18, "DenseNet121": densenet121}
 # Of lines through an iterate, in steps of descent: 0 is the iterate, 1 the next one.
 SLICE, FINE = np.linspace(-2, 3, 81), np.linspace(-2, 3, 201)
 SAMPLES = 4  # of the spectral density
@@ -37,11 +29,11 @@ class Settings:
 
     `network` is a key of `NETWORKS`, `loss` one of :data:`~mslbook.paper.images.LOSSES`;
     `products` are those of each sample of the spectral density. A BatchNorm sees one `chunk` of
-    pictures at a time, None for all.
+    images at a time, None for all.
     """
 
     network: str
-    pictures: int
+    images: int
     width: float
     lr: float
     steps: int
@@ -52,8 +44,8 @@ class Settings:
     seed: int = 0
 
 
-def record(name, chosen, pictures, size, device, folder, progress):
-    """Train and measure; returns the arrays to record and their provenance.
+def record(run):
+    """Train and measure.
 
     Arrays, with S steps and P probes: ``lr`` (), ``losses`` (S + 1,); at the probes
     ``probe_steps``, ``sharpness``, ``residuals``, ``hvps``, ``accuracy``, ``gradient_norms``,
@@ -70,118 +62,101 @@ def record(name, chosen, pictures, size, device, folder, progress):
     other mode would have reported, with the statistics frozen: ``frozen_fine`` (201,) along the
     same line of descent with ``frozen_fine_rounding`` (), and ``frozen_sharpness`` ().
     """
-    count = chosen.pictures
-    identity = identify(name, VERSION, pictures, count, size, chosen, device)
-    model = NETWORKS[chosen.network](
-        len(pictures.class_names), width=chosen.width, seed=chosen.seed
+    settings, classes = run.settings, len(run.images.class_names)
+    model = NETWORKS[settings.network](classes, width=settings.width, seed=settings.seed)
+    loss = convolutional_loss(
+        model, run.images, settings.images, run.device, settings.loss, settings.chunk
     )
-    loss = convolutional_loss(model, pictures, count, device, chosen.loss, chosen.chunk)
-    training = train(
+    training = run.train(
         loss,
-        partial(iterate, lr=chosen.lr),
-        chosen.steps,
-        probes=range(0, chosen.steps + 1, chosen.every),
-        measure=partial(measure, loss, chosen.lr),
-        checkpoint=folder / "checkpoint.npz",
-        identity=identity,
-        label=f"{chosen.network}, η = {chosen.lr:g}",
-        progress=progress,
+        GradientDescent(settings.lr),
+        settings.steps,
+        probes=range(0, settings.steps + 1, settings.every),
+        measure=partial(measure, loss, settings.lr),
+        name=settings.network,
     )
-    begun = time.monotonic()
-    arrays = (
-        {"lr": chosen.lr, "losses": training.losses, "slice_steps": SLICE}
-        | training.rows
-        | _close_look(loss, training.theta, chosen, training.carry["start"], progress)
+    run.describe(
+        network=f"{settings.network} of width {settings.width:g}, {loss.dimension} parameters, "
+        "torchvision's initialisation",
+        loss=f"{settings.loss}, channels standardised",
+        optimiser=f"full-batch gradient descent, η = {settings.lr:g}",
+        seed=settings.seed,
+        steps=settings.steps,
     )
-    whole = ("probe_steps", "hvps")
-    arrays = {
-        name: np.asarray(array, dtype=int if name in whole else np.float32)
-        for name, array in arrays.items()
-    }
-    provenance = (
-        identity
-        | environments(device, training)
-        | {
-            "network": f"{chosen.network} of width {chosen.width:g}, {loss.dimension} "
-            "parameters, torchvision's initialisation",
-            "loss": f"{chosen.loss}, channels standardised",
-            "optimiser": f"full-batch gradient descent, η = {chosen.lr:g}",
-            "seed": chosen.seed,
-            "steps": chosen.steps,
-            "wall_seconds": round(training.seconds + time.monotonic() - begun),
-        }
-    )
-    return arrays, provenance
+    arrays = {"lr": settings.lr, "losses": training.losses, "slice_steps": SLICE.tolist()}
+    return arrays | training.rows | _measure_final_iterate(run, loss, training)
 
 
-VGG11 = Recipe(
-    "fig3_1_vgg11",
-    by_size(
-        small=Settings("VGG11", 100, 1 / 16, lr=0.1, steps=400, every=25, products=24),
-        reduced=Settings("VGG11", 1000, 1 / 8, lr=0.05, steps=2000, every=40),
-        paper=Settings("VGG11", 50_000, 1.0, lr=0.05, steps=5000, every=100, chunk=1000),
-    ),
-    record,
-)
-RESNET18 = Recipe(
-    "fig3_1_resnet18",
-    by_size(
-        small=Settings("ResNet18", 24, 1 / 8, lr=0.1, steps=60, every=10, products=8),
-        reduced=Settings("ResNet18", 500, 1 / 8, lr=0.05, steps=600, every=24, products=32),
-        paper=Settings("ResNet18", 50_000, 1.0, lr=0.05, steps=5000, every=100, chunk=1000),
-    ),
-    record,
-)
-DENSENET121 = Recipe(
-    "fig3_1_densenet121",
-    by_size(
-        small=Settings("DenseNet121", 12, 1 / 16, lr=0.1, steps=20, every=10, products=4),
-        reduced=Settings("DenseNet121", 250, 1 / 8, lr=0.1, steps=400, every=40, products=16),
-        paper=Settings("DenseNet121", 5000, 1.0, lr=0.05, steps=5000, every=100, chunk=500),
-    ),
-    record,
-)
-
-
-def measure(loss, lr, step, theta, carry):
+def measure(loss, lr, step, theta, state):
     """One probe: a row of numbers to record, and the warm start of the next.
 
     Its line of descent is cut at the distances `SLICE` in units of a step of gradient descent
     with the learning rate `lr`.
     """
-    found = sharpness(loss, theta, tol=TOL, start=carry.get("start"))
+    top = sharpness(loss, theta, tol=TOL, start=state.get("start"))
     grad = loss.grad(theta)
     length = grad.norm()
     unit = grad / length
     row = {
         "probe_steps": step,
-        "sharpness": found.values[0],
-        "residuals": found.residuals[0],
-        "hvps": found.hvps,
+        "sharpness": top.values[0],
+        "residuals": top.residuals[0],
+        "hvps": top.hvps,
         "accuracy": accuracy(loss.outputs(theta), loss.targets),
         "gradient_norms": float(length),
-        "alignment": float((unit @ found.vectors[0]).abs()),
+        "alignment": float((unit @ top.vectors[0]).abs()),
         "curvature": float(unit @ loss.hvp(theta, unit)),
         "slices": line(loss, theta, -grad, lr * float(length) * SLICE),
     }
-    return row, {"start": torch.cat([found.vectors, found.guard])}
+    return row, {"start": torch.cat([top.vectors, top.guard])}
 
 
-def _close_look(loss, theta, chosen, start, progress):
-    """What is measured at the last iterate alone."""
+def _measure_final_iterate(run, loss, training):
+    theta, settings = training.theta, run.settings
     grad = loss.grad(theta)
-    top = sharpness(loss, theta, tol=TOL, start=start).vectors[0]
-    step = chosen.lr * float(grad.norm())
-    found = {"step_length": step, "fine_steps": FINE}
+    top = sharpness(loss, theta, tol=TOL, start=training.probe_state["start"]).vectors[0]
+    step = settings.lr * float(grad.norm())
+    arrays = {"step_length": step, "fine_steps": FINE.tolist()}
     lines = {"fine": (loss, -grad), "fine_top": (loss, top if grad @ top < 0 else -top)}
     if any(isinstance(module, torch.nn.BatchNorm2d) for module in loss.model.modules()):
         frozen = loss.calibrated(theta)
         lines["frozen_fine"] = (frozen, -grad)
-        found["frozen_sharpness"] = sharpness(frozen, theta, tol=TOL).values[0]
-    with progress_bar("fine lines", len(lines), show=progress) as bar:
-        for name, (seen, direction) in lines.items():
-            found[name] = line(seen, theta, direction, step * FINE)
-            found[f"{name}_rounding"] = rounding(found[name], step * (FINE[1] - FINE[0]))
+        arrays["frozen_sharpness"] = sharpness(frozen, theta, tol=TOL).values[0]
+    with run.bar("fine lines", len(lines)) as bar:
+        for name, (of, direction) in lines.items():
+            losses = line(of, theta, direction, step * FINE)
+            arrays[name] = losses.tolist()
+            arrays[f"{name}_rounding"] = rounding(losses, step * (FINE[1] - FINE[0]))
             bar.update()
-    density = spectral_density(loss, theta, chosen.products, SAMPLES, chosen.seed)
-    return found | {"density_nodes": density.nodes, "density_weights": density.weights}
+    density = spectral_density(loss, theta, settings.products, SAMPLES, settings.seed)
+    nodes, weights = density.nodes.tolist(), density.weights.tolist()
+    return arrays | {"density_nodes": nodes, "density_weights": weights}
+
+
+VGG11 = Experiment(
+    "fig3_1_vgg11",
+    {
+        "small": Settings("VGG11", 100, 1 / 16, lr=0.1, steps=400, every=25, products=24),
+        "reduced": Settings("VGG11", 1000, 1 / 8, lr=0.05, steps=2000, every=40),
+        "paper": Settings("VGG11", 50_000, 1.0, lr=0.05, steps=5000, every=100, chunk=1000),
+    },
+    record,
+)
+RESNET18 = Experiment(
+    "fig3_1_resnet18",
+    {
+        "small": Settings("ResNet18", 24, 1 / 8, lr=0.1, steps=60, every=10, products=8),
+        "reduced": Settings("ResNet18", 500, 1 / 8, lr=0.05, steps=600, every=24, products=32),
+        "paper": Settings("ResNet18", 50_000, 1.0, lr=0.05, steps=5000, every=100, chunk=1000),
+    },
+    record,
+)
+DENSENET121 = Experiment(
+    "fig3_1_densenet121",
+    {
+        "small": Settings("DenseNet121", 12, 1 / 16, lr=0.1, steps=20, every=10, products=4),
+        "reduced": Settings("DenseNet121", 250, 1 / 8, lr=0.1, steps=400, every=40, products=16),
+        "paper": Settings("DenseNet121", 5000, 1.0, lr=0.05, steps=5000, every=100, chunk=500),
+    },
+    record,
+)

@@ -1,0 +1,457 @@
+"""One experiment under way: training, probes, checkpoints, and what is recorded in the end."""
+
+import json
+import platform
+import re
+import sys
+import time
+from contextlib import suppress
+from copy import deepcopy
+from dataclasses import asdict, dataclass, field, replace
+from importlib.metadata import version
+from itertools import zip_longest
+from operator import index
+from os import SEEK_END, fsync
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from mslbook import distributed
+from mslbook.descent import iterate
+from mslbook.paper.recording import caption, differing, fingerprint, load, save, written
+from mslbook.stochastic import Minibatches
+
+SAVE_EVERY = 120.0  # seconds between checkpoints, and between lines of progress in a log
+FORM = 2  # of a checkpoint
+FOREIGN = (
+    "the checkpoint {} does not hold what this version of mslbook writes there: move it away or "
+    "delete it to start afresh, or choose another folder with --out"
+)
+
+
+@dataclass
+class Training:
+    """What a training has produced so far; all of it is in its checkpoint."""
+
+    step: int  #: the number of updates made
+    theta: torch.Tensor  #: the parameters after them, (n,)
+    state: dict = field(default_factory=dict)  #: the optimizer's arrays after them
+    losses: list = field(default_factory=list)  #: at every iterate, of a batch: the next update's
+    rows: dict = field(default_factory=dict)  #: what was measured at every probed step, lists
+    probe_state: dict = field(default_factory=dict)  #: kept between probes, such as a warm start
+    seconds: float = 0.0  #: time spent, over all interruptions
+    environments: list = field(default_factory=list)  #: where it was computed, from which step on
+
+    def branch(self):
+        """A training that continues from here and leaves this one as it is."""
+        return replace(deepcopy(self), seconds=0.0)
+
+
+class Run:
+    """An experiment under way on a data set.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        What is run, with its `settings` at this size.
+    images : ImageDataset
+        The data.
+    size : str
+        One of the experiment's sizes.
+    device : str or torch.device
+        Where it is computed.
+    folder : path
+        Where checkpoints, snapshots and cached arrays go. A run that finds its own checkpoints
+        there resumes, in the same environment to the same bits.
+    progress : bool
+        Show progress bars on stderr.
+
+    Attributes
+    ----------
+    identity : dict
+        What the numbers depend on. A checkpoint with another identity is refused.
+    environment : dict
+        Software, processor, threads and ranks. What another one continues is recorded as such.
+
+    Raises
+    ------
+    ValueError
+        If the data set is too small, or a checkpoint in `folder` is damaged, of another run or of
+        another version. Nothing is deleted.
+    """
+
+    def __init__(self, experiment, images, size="small", device="cpu", folder="runs",
+                 progress=False):  # fmt: skip
+        self.experiment, self.images, self.size = experiment, images, size
+        self.device, self.folder, self.progress = torch.device(device), Path(folder), progress
+        self.settings = experiment.settings_for(images.name, size)
+        self.identity, self.environment = _identity(self), environment(self.device)
+        self._trainings, self._description = [], {}
+        self._begun, self._training_seconds = time.monotonic(), 0.0
+        for path in sorted(self.folder.glob("*.npz")):
+            identity = self._identity_of(path.stem)
+            if identity and not path.name.startswith("cached-"):
+                _read(path, {"identity": identity})
+
+    def train(self, loss, optimizer, steps, *, probes=(), measure=None, name="training",
+              start=None, batch=None, seed=0, snapshots=()):  # fmt: skip
+        """Make `steps` updates and measure on the way; checkpoints are written every two minutes.
+
+        Parameters
+        ----------
+        loss : NetworkLoss
+            What is minimised.
+        optimizer : Optimizer
+            How.
+        steps : int
+            The number of updates, those of `start` included.
+        probes : iterable of int
+            The steps at which ``measure(step, theta, probe_state)`` returns a dictionary of numbers
+            to record, and the new probe state.
+        measure : callable
+            See `probes`.
+        name : str
+            The name of the training, of its files and of its progress bar.
+        start : Training, optional
+            Where another training ended, to branch off from it, or with step 0 where to begin.
+        batch, seed : int
+            The size and the seed of minibatches; by default an update sees all data.
+        snapshots : iterable of int
+            The steps whose parameters the method `snapshots` reads afterwards.
+
+        Returns
+        -------
+        Training
+
+        Raises
+        ------
+        ValueError
+            Before any work, for a checkpoint of another training, or arguments that do not fit.
+        FloatingPointError, OSError
+            When the loss is no longer finite, or a file cannot be written. The last good
+            checkpoint stays.
+        """
+        steps, probes = index(steps), set(map(index, probes))
+        if torch.finfo(loss.theta.dtype).bits < 32:
+            raise ValueError(
+                f"{name} is in {loss.theta.dtype}, in which small steps drown in rounding: train "
+                "in single or double precision, by loss.to(dtype=torch.float32)"
+            )
+        # The addresses of functions, as schedules are, change.
+        way = {"optimizer": re.sub(" at 0x[0-9a-f]+", "", repr(optimizer)), "batch": batch}
+        about = {
+            "identity": self._identity_of(name),
+            "training": {"name": name, "seed": seed, **way},
+        }
+        path = self.folder / f"{name}.npz"
+        training = _resumed(path, about, loss, start)
+        distributed.check_same("checkpoint", training.theta, torch.tensor(training.step))
+        if training.step > steps:
+            raise ValueError(
+                f"{name} is at step {training.step} already, beyond the {steps} asked for"
+            )
+        self._trainings.append(training)
+        rows = _Snapshots(path.with_suffix(".npy"), snapshots, loss.dimension, training.step)
+        if training.step == len(training.losses) - 1 == steps:
+            return training
+        iterates = _until(steps, _iterates(loss, optimizer, training, batch, seed), name)
+        self._note_environment(training, name)
+        begun = time.monotonic()
+        with self.bar(name, steps, training.step) as bar:
+            _follow(iterates, training, bar, rows=rows, probes=probes, measure=measure,
+                    save=lambda: _write(path, training, about))  # fmt: skip
+        self._training_seconds += time.monotonic() - begun
+        return training
+
+    def snapshots(self, name):
+        """The parameters at the snapshots of a training, (rows, n), as a file on the disk."""
+        return np.load(self.folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+
+    def cached(self, name, compute):
+        """The array that ``compute()`` returns, loaded if this run has computed it here before."""
+        path, identity = self.folder / f"cached-{name}.npz", self.identity | self.environment
+        found = load(path) if path.is_file() else None
+        usable = found is not None and not _differing(found.provenance, identity)
+        usable = torch.tensor(float(usable), device=self.device)
+        if distributed.total(usable) == distributed.ranks():  # by all ranks, or by none
+            return found["array"]
+        array = compute()
+        if distributed.rank() == 0:
+            save(path, {"array": array}, identity)
+        distributed.wait_for_all()
+        return array
+
+    def bar(self, name, total, done=0):
+        """A progress bar on stderr: lively on a terminal, one line every two minutes in a log."""
+        interval = 0.1 if sys.stderr.isatty() else SAVE_EVERY
+        return tqdm(desc=name, total=total, initial=done, disable=not self.progress,
+                    mininterval=interval, maxinterval=max(interval, 10))  # fmt: skip
+
+    def describe(self, **words):
+        """Add to the provenance what only the experiment knows, such as its network and loss."""
+        self._description |= words
+
+    def provenance(self):
+        """How the numbers were computed, for a recording: a dictionary of plain values."""
+        stays = [stay for training in self._trainings for stay in training.environments]
+        once = [stay for i, stay in enumerate(stays) if stay not in stays[:i]]  # shared trunks
+        between = time.monotonic() - self._begun - self._training_seconds
+        seconds = sum(training.seconds for training in self._trainings) + between
+        where = self.environment | ({"environments": once} if once else {})
+        return self.identity | where | {"wall_seconds": round(seconds)} | self._description
+
+    def record(self, path):
+        """Do the work and write the recording; rank 0 does, where several share the work."""
+        arrays = {name: _compact(array) for name, array in self.experiment.record(self).items()}
+        if distributed.rank() == 0:
+            save(path, arrays, self.provenance())
+        distributed.wait_for_all()
+
+    def _identity_of(self, name):
+        """What a training of this name depends on; None if the settings have no such training."""
+        if not hasattr(self.settings, "of_training"):
+            return self.identity
+        settings = self.settings.of_training(name)
+        return settings and self.identity | {"settings": asdict(settings)}
+
+    def _note_environment(self, training, name):
+        """Note where a training is computed from now on, and say so if that has changed."""
+        before, here = training.environments[-1:], self.environment
+        names = differing(here, *before)
+        if before and not names:
+            return
+        if before and self.progress:
+            print(
+                f"{name}: what there is, up to step {training.step}, was computed with "
+                f"{caption(*before, names)}, and the rest will be with {caption(here, names)}: the "
+                "numbers will not be those of an uninterrupted run",
+                file=sys.stderr,
+            )
+        first = training.step + bool(training.losses)  # the loss where it continues is there
+        training.environments.append({"training": name, "step": first, **here})
+
+
+def padded(columns):
+    """Rows of different lengths as one float32 array that ends in NaN.
+
+    >>> from mslbook.paper.run import padded
+    >>> padded([[1.0, 2.0], [3.0]])
+    array([[ 1.,  2.],
+           [ 3., nan]], dtype=float32)
+    """
+    return np.array([*zip_longest(*columns, fillvalue=np.nan)], dtype=np.float32).T
+
+
+def environment(device):
+    """What a number may depend on beside the experiment: software, device, threads and ranks."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
+    return {
+        "device": f"{device.type} ({name})",
+        "threads": torch.get_num_threads(),
+        "ranks": distributed.ranks(),
+        "backend": distributed.backend(),
+        "python": platform.python_version(),
+        **{package: version(package) for package in ("mslbook", "numpy", "torch")},
+    }
+
+
+def _processor():
+    """The name of the processor, where the system has it, and which instructions torch uses."""
+    name = platform.machine()
+    with suppress(OSError):  # Linux
+        found = re.search(r"^model name.*?: *(.*)", Path("/proc/cpuinfo").read_text(), re.M)
+        name = found[1].strip() if found else name
+    return f"{name}, {torch.backends.cpu.get_cpu_capability()}"
+
+
+def _identity(run):
+    """What the numbers of a run depend on; ValueError if there are too few images."""
+    images, available = run.images, len(run.images.train_images)
+    count = run.settings.images or available
+    if available < count:
+        smaller = ", or a smaller --size" if run.size != "small" else ""
+        raise ValueError(
+            f"{images.name} has {available} training images, this run needs {count}: choose a "
+            f"larger data set{smaller}"
+        )
+    data = f"{images.name}, training rows 0-{count - 1}"
+    arrays = [images.train_images[:count], images.train_labels[:count]]
+    if run.experiment.uses_test_images:
+        data += f", test rows 0-{len(images.test_images) - 1}"
+        arrays += [images.test_images, images.test_labels]
+    return {
+        "recipe": run.experiment.name,
+        "version": run.experiment.version,
+        "data": data,
+        "data_hash": fingerprint(*arrays),
+        "size": run.size,
+        "settings": asdict(run.settings),
+        "device": run.device.type,
+        "precision": "float32",
+    }
+
+
+def _compact(array):
+    """What is recorded: an array as it is, numbers and lists as integers or float32."""
+    if isinstance(array, np.ndarray):
+        return array
+    array = np.asarray(array)
+    return array.astype(np.float32) if array.dtype.kind == "f" else array
+
+
+def _iterates(loss, optimizer, training, batch, seed):
+    """The iterates of a training from where it stands."""
+    if batch is not None:
+        loss = Minibatches(loss, batch, seed)
+        # The last batch is tried now, since the first epoch may end an hour from now.
+        loss.at_step(loss.steps_per_epoch - 1).value(training.theta)
+    return iterate(loss, training.theta, first_step=training.step, optimizer=optimizer,
+                   state=training.state or None)  # fmt: skip
+
+
+def _until(steps, iterates, name):
+    """The iterates up to a step; FloatingPointError where the loss is no longer finite."""
+    for step, theta, value, _, diverged_at, state in iterates:
+        if diverged_at >= 0:
+            raise FloatingPointError(
+                f"{name}: the loss left the floating-point range at step {int(diverged_at)}: take "
+                "a learning rate below the one it had there (an experiment's is among its settings)"
+            )
+        yield step, theta, value, state
+        if step == steps:
+            return
+
+
+def _follow(iterates, training, bar, *, rows, probes, measure, save):
+    """Update the training with every iterate, and save it now and then."""
+    begun, saved = time.monotonic() - training.seconds, time.monotonic()
+    for step, theta, value, state in iterates:
+        training.step, training.theta, training.state = step, theta, state
+        rows.write(step, theta)
+        if step == len(training.losses):  # not the point it continues from: that one is recorded
+            training.losses.append(float(value))
+            if step in probes:
+                row, training.probe_state = measure(step, theta, training.probe_state)
+                for name, number in row.items():
+                    training.rows.setdefault(name, []).append(number)
+        training.seconds = time.monotonic() - begun  # what was measured here included
+        if time.monotonic() - saved > SAVE_EVERY:
+            save()
+            saved = time.monotonic()
+        bar.set_postfix_str(f"loss {training.losses[-1]:.3g}", refresh=False)
+        bar.update(step - bar.n)
+    save()
+    distributed.wait_for_all()  # before anyone reads what was written
+
+
+class _Snapshots:
+    """Parameters at chosen steps, a float32 row each, in an .npy file of full size from the start.
+
+    Ordinary writes, not a memory map: a full disk ends these with an OSError, and a map with a
+    signal that nobody can catch. Rows to come are zeros.
+    """
+
+    def __init__(self, path, steps, dimension, step):
+        self.path, self.steps = path, sorted(set(map(index, steps)))
+        shape, found = (len(self.steps), dimension), None
+        with suppress(OSError, EOFError, ValueError):
+            found = np.load(path, mmap_mode="r", allow_pickle=False).shape
+        if not self.steps or found == shape:
+            return
+        if self.steps[0] < step:
+            raise ValueError(
+                f"{path} lacks the snapshots from before step {step}, where the training "
+                "continues: delete its checkpoint as well, to start afresh, or let a branch keep "
+                "snapshots from its fork on"
+            )
+        if distributed.rank() == 0:
+            about = {"descr": "<f4", "fortran_order": False, "shape": shape}
+            with written(path), path.open("wb") as file:
+                np.lib.format.write_array_header_1_0(file, about)
+                file.truncate(file.tell() + 4 * shape[0] * shape[1])
+
+    def write(self, step, theta):
+        """Write the row of a step, if it is one of those chosen; rank 0 does."""
+        if step not in self.steps or distributed.rank() > 0:
+            return
+        data = theta.cpu().numpy().astype("<f4")
+        with written(self.path), self.path.open("r+b") as file:
+            file.seek(-(len(self.steps) - self.steps.index(step)) * data.nbytes, SEEK_END)
+            file.write(data.tobytes())
+            file.flush()
+            fsync(file.fileno())
+
+
+def _resumed(path, about, loss, start):
+    """The training saved at `path`; if there is none, a new one from `start`, or from step 0."""
+    if not path.is_file():
+        return start.branch() if start else Training(step=0, theta=loss.theta)
+    arrays, saved = _read(path, about)
+    if arrays["theta"].shape != loss.theta.shape:
+        raise ValueError(FOREIGN.format(path))
+    parts = {"": {}, "state": {}, "rows": {}, "probe_state": {}}
+    for key, array in arrays.items():
+        part, _, name = key.partition(".") if "." in key else ("", "", key)
+        on_device = name == "theta" or part in ("state", "probe_state")
+        parts[part][name] = torch.as_tensor(array, device=loss.theta.device) if on_device else array
+    return Training(
+        theta=parts[""]["theta"],
+        losses=parts[""]["losses"].tolist(),
+        rows={name: list(column) for name, column in parts["rows"].items()},
+        state=parts["state"],
+        probe_state=parts["probe_state"],
+        **{name: saved[name] for name in ("step", "seconds", "environments")},
+    )
+
+
+def _write(path, training, about):
+    """Write a checkpoint; rank 0 does."""
+    if distributed.rank() > 0:
+        return
+    tensors = {"theta": training.theta}
+    for part in ("state", "probe_state"):
+        tensors |= {f"{part}.{name}": array for name, array in getattr(training, part).items()}
+    arrays = {name: tensor.cpu().numpy() for name, tensor in tensors.items()}
+    arrays |= {f"rows.{name}": np.asarray(column) for name, column in training.rows.items()}
+    arrays["losses"] = np.asarray(training.losses)
+    about = about | {name: getattr(training, name) for name in ("step", "seconds", "environments")}
+    about = json.loads(json.dumps(about | {"form": FORM}))
+    save(path, arrays, about | {"digest": _digest(arrays, about)})
+
+
+def _read(path, expected):
+    """The arrays of a checkpoint and its description; ValueError if it is damaged, or another's."""
+    try:
+        saved = load(path)
+    except ValueError as error:
+        raise ValueError(f"{error}; delete this checkpoint to start afresh") from error
+    about = saved.provenance
+    if about.pop("digest", None) != _digest(saved.arrays, about) or about.get("form") != FORM:
+        raise ValueError(FOREIGN.format(path))  # changed by hand, or of the form before this one
+    if others := [name for part in expected for name in _differing(about[part], expected[part])]:
+        raise ValueError(
+            f"the checkpoint {path} belongs to another run, with another {', '.join(others)}: "
+            "delete it to start afresh, or choose another folder with --out"
+        )
+    return saved.arrays, about
+
+
+def _differing(one, other, prefix=""):
+    """The names of the values in which two dictionaries differ as JSON, such as "settings.lr"."""
+    one, other, names = json.loads(json.dumps(one)), json.loads(json.dumps(other)), []
+    for name in sorted(one.keys() | other.keys()):
+        pair = one.get(name), other.get(name)
+        if all(isinstance(value, dict) for value in pair):
+            names += _differing(*pair, f"{prefix}{name}.")
+        elif pair[0] != pair[1]:
+            names.append(prefix + name)
+    return names
+
+
+def _digest(arrays, about):
+    """A hash of all that a checkpoint holds, which shows what was changed by hand."""
+    names = sorted(arrays)
+    text = np.array(json.dumps([names, about], sort_keys=True))
+    return fingerprint(text, *(arrays[name] for name in names))
