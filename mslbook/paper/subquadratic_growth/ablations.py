@@ -21,7 +21,7 @@ from mslbook.paper.subquadratic_growth.experiment import SLICE, measure
 class Variant:
     """One training: full-batch descent, measured at its start and `probes` times `every` steps.
 
-    `loss` is one of :data:`~mslbook.paper.images.LOSSES`, `initialisation` "He" or
+    `loss` is one of `mslbook.paper.images.LOSSES`, `initialisation` "He" or
     "Glorot", `activation` "ReLU" or "tanh".
     """
 

@@ -27,7 +27,7 @@ SAMPLES = 4  # of the spectral density
 class Settings:
     """Full-batch descent of a network, measured at every `every`-th step.
 
-    `network` is a key of `NETWORKS`, `loss` one of :data:`~mslbook.paper.images.LOSSES`;
+    `network` is a key of `NETWORKS`, `loss` one of `mslbook.paper.images.LOSSES`;
     `products` are those of each sample of the spectral density. A BatchNorm sees one `chunk` of
     images at a time, None for all.
     """
