@@ -113,7 +113,7 @@ def test_tensors_are_answered_in_kind(loss):
         ({"lr": decays({0: 5, 9: 1})}, TypeError, "belongs to one learning rate"),
         ({"lr": -1.0}, ValueError, "a learning rate must be positive"),
         ({"lr": [1.0, 2.0]}, ValueError, r"write lr\[:, None\]"),
-        ({"start": [0.0, np.nan]}, ValueError, "the start must be finite"),
+        ({"start": [0.0, np.nan]}, ValueError, "not finite there: start elsewhere"),
         ({"start": [0.0, 1.0, 2.0]}, ValueError, "this loss has 2 variables"),
     ],
 )

@@ -4,37 +4,39 @@ from itertools import islice
 
 import numpy as np
 import pytest
+from cases import OPTIMIZERS
 
-from mslbook import optimizers
 from mslbook.descent import descend, iterate
 from mslbook.losses import Quadratic, Ridge, Sum, f1, two_valleys
 from mslbook.optimizers import Adam, GradientDescent, Momentum, Nesterov, RMSProp, decays
 
-ALL = [
-    GradientDescent(0.1),
-    Momentum(0.05, 0.9),
-    Nesterov(0.05, 0.8),
-    RMSProp(0.01, decay=0.9),
-    Adam(0.02, beta1=0.8, beta2=0.95),
-]
-each = pytest.mark.parametrize("optimizer", ALL, ids=lambda one: type(one).__name__)
+ALL = OPTIMIZERS | {
+    "another Nesterov": Nesterov(0.05, 0.8),
+    "another RMSProp": RMSProp(0.01, decay=0.9),
+    "another Adam": Adam(0.02, beta1=0.8, beta2=0.95),
+}
+each = pytest.mark.parametrize("optimizer", ALL.values(), ids=ALL.keys())
 
 
-def test_all_optimizers_are_tested_here():
-    named = {getattr(optimizers, name) for name in optimizers.__all__}
-    assert {type(one) for one in ALL} == named - {optimizers.Optimizer, decays}
-
-
-@each
-def test_its_numbers_are_those_of_torch(torch, optimizer):
+@pytest.mark.parametrize(
+    ("optimizer", "theirs"),
+    [
+        (GradientDescent(0.1), lambda it, theta: it.SGD(theta, lr=0.1)),
+        (Momentum(0.05, 0.9), lambda it, theta: it.SGD(theta, lr=0.05, momentum=0.9)),
+        (
+            Nesterov(0.05, 0.8),
+            lambda it, theta: it.SGD(theta, lr=0.05, momentum=0.8, nesterov=True),
+        ),
+        (RMSProp(0.01, decay=0.9), lambda it, theta: it.RMSprop(theta, lr=0.01, alpha=0.9)),
+        (
+            Adam(0.02, beta1=0.8, beta2=0.95),
+            lambda it, theta: it.Adam(theta, lr=0.02, betas=(0.8, 0.95)),
+        ),
+    ],
+)
+def test_its_numbers_are_those_of_torch(torch, optimizer, theirs):
     theta = torch.tensor([-2.0, 3.0], dtype=torch.float64, requires_grad=True)
-    theirs = {
-        "GradientDescent": lambda: torch.optim.SGD([theta], lr=0.1),
-        "Momentum": lambda: torch.optim.SGD([theta], lr=0.05, momentum=0.9),
-        "Nesterov": lambda: torch.optim.SGD([theta], lr=0.05, momentum=0.8, nesterov=True),
-        "RMSProp": lambda: torch.optim.RMSprop([theta], lr=0.01, alpha=0.9),
-        "Adam": lambda: torch.optim.Adam([theta], lr=0.02, betas=(0.8, 0.95)),
-    }[type(optimizer).__name__]()
+    theirs = theirs(torch.optim, [theta])
     ours = descend(two_valleys, (-2.0, 3.0), steps=50, optimizer=optimizer).points
     for point in ours:
         np.testing.assert_allclose(theta.detach().numpy(), point, rtol=1e-9)

@@ -7,6 +7,7 @@ import numpy as np
 
 from mslbook.descent import descend
 from mslbook.losses import Quadratic
+from mslbook.optimizers import GradientDescent
 from mslbook.paper.experiments import recorded
 from mslbook.paper.gradient_lines import recordings
 from mslbook.paper.ledger import HOLDS, RESERVED, claim, graded, listed, verdict
@@ -15,7 +16,7 @@ from mslbook.paper.ledger import HOLDS, RESERVED, claim, graded, listed, verdict
 def edge_run():
     """The recorded run, its edges 2/η and its sharpness."""
     run = recorded("fig2_1_left", "cifar10")
-    return run, 2 / run["lrs"], run["eigenvalues"][:, :, 0]
+    return run, GradientDescent(run["lrs"]).edge(), run["eigenvalues"][:, :, 0]
 
 
 @claim(
@@ -105,7 +106,7 @@ def quadratic_blows_up():
 
 def in_edges(run):
     """The sharpness in units of 2/η."""
-    return run["sharpness"] * run["lr"] / 2
+    return run["sharpness"] / GradientDescent(run["lr"]).edge()
 
 
 @claim(

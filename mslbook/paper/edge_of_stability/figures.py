@@ -3,6 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
+from mslbook.optimizers import GradientDescent
 from mslbook.paper import style
 from mslbook.paper.style import BLUE, DASHED, THREE_LINES, VERMILLION
 
@@ -14,7 +15,7 @@ def edge_of_stability(run):
     for lr, losses, steps, eigenvalues, look in zip(*columns, THREE_LINES, strict=False):
         left.plot(lr * np.arange(len(losses)), losses, linewidth=1.2, **look)
         right.plot(lr * steps, eigenvalues[:, 0], label=f"η = {lr:g}", **look)
-        right.axhline(2 / lr, color=look["color"], linestyle="--", linewidth=1)
+        right.axhline(GradientDescent(lr).edge(), color=look["color"], linestyle="--", linewidth=1)
     style.label_axes(left, "time $\\eta t$", "training loss", log="y")
     style.plain_ticks(left, y=[0.1, 0.2, 0.4])
     style.label_axes(right, "time $\\eta t$", "sharpness", legend="lower right", ylim=(0, None))
@@ -39,7 +40,7 @@ def other_networks(runs, step_curvatures):
     """Sharpness and the curvature along each step, in 2/η, for each network of figure 3.1."""
     figure, panels = style.small_multiples(runs, "step", "curvature, in 2/η")
     for axes, (name, run) in zip(panels, runs.items(), strict=True):
-        steps, sharpness = run["probe_steps"], run["sharpness"] * run["lr"] / 2
+        steps, sharpness = run["probe_steps"], run["sharpness"] / GradientDescent(run["lr"]).edge()
         axes.plot(steps, sharpness, "-", color=BLUE, label="sharpness")
         look = {"color": VERMILLION, "markersize": 4, "label": "felt by the step"}
         axes.plot(steps, step_curvatures[name], "s", **look)

@@ -5,10 +5,16 @@ The second half of a run is where it oscillates; curvatures are in units of 2/η
 
 import numpy as np
 
+from mslbook.optimizers import GradientDescent
 from mslbook.paper.gradient_lines import late, lines, recordings
 from mslbook.paper.ledger import FAILS, HOLDS, RESERVED, claim, graded, listed
 
 MOST = 0.9  # of the lines
+
+
+def edge(run):
+    """2/η, above which descent with its learning rate is unstable."""
+    return GradientDescent(run["lr"]).edge()
 
 
 def late_lines(run):
@@ -120,7 +126,7 @@ def bounded(run):
     """
     half = len(run["losses"]) // 2
     ratio = run["losses"][half:].max() / run["losses"][0]
-    share = (run["sharpness"][late(run)] * run["lr"] > 2).mean()
+    share = (run["sharpness"][late(run)] > edge(run)).mean()
     stays = run["losses"][-20:].mean() / run["losses"][half : half + 20].mean()
     number = (
         f"sharper than 2/η at {share:.0%} of the probes; in the second half the loss is at most "
@@ -156,7 +162,7 @@ def small_region(run):
 def not_the_derivative(run):
     """Second differences are proportional, not equal, to the second derivative."""
     found = late_lines(run)
-    second = found.second_differences[:, abs(found.steps[1:-1]).argmin()] * 2 / run["lr"]
+    second = found.second_differences[:, abs(found.steps[1:-1]).argmin()] * edge(run)
     low, ratio, high = np.quantile(second / run["curvature"][late(run)], (0.25, 0.5, 0.75))
     number = f"{ratio:.2f} × v·Hv (middle half {low:.2f} to {high:.2f})"
     return number, graded(abs(ratio - 1) < 0.1, high < 1.5 * ratio < 2.25 * low)
@@ -176,7 +182,7 @@ def goes_with(run):
     """It is growth slower than a quadratic that causes the edge of stability."""
     slower = late_lines(run).is_subquadratic
     both, some = slower.all(axis=1).mean(), slower.any(axis=1).mean()
-    sharp = (run["sharpness"][late(run)] * run["lr"] > 2).mean()
+    sharp = (run["sharpness"][late(run)] > edge(run)).mean()
     number = f"slower on both sides on {both:.0%} of the lines, on one at least on {some:.0%}, "
     number += f"sharper than 2/η at {sharp:.0%} of the probes"
     return number, graded(both >= MOST and sharp >= MOST, some >= MOST and sharp >= MOST)
