@@ -87,7 +87,7 @@ class Run:
         self.experiment, self.images, self.size = experiment, images, size
         self.device, self.folder, self.progress = torch.device(device), Path(folder), progress
         self.settings = experiment.settings_for(images.name, size)
-        self.identity, self.environment = _identity(self), environment(self.device)
+        self.identity, self.environment = _plain(_identity(self)), environment(self.device)
         self._trainings, self._description = [], {}
         self._begun, self._training_seconds = time.monotonic(), 0.0
         for path in sorted(self.folder.glob("*.npz")):
@@ -107,11 +107,9 @@ class Run:
             How.
         steps : int
             The number of updates, those of `start` included.
-        probes : iterable of int
+        probes, measure : iterable of int, callable
             The steps at which ``measure(step, theta, probe_state)`` returns a dictionary of numbers
             to record, and the new probe state.
-        measure : callable
-            See `probes`.
         name : str
             The name of the training, of its files and of its progress bar.
         start : Training, optional
@@ -139,12 +137,9 @@ class Run:
                 f"{name} is in {loss.theta.dtype}, in which small steps drown in rounding: train "
                 "in single or double precision, by loss.to(dtype=torch.float32)"
             )
-        # The addresses of functions, as schedules are, change.
-        way = {"optimizer": re.sub(" at 0x[0-9a-f]+", "", repr(optimizer)), "batch": batch}
-        about = {
-            "identity": self._identity_of(name),
-            "training": {"name": name, "seed": seed, **way},
-        }
+        how = re.sub(" at 0x[0-9a-f]+", "", repr(optimizer))  # the addresses of functions change
+        details = {"name": name, "optimizer": how, "batch": batch, "seed": seed}
+        about = {"identity": self._identity_of(name), "training": details}
         path = self.folder / f"{name}.npz"
         training = _resumed(path, about, loss, start)
         distributed.check_same("checkpoint", training.theta, torch.tensor(training.step))
@@ -214,7 +209,7 @@ class Run:
         if not hasattr(self.settings, "of_training"):
             return self.identity
         settings = self.settings.of_training(name)
-        return settings and self.identity | {"settings": asdict(settings)}
+        return settings and self.identity | _plain({"settings": asdict(settings)})
 
     def _note_environment(self, training, name):
         """Note where a training is computed from now on, and say so if that has changed."""
@@ -417,7 +412,7 @@ def _write(path, training, about):
     arrays |= {f"rows.{name}": np.asarray(column) for name, column in training.rows.items()}
     arrays["losses"] = np.asarray(training.losses)
     about = about | {name: getattr(training, name) for name in ("step", "seconds", "environments")}
-    about = json.loads(json.dumps(about | {"form": FORM}))
+    about["form"] = FORM
     save(path, arrays, about | {"digest": _digest(arrays, about)})
 
 
@@ -439,8 +434,8 @@ def _read(path, expected):
 
 
 def _differing(one, other, prefix=""):
-    """The names of the values in which two dictionaries differ as JSON, such as "settings.lr"."""
-    one, other, names = json.loads(json.dumps(one)), json.loads(json.dumps(other)), []
+    """The names of the values in which two dictionaries differ, such as "settings.lr"."""
+    names = []
     for name in sorted(one.keys() | other.keys()):
         pair = one.get(name), other.get(name)
         if all(isinstance(value, dict) for value in pair):
@@ -448,6 +443,11 @@ def _differing(one, other, prefix=""):
         elif pair[0] != pair[1]:
             names.append(prefix + name)
     return names
+
+
+def _plain(identity):
+    """A dictionary as JSON gives it back; TypeError, before any work, if JSON cannot hold it."""
+    return json.loads(json.dumps(identity))
 
 
 def _digest(arrays, about):

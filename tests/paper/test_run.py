@@ -491,6 +491,12 @@ def test_too_few_images_are_refused(tmp_path):
         a_run(tmp_path, many)
 
 
+def test_settings_are_what_json_can_hold(tmp_path):
+    strange = replace(EXPERIMENT, settings={"small": Settings(lr={1, 2})})
+    with pytest.raises(TypeError, match="set is not JSON serializable"):
+        a_run(tmp_path, strange)
+
+
 CHANGED = {
     "recipe": replace(EXPERIMENT, name="other"),
     "version": replace(EXPERIMENT, version=2),
