@@ -633,12 +633,3 @@ def test_cpu_and_cuda_give_the_same_sharpness(network):
         assert answer.converged
         found.append(answer.values)
     np.testing.assert_allclose(found[1], found[0], rtol=1e-3)
-
-
-@pytest.mark.parametrize(
-    ("loss", "point"),
-    [(valley, [np.nan, 0.0]), (valley, np.ones((0, 2))), (valley, np.ones((1, 2))), (f1, [1.0])],
-)
-def test_an_approximation_is_made_at_one_finite_point(loss, point):
-    with pytest.raises(ValueError, match="made at one finite point"):
-        QuadraticModel(loss, point)

@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-from array_api_compat import device
 
-from mslbook._arrays import to_numpy
+from mslbook._arrays import like, to_numpy
 from mslbook._checks import check_int, check_loss, check_real
 from mslbook.loss import Loss, value_and_grad
 from mslbook.losses.closed_form import ClosedForm
@@ -18,9 +17,7 @@ class Ridge(ClosedForm):
     Parameters
     ----------
     f : Loss
-        Of one variable.
     p : array_like, shape (n,)
-        The direction in which the loss changes.
 
     Examples
     --------
@@ -34,15 +31,15 @@ class Ridge(ClosedForm):
 
     def __post_init__(self):
         _check_one_variable(self.f)
-        _set(self, p=_row(self.p), dimension=len(self.p))
+        _set(self, p=tuple(map(float, self.p)), dimension=len(self.p))
 
     def _value_and_grad(self, xp, x):
-        p = xp.asarray(self.p, dtype=x.dtype, device=device(x))
+        p = like(x, self.p)
         value, slope = value_and_grad(self.f, x @ p)
         return value, slope[..., None] * p
 
     def _hvp(self, xp, x, v):
-        p = xp.asarray(self.p, dtype=x.dtype, device=device(x))
+        p = like(x, self.p)
         return self.f.hvp(x @ p, v @ p)[..., None] * p
 
 
@@ -53,9 +50,7 @@ class Radial(ClosedForm):
     Parameters
     ----------
     f : Loss
-        Of one variable.
     dimension : int
-        The number of variables.
 
     Examples
     --------
@@ -95,9 +90,9 @@ class Valley(ClosedForm):
     Parameters
     ----------
     f : Loss
-        An even function of one variable.
+        Even, of one variable.
     h : Loss
-        A positive function of d variables, the steepness of the valley at x.
+        Positive, of d variables: the steepness of the valley at x.
 
     References
     ----------
@@ -147,13 +142,11 @@ class Linear(ClosedForm):
     loss : Loss
         Of m variables.
     A : array_like, shape (m, n)
-        The matrix, by its rows.
 
     Examples
     --------
     >>> from mslbook.losses import Linear, Ridge, f1
-    >>> swapped = Linear(Ridge(f1, (1, 0)), ((0, 1), (1, 0)))
-    >>> swapped.grad([5.0, 0.0])
+    >>> Linear(Ridge(f1, (1, 0)), ((0, 1), (1, 0))).grad([5.0, 0.0])
     array([0., 0.])
     """
 
@@ -161,7 +154,7 @@ class Linear(ClosedForm):
     A: tuple[tuple[float, ...], ...]
 
     def __post_init__(self):
-        rows = tuple(_row(row) for row in self.A)
+        rows = tuple(tuple(map(float, row)) for row in self.A)
         if len(rows) != check_loss(self.loss).dimension or len({len(row) for row in rows}) != 1:
             raise ValueError(
                 f"A must have {self.loss.dimension} rows of one length, as many as the loss has "
@@ -170,31 +163,28 @@ class Linear(ClosedForm):
         _set(self, A=rows, dimension=len(rows[0]))
 
     def _value_and_grad(self, xp, x):
-        A = xp.asarray(self.A, dtype=x.dtype, device=device(x))
+        A = like(x, self.A)
         value, grad = value_and_grad(self.loss, x @ A.T)
         return value, grad @ A
 
     def _hvp(self, xp, x, v):
-        A = xp.asarray(self.A, dtype=x.dtype, device=device(x))
+        A = like(x, self.A)
         return self.loss.hvp(x @ A.T, v @ A.T) @ A
 
 
 @dataclass(frozen=True)
 class Composed(ClosedForm):
-    """outer(inner(x)), such as a cut-off of a loss.
+    """outer(inner(x)), for an outer function of one variable, such as a cut-off.
 
     Parameters
     ----------
-    outer : Loss
-        Of one variable.
-    inner : Loss
-        Of any number of variables.
+    outer, inner : Loss
 
     Examples
     --------
-    >>> from mslbook.losses import Composed, Saturation, f1
-    >>> bool(Composed(Saturation(), f1).value(1e9) < 1)
-    True
+    >>> from mslbook.losses import Composed, Quadratic, Saturation
+    >>> Composed(Saturation(), Quadratic(curvature=2.0)).value([1.0, 3.0])
+    array([0.5, 0.9])
     """
 
     outer: Loss
@@ -222,14 +212,12 @@ class Composed(ClosedForm):
 
 @dataclass(frozen=True)
 class Scaled(ClosedForm):
-    """factor * loss(x).
+    """A loss times a factor of either sign.
 
     Parameters
     ----------
     factor : float
-        Of either sign.
     loss : Loss
-        Of any number of variables.
 
     Examples
     --------
@@ -259,7 +247,6 @@ class Sum(ClosedForm):
     Parameters
     ----------
     terms : sequence of Loss
-        At least one.
 
     Examples
     --------
@@ -288,9 +275,7 @@ class Sum(ClosedForm):
 
 
 def separable(functions, basis):
-    """The loss f_1(p_1·x) + ... + f_n(p_n·x) over an orthonormal basis p_1, ..., p_n of R^n.
-
-    Gradient descent on it is n independent descents, one along each p_i.
+    """The `Sum` f_1(p_1·x) + ... + f_n(p_n·x) over an orthonormal basis p_1, ..., p_n of R^n.
 
     Parameters
     ----------
@@ -298,16 +283,6 @@ def separable(functions, basis):
         The n functions of one variable.
     basis : array_like, shape (n, n)
         A vector in each row.
-
-    Returns
-    -------
-    Sum
-        Of n `Ridge` terms.
-
-    Raises
-    ------
-    ValueError
-        Unless there are n functions of one variable and n vectors, orthonormal to 1e-6.
 
     References
     ----------
@@ -321,15 +296,9 @@ def separable(functions, basis):
     """
     functions, basis = tuple(functions), to_numpy(basis)
     n = len(functions)
-    if basis.shape != (n, n):
+    if basis.shape != (n, n) or not np.allclose(basis @ basis.T, np.eye(n), rtol=0, atol=1e-6):
         raise ValueError(
-            f"a sum of {n} functions needs {n} basis vectors of length {n}, one in each row, not "
-            f"an array of shape {basis.shape}"
-        )
-    off = abs(basis @ basis.T - np.eye(n)).max()
-    if not off < 1e-6:
-        raise ValueError(
-            f"the basis must be orthonormal, but a product of its rows is off by {off:.2g}: "
+            f"the basis must be orthonormal, {n} rows of length {n} for as many functions: "
             "np.linalg.qr(np.transpose(basis))[0].T makes an orthonormal basis of any other"
         )
     return Sum(Ridge(f, p) for f, p in zip(functions, basis, strict=True))
@@ -345,18 +314,7 @@ def crossed_valleys(f, h, k, cutoff):
     k : float
         How many times narrower the second valley is, above 1.
     cutoff : Loss
-        The function φ of one variable that confines the second valley, increasing and bounded,
-        such as ``Saturation(c)`` or ``Clip(c)``.
-
-    Returns
-    -------
-    Sum
-        A loss of two variables.
-
-    Raises
-    ------
-    ValueError
-        Unless k is above 1 and finite, and f, h and the cut-off have one variable.
+        The function φ, increasing and bounded, such as ``Saturation(c)`` or ``Clip(c)``.
 
     References
     ----------
@@ -382,10 +340,6 @@ def _append(xp, x, y):
 def _set(frozen, **attributes):
     for name, value in attributes.items():
         object.__setattr__(frozen, name, value)
-
-
-def _row(numbers):
-    return tuple(float(number) for number in numbers)
 
 
 def _check_one_variable(f):

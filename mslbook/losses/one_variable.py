@@ -10,9 +10,6 @@ from mslbook.losses.closed_form import ClosedForm
 class F1(ClosedForm):
     """The convex ``(1 + |x|) ln(1 + |x|) - |x|``, which grows more slowly than a quadratic.
 
-    Its second derivative ``1 / (1 + |x|)`` is largest at the minimum, 1, and falls to 0
-    (journal fig. 4.1, preprint fig. 4). Accurate to a few units in the last place everywhere.
-
     Examples
     --------
     >>> from mslbook.losses import F1
@@ -34,16 +31,18 @@ class F1(ClosedForm):
 
 @dataclass(frozen=True)
 class F2(ClosedForm):
-    """The population loss of journal eq. 6.2 (preprint eq. 11), quadratic within ``|x| <= 1/C``.
+    """The population loss ``C² x² / 3`` for ``|x| <= 1/C``, and ``1 - 2 / (3 C |x|)`` beyond.
 
-    It is ``C² x² / 3`` where ``|x| <= 1/C``, and ``1 - 2 / (3 C |x|)`` beyond, where it is concave
-    and levels off. The second derivative jumps at ``|x| = 1/C`` from ``2 C² / 3`` down to
-    ``-4 C² / 3``; at the jump itself ``hvp`` takes the inner value, ``2 C² / 3``.
+    The second derivative jumps at ``|x| = 1/C``, where ``hvp`` takes the inner value, ``2 C² / 3``.
 
     Parameters
     ----------
     C : float
         Positive and finite.
+
+    References
+    ----------
+    Ma et al. (2022), eq. 6.2 (preprint, eq. 11).
 
     Examples
     --------
@@ -75,9 +74,7 @@ class F2(ClosedForm):
 
 @dataclass(frozen=True)
 class PseudoHuber(ClosedForm):
-    """The convex function √(1 + x²) - 1: like f1 subquadratic, but smooth at the minimum.
-
-    Its curvature 1 / (1 + x²)^(3/2) has no kink at 0, and its two-cycle is √(lr²/4 - 1).
+    """The convex function √(1 + x²) - 1: subquadratic like f1, but smooth at the minimum.
 
     Examples
     --------
@@ -87,7 +84,7 @@ class PseudoHuber(ClosedForm):
     """
 
     def _value_and_grad(self, xp, x):
-        root = xp.hypot(xp.ones_like(x), x)  # no overflow far out
+        root = xp.hypot(xp.ones_like(x), x)  # no overflow at large x
         return x * (x / (1 + root)), x / root
 
     def _hvp(self, xp, x, v):
@@ -96,7 +93,7 @@ class PseudoHuber(ClosedForm):
 
 @dataclass(frozen=True)
 class Quadratic(ClosedForm):
-    """The parabola minimum + curvature x² / 2: what a quadratic approximation sees.
+    """The parabola minimum + curvature x² / 2.
 
     Examples
     --------
@@ -117,14 +114,7 @@ class Quadratic(ClosedForm):
 
 @dataclass(frozen=True)
 class Saturation(ClosedForm):
-    """The smooth cut-off c x / (1 + x) for x >= 0, which stays below c (journal eq. 5.1).
-
-    Preprint eq. 9.
-
-    Parameters
-    ----------
-    c : float
-        The height, positive and finite.
+    """The smooth cut-off c x / (1 + x) for x >= 0, which stays below c > 0.
 
     Examples
     --------
@@ -149,14 +139,7 @@ class Saturation(ClosedForm):
 
 @dataclass(frozen=True)
 class Clip(ClosedForm):
-    """The hard cut-off min(x, c), which has a kink at x = c (journal eq. 5.1, preprint eq. 9).
-
-    Its slope jumps there from 1 to 0; at x = c itself ``grad`` takes the flat side, 0.
-
-    Parameters
-    ----------
-    c : float
-        The height, positive and finite.
+    """The hard cut-off min(x, c), c > 0, whose slope is 0 from its kink at x = c on.
 
     Examples
     --------
@@ -180,7 +163,7 @@ class Clip(ClosedForm):
 
 @dataclass(frozen=True)
 class Reciprocal(ClosedForm):
-    """The function 1 / (1 + x) for x > -1: positive and falling, a valley that gets flatter.
+    """The function 1 / (1 + x) for x > -1, positive and decreasing.
 
     Examples
     --------
