@@ -41,27 +41,21 @@ CIFAR = {
 
 
 def load(name="digits", root=".data", download=False):
-    """Load an image dataset.
+    """Load an :class:`ImageDataset`.
 
     Parameters
     ----------
     name : str or path
         ``"digits"`` (embedded, 8 x 8 pixels), ``"cifar10"``, ``"cifar100"``, ``"cifar100-50x100"``
         (of the first 50 classes the first 100 training and 20 test images), or an ``.npz`` of the
-        arrays of :class:`ImageDataset`, of which ``class_names`` may be left out.
+        dataset's arrays; its ``class_names`` are optional.
     root : str or path
         The folder of CIFAR.
     download : bool
         Whether to fetch CIFAR if it is not there; the checksum is verified.
 
-    Returns
-    -------
-    ImageDataset
-
     Raises
     ------
-    ValueError
-        If the name is unknown, or the file damaged or of another layout.
     FileNotFoundError
         If a file does not exist, or could not be fetched.
 
@@ -96,10 +90,6 @@ def standardise(images, like=None):
     like : ndarray, shape (M, ...), optional
         Such as the training images, for test images; by default `images`.
 
-    Returns
-    -------
-    ndarray of float32, shape (N, ...)
-
     Examples
     --------
     >>> from mslbook.data import load, standardise
@@ -121,21 +111,12 @@ def _standardised(images, like, axes):
 
 
 def colour_32(images):
-    """Repeat pixels and channels, so that small images fit a network for CIFAR.
+    """Repeat pixels and channels to (N, 3, 32, 32), so that small images fit a network for CIFAR.
 
     Parameters
     ----------
     images : ndarray, shape (N, C, H, W)
         C is 1 or 3; H and W divide 32.
-
-    Returns
-    -------
-    ndarray, shape (N, 3, 32, 32)
-
-    Raises
-    ------
-    ValueError
-        If C, H or W is another.
     """
     _, channels, height, width = images.shape
     if channels not in (1, 3) or 32 % height or 32 % width:
@@ -153,9 +134,8 @@ def read_npz(path, wanted=None):
     Parameters
     ----------
     path : str or path
-        The file.
     wanted : collection of str, optional
-        Which arrays to read, as far as they are there; by default all.
+        Which arrays to read, if they are there; by default all.
 
     Returns
     -------
@@ -213,18 +193,16 @@ def _cifar(name, root, download):
         if download:  # of what is there, and whole, it only says so
             download_url(URL + archive, root, md5=md5)
     except (OSError, RuntimeError) as error:  # no network, a wrong checksum, a full disk
-        raise FileNotFoundError(
-            f"{name} could not be fetched ({error}): check the network, or name an .npz instead"
-        ) from error
+        what = f"{name} could not be fetched ({error}): check the network, or name an .npz instead"
+        raise FileNotFoundError(what) from error
     if not check_integrity(path, md5):
         raise FileNotFoundError(
             f"{name} is not in {path}, or not whole: fetch it with download=True (on the command "
             "line: --download), or name an .npz instead"
         )
     with tarfile.open(path) as tar:
-        files = {
-            Path(info.name).name: tar.extractfile(info).read() for info in tar if info.isfile()
-        }
+        members = filter(tarfile.TarInfo.isfile, tar)
+        files = {Path(member.name).name: tar.extractfile(member).read() for member in members}
 
     def part(*names):  # records of label bytes, then 3 x 32 x 32 pixels
         raw = np.frombuffer(b"".join(files[name] for name in names), np.uint8)
@@ -235,7 +213,6 @@ def _cifar(name, root, download):
 
 
 def _fifty_classes(name, root, download):
-    """The part of CIFAR-100 that `load` describes, in the order of the data set."""
     full = _cifar("cifar100", root, download)
 
     def first(count, images, labels):

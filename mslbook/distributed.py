@@ -1,12 +1,10 @@
 """A loss shared by several processes ("ranks"): rows of each, sums over all, joining torchrun.
 
 Every rank holds the whole data and the same parameters, computes its rows of every chunk, and after
-the sums has the same result to the last bit, so trajectories cannot drift apart. Without a process
-group there is one rank, which has all rows.
-
-Sums are also taken inside a backward pass, where all ranks must come to them in the same order.
-They do: their graphs are the same but for the number of rows, and autograd runs what is ready on
-one thread per device, what was recorded last first.
+the sums has the same result to the last bit, so trajectories cannot drift apart. Sums inside a
+backward pass meet in the same order: the graphs differ in the number of rows alone, and autograd
+runs what is ready on one thread per device, what was recorded last first. If a rank dies, the
+others raise ConnectionError.
 """
 
 import os
@@ -25,33 +23,20 @@ TIMEOUT = timedelta(minutes=10)  # longer than a rank works alone, a download in
 
 @contextmanager
 def joined(device):
-    """Join the ranks that torchrun started, if any, for the duration of the context.
+    """Context that joins the ranks of torchrun, if any, and yields the device of this rank.
 
     Parameters
     ----------
     device : torch.device
         Ranks on the CPU communicate by gloo; on CUDA by NCCL, each with a device of its own.
-
-    Yields
-    ------
-    torch.device
-        The device of this rank; without torchrun the one given.
-
-    Raises
-    ------
-    ValueError
-        If the environment or the devices do not allow it.
-    ConnectionError
-        If the other ranks do not come.
     """
     if not {"RANK", "WORLD_SIZE"} & os.environ.keys():
         yield device
         return
     device = device if device.type == "cpu" else _cuda_device_of_rank(device)
+    backend = {"cpu": "gloo", "cuda": "nccl"}[device.type]
     try:
-        distributed.init_process_group(
-            {"cpu": "gloo", "cuda": "nccl"}[device.type], timeout=TIMEOUT
-        )
+        distributed.init_process_group(backend, timeout=TIMEOUT)
     except RuntimeError as error:
         raise ConnectionError(f"the ranks did not meet ({str(error).splitlines()[0]})") from error
     yield device
@@ -87,22 +72,11 @@ def backend():
 
 
 def total(tensor):
-    """Sum a tensor over all ranks; differentiable any number of times.
+    """The sum of a tensor over all ranks, on each of them; differentiable any number of times.
 
     Parameters
     ----------
     tensor : Tensor
-        The term of this rank. Every rank must call the function, in the same order.
-
-    Returns
-    -------
-    Tensor
-        The sum, on every rank.
-
-    Raises
-    ------
-    ConnectionError
-        If a rank has died.
 
     Examples
     --------
@@ -146,15 +120,9 @@ def parts(n, chunk):
 
     Parameters
     ----------
-    n : int
-        The number of rows.
-    chunk : int
-        Rows in a chunk. Of a chunk with fewer rows than ranks, such as the last one may be, every
-        rank computes the whole, and that of rank 0 counts.
-
-    Yields
-    ------
-    Part
+    n, chunk : int
+        Rows in all and in a chunk. Of a chunk of fewer rows than ranks, such as the last one may
+        be, every rank computes the whole, and that of rank 0 counts.
 
     Examples
     --------
@@ -173,7 +141,7 @@ def parts(n, chunk):
 
 
 def gather(pieces, n):
-    """Return all `n` rows, on every rank, from pairs of a `Part` and the tensor of its rows."""
+    """All `n` rows, on every rank, from pairs of a `Part` and the tensor of its rows."""
     like = pieces[0][1]
     rows = like.new_zeros(n, *like.shape[1:])
     for part, piece in pieces:
@@ -208,11 +176,10 @@ def wait_for_all():
 
 
 class _ChunkStatistics(TorchFunctionMode):
-    """Normalise by the statistics of the chunk, of which this rank has a share, and store them.
+    """Replace the functions that BatchNorm layers call by ones that see the chunk of all ranks.
 
-    The model is not changed: the functions that its layers call are replaced. (SyncBatchNorm works
-    on CUDA alone and cannot be differentiated twice.) InstanceNorm normalises every row by itself,
-    but the statistics that it stores are a mean over rows.
+    SyncBatchNorm works on CUDA alone and cannot be differentiated twice. InstanceNorm normalises
+    every row by itself, but the statistics that it stores are a mean over rows.
     """
 
     def __init__(self, share):
