@@ -7,11 +7,7 @@ from mslbook._checks import check_lr, require_constant
 
 
 def as_theta(theta, dimension=None):
-    """Parameters as a floating-point array whose last axis has length `dimension`, if one is given.
-
-    Arrays and tensors keep their kind, device and floating dtype; anything else becomes the default
-    float of its kind.
-    """
+    """Parameters as floats in their own kind of array, of shape (..., dimension) if it is given."""
     theta = theta if is_array_api_obj(theta) else np.asarray(theta)
     xp = array_namespace(theta)
     if not xp.isdtype(theta.dtype, "real floating"):

@@ -1,10 +1,8 @@
 """A loss shared by several processes ("ranks"): rows of each, sums over all, joining torchrun.
 
-Every rank holds the whole data and the same parameters, computes its rows of every chunk, and after
-the sums has the same result to the last bit, so trajectories cannot drift apart. Sums inside a
-backward pass meet in the same order: the graphs differ in the number of rows alone, and autograd
-runs what is ready on one thread per device, what was recorded last first. If a rank dies, the
-others raise ConnectionError.
+Every rank holds all data and the same parameters, and has the same results to the last bit. Sums
+in a backward pass meet in the same order, since the graphs differ in the number of rows alone. If a
+rank dies, the others raise ConnectionError.
 """
 
 import os
@@ -23,13 +21,7 @@ TIMEOUT = timedelta(minutes=10)  # longer than a rank works alone, a download in
 
 @contextmanager
 def joined(device):
-    """Context that joins the ranks of torchrun, if any, and yields the device of this rank.
-
-    Parameters
-    ----------
-    device : torch.device
-        Ranks on the CPU communicate by gloo; on CUDA by NCCL, each with a device of its own.
-    """
+    """Context that joins the ranks of torchrun, if any, and yields this rank's own torch.device."""
     if not {"RANK", "WORLD_SIZE"} & os.environ.keys():
         yield device
         return
@@ -48,10 +40,8 @@ def _cuda_device_of_rank(device):
         raise ValueError("every rank takes a CUDA device of its own: say --device cuda, no number")
     local, devices = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
     if local >= devices:
-        raise ValueError(
-            f"this machine has {devices} CUDA devices, one for each of its ranks: start torchrun "
-            f"with --nproc-per-node {devices}"
-        )
+        hint = f"start torchrun with --nproc-per-node {devices}"
+        raise ValueError(f"this machine has {devices} CUDA devices, one for each rank: {hint}")
     torch.cuda.set_device(local)
     return torch.device("cuda", local)
 
@@ -72,19 +62,7 @@ def backend():
 
 
 def total(tensor):
-    """The sum of a tensor over all ranks, on each of them; differentiable any number of times.
-
-    Parameters
-    ----------
-    tensor : Tensor
-
-    Examples
-    --------
-    >>> import torch
-    >>> from mslbook.distributed import total
-    >>> total(torch.ones(2))
-    tensor([1., 1.])
-    """
+    """The sum of a tensor over all ranks, on each of them; differentiable any number of times."""
     return _AllReduce.apply(tensor) if ranks() > 1 else tensor
 
 
@@ -116,13 +94,9 @@ class Part(NamedTuple):
 
 
 def parts(n, chunk):
-    """Yield this rank's part of every chunk; the weights of all parts and ranks sum to 1.
+    """Yield this rank's `Part` of every chunk of `n` rows; the weights of all parts sum to 1.
 
-    Parameters
-    ----------
-    n, chunk : int
-        Rows in all and in a chunk. Of a chunk of fewer rows than ranks, such as the last one may
-        be, every rank computes the whole, and that of rank 0 counts.
+    Every rank computes the whole of a chunk of fewer rows than ranks, and that of rank 0 counts.
 
     Examples
     --------
@@ -162,10 +136,8 @@ def check_same(what, *tensors):
     with _raise_if_rank_lost():
         distributed.all_gather_object(checksums, checksum)
     if len(set(checksums)) > 1:
-        raise ValueError(
-            f"the {ranks()} ranks do not hold the same {what}: make them from the same files and "
-            "seeds on every rank"
-        )
+        hint = "make them from the same files and seeds on every rank"
+        raise ValueError(f"the {ranks()} ranks do not hold the same {what}: {hint}")
 
 
 def wait_for_all():
@@ -204,7 +176,9 @@ def _batch_norm(share, x, running_mean, running_var, weight=None, bias=None, tra
     over, column = [0, *range(2, x.ndim)], (-1, *[1] * (x.ndim - 2))
     variance, mean = torch.var_mean(x, over, correction=0)
     own = torch.stack([mean, variance, torch.full_like(mean, share)])
-    means, variances, shares = _of_all(own).unbind(1)  # one sum, and no cancellation in it
+    around = (0, 0, 0, 0, rank(), ranks() - 1 - rank())
+    everyone = total(functional.pad(own[None], around))  # one sum, and no cancellation in it
+    means, variances, shares = everyone.unbind(1)
     mean = (shares * means).sum(0)
     variance = (shares * (variances + (means - mean).square())).sum(0)
     if running_mean is not None:
@@ -227,19 +201,12 @@ def _average_stored(share, x, running_mean=None, running_var=None, weight=None, 
                 stored.copy_(total(share * stored))
 
 
-def _of_all(tensor):
-    """The tensors of all ranks, stacked in their order."""
-    around = (rank(), ranks() - 1 - rank())
-    return total(functional.pad(tensor[None], (0, 0) * tensor.ndim + around))
-
-
 def _joined():
     return distributed.is_available() and distributed.is_initialized()
 
 
 @contextmanager
 def _raise_if_rank_lost():
-    """Re-raise a failed collective as ConnectionError."""
     try:
         yield
     except RuntimeError as error:

@@ -19,17 +19,19 @@ class Loss(Protocol):
 
     Notes
     -----
-    A loss may also have ``value_and_grad(theta)`` and, for many products at one point,
-    ``hessian(theta)``, a function ``v -> H v``, where they are cheaper.
+    A loss may also have ``value_and_grad(theta)``, which replaces the two in a subclass, and for
+    many products at one point ``hessian(theta)``, a function ``v -> H v``.
     """
 
     dimension: int | None
 
     def value(self, theta):
         """The loss, of shape (...,)."""
+        return self.value_and_grad(theta)[0]
 
     def grad(self, theta):
         """The gradient, of the shape of `theta`."""
+        return self.value_and_grad(theta)[1]
 
     def hvp(self, theta, v):
         """The Hessian at `theta` times the vector `v`, of the shape of `theta`."""
@@ -42,20 +44,16 @@ def value_and_grad(loss: Loss, theta):
     return loss.value(theta), loss.grad(theta)
 
 
-class FunctionLoss:
+class FunctionLoss(Loss):
     """Any differentiable torch function of the parameters as a loss.
 
     Parameters
     ----------
     f : callable
-        Of a tensor of shape (n,), returning one number; without a `dimension`, of a tensor of any
-        shape, entry by entry.
+        Of a tensor of shape (n,), returning one number (batches pass through ``torch.vmap``);
+        without a `dimension`, of a tensor of any shape, entry by entry.
     dimension : int, optional
         The number n of variables.
-
-    Notes
-    -----
-    Batches of points pass through ``torch.vmap``, NumPy arrays through torch.
 
     Examples
     --------
@@ -73,10 +71,6 @@ class FunctionLoss:
         """The function at `theta`, one number for each point."""
         theta = as_theta(theta, self.dimension)
         return _in_kind(theta, self._leaf_and_value(theta)[1])
-
-    def grad(self, theta):
-        """The gradient at `theta`, of the shape of `theta`."""
-        return self.value_and_grad(theta)[1]
 
     def value_and_grad(self, theta):
         """Value and gradient from one forward pass."""
@@ -121,11 +115,7 @@ class FunctionLoss:
                 value = rows.reshape(*leaf.shape[:-1], *rows.shape[1:])
         shape = leaf.shape if self.dimension is None else leaf.shape[:-1]
         if getattr(value, "shape", None) != shape or not value.requires_grad:
-            what = getattr(value, "shape", type(value).__name__)
-            raise ValueError(
-                "f must be a differentiable torch function that returns one number for each point, "
-                f"shape {tuple(shape)} for theta of shape {tuple(leaf.shape)}, not {what}"
-            )
+            raise ValueError("f must be differentiable by torch and give one number for each point")
         return leaf, value
 
 
@@ -141,13 +131,8 @@ def _in_kind(theta, tensor):
     return tensor.detach() if hasattr(theta, "detach") else tensor.detach().numpy()[()]
 
 
-class QuadraticModel:
+class QuadraticModel(Loss):
     """The second-order Taylor polynomial of a loss at theta, itself a loss.
-
-    Parameters
-    ----------
-    loss : Loss
-    theta : array_like, shape () or (n,)
 
     Examples
     --------
@@ -164,14 +149,6 @@ class QuadraticModel:
         self._value, self._grad = value_and_grad(loss, self.theta)
         keep = getattr(loss, "hessian", None)  # one graph for all products, where there is one
         self._product = keep(self.theta) if keep else lambda v: loss.hvp(self.theta, v)
-
-    def value(self, x):
-        """The polynomial at `x`, of the shape of ``loss.value(x)``."""
-        return self.value_and_grad(x)[0]
-
-    def grad(self, x):
-        """The gradient g + H (x - theta), of the shape of `x`."""
-        return self.value_and_grad(x)[1]
 
     def value_and_grad(self, x):
         """Value and gradient from one Hessian-vector product."""

@@ -1,8 +1,4 @@
-"""Networks: fully connected ones, and VGG, ResNet and DenseNet for small images.
-
-The convolutional ones are torchvision's, made for 224 x 224 pixels, with a 3 x 3 convolution of
-stride 1 without pooling as their first layer, and in VGG one linear layer in place of three.
-"""
+"""Networks: fully connected ones, and torchvision's VGG, ResNet and DenseNet for small images."""
 
 from contextlib import contextmanager
 from itertools import pairwise
@@ -48,7 +44,7 @@ def fully_connected(widths, activation="tanh", seed=0, bias=True):
 
 
 def vgg11(classes=10, width=1.0, batchnorm=False, seed=0):
-    """VGG11 for colour images of 32 x 32 pixels.
+    """VGG11 for colour images of 32 x 32 pixels, with one linear layer in place of three.
 
     Parameters
     ----------
@@ -82,6 +78,8 @@ def vgg11(classes=10, width=1.0, batchnorm=False, seed=0):
 def resnet18(classes=10, width=1.0, seed=0):
     """ResNet18 for colour images of 32 x 32 pixels; parameters as for :func:`vgg11`.
 
+    It starts with a 3 x 3 convolution of stride 1 without pooling.
+
     Examples
     --------
     >>> from mslbook.networks import resnet18
@@ -93,13 +91,13 @@ def resnet18(classes=10, width=1.0, seed=0):
     channels = _channels(classes, width)
     stages = [channels(c) for c in (64, 128, 256, 512)]
     with _seeded(seed):
-        layers = [_conv(3, stages[0], 3), nn.BatchNorm2d(stages[0]), nn.ReLU()]
+        stem = nn.Sequential(_conv(3, stages[0], 3), nn.BatchNorm2d(stages[0]), nn.ReLU())
         blocks = [BasicBlock(stages[0], stages[0]) for _ in range(2)]
         for before, after in pairwise(stages):
             shortcut = nn.Sequential(_conv(before, after, 1, stride=2), nn.BatchNorm2d(after))
             blocks += [BasicBlock(before, after, 2, shortcut), BasicBlock(after, after)]
         head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(stages[-1], classes)]
-        model = nn.Sequential(nn.Sequential(*layers), *blocks, *head)
+        model = nn.Sequential(stem, *blocks, *head)
         _he_initialise(model)
     return model
 
@@ -107,7 +105,7 @@ def resnet18(classes=10, width=1.0, seed=0):
 def densenet121(classes=50, width=1.0, seed=0):
     """DenseNet121 for colour images of 32 x 32 pixels; parameters as for :func:`vgg11`.
 
-    The width scales the growth rate and the stem (32 and 64 at 1).
+    It starts as :func:`resnet18`; the width scales the growth rate and the stem (32, 64 at 1).
 
     Examples
     --------
@@ -144,8 +142,7 @@ def _conv(before, after, size, stride=1):
     return nn.Conv2d(before, after, size, stride, padding=size // 2, bias=False)
 
 
-def _he_initialise(model):
-    """Initialise convolutions as torchvision does in its own VGG and ResNet."""
+def _he_initialise(model):  # as torchvision does in its own VGG and ResNet
     for module in model.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

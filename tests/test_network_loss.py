@@ -392,8 +392,6 @@ ONE_HOT = torch.eye(CLASSES)[Y]
         ({"targets": torch.tensor(1)}, ValueError, "one target for each"),
         ({"targets": Y - 1}, ValueError, "classes -1 to 1"),
         ({"targets": ONE_HOT[:, :2]}, ValueError, r"\(7, 3\) do not fit targets of shape \(7, 2\)"),
-        ({"inputs": torch.full((7, 4), torch.nan)}, ValueError, "inputs hold nan or infinite"),
-        ({"targets": ONE_HOT / 0}, ValueError, "targets hold nan or infinite"),
         ({"targets": ONE_HOT.long()}, ValueError, "do not fit one-hot targets"),
         ({"criterion": nn.MSELoss(reduction="none"), "targets": ONE_HOT}, ValueError, "plain mean"),
         ({"criterion": nn.MSELoss(reduction="sum"), "targets": ONE_HOT}, ValueError, "plain mean"),

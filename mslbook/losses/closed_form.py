@@ -3,9 +3,10 @@
 from array_api_compat import array_namespace
 
 from mslbook._arrays import as_theta, like
+from mslbook.loss import Loss
 
 
-class ClosedForm:
+class ClosedForm(Loss):
     """A loss given by a formula; its answers have the kind, dtype and device of the parameters.
 
     A subclass is a frozen dataclass that gives ``_value_and_grad(xp, x)`` and ``_hvp(xp, x, v)``,
@@ -13,14 +14,6 @@ class ClosedForm:
     """
 
     dimension = None
-
-    def value(self, x):
-        """The loss at `x`: shape (...,)."""
-        return self.value_and_grad(x)[0]
-
-    def grad(self, x):
-        """The gradient at `x`, of the shape of `x`."""
-        return self.value_and_grad(x)[1]
 
     def value_and_grad(self, x):
         """Value and gradient, which share most of their work."""

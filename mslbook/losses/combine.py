@@ -12,19 +12,7 @@ from mslbook.losses.closed_form import ClosedForm
 
 @dataclass(frozen=True)
 class Ridge(ClosedForm):
-    """f(p·x), for a function f of one variable and a vector p.
-
-    Parameters
-    ----------
-    f : Loss
-    p : array_like, shape (n,)
-
-    Examples
-    --------
-    >>> from mslbook.losses import Ridge, f1
-    >>> Ridge(f1, (1, 1)).grad([2.0, -1.0]).round(4)
-    array([0.6931, 0.6931])
-    """
+    """f(p·x), for a function f of one variable and a vector p of shape (n,)."""
 
     f: Loss
     p: tuple[float, ...]
@@ -45,19 +33,7 @@ class Ridge(ClosedForm):
 
 @dataclass(frozen=True)
 class Radial(ClosedForm):
-    """f(‖x‖), for an even function f of one variable.
-
-    Parameters
-    ----------
-    f : Loss
-    dimension : int
-
-    Examples
-    --------
-    >>> from mslbook.losses import Radial, f1
-    >>> Radial(f1, dimension=2).hvp([0.0, 0.0], [3.0, 4.0])
-    array([3., 4.])
-    """
+    """f(‖x‖), for an even function f of one variable and x of the dimension given."""
 
     f: Loss
     dimension: int
@@ -85,7 +61,9 @@ class Radial(ClosedForm):
 
 @dataclass(frozen=True)
 class Valley(ClosedForm):
-    """F(x, y) = f(h(x) y), x in R^d and y the last coordinate: every point of y = 0 is a minimum.
+    """f(h(x) y) of x in R^d and a last coordinate y: every point of y = 0 is a minimum.
+
+    Ma et al. (2022), section 4.4.
 
     Parameters
     ----------
@@ -93,10 +71,6 @@ class Valley(ClosedForm):
         Even, of one variable.
     h : Loss
         Positive, of d variables: the steepness of the valley at x.
-
-    References
-    ----------
-    Ma et al. (2022), section 4.4.
 
     Examples
     --------
@@ -135,20 +109,7 @@ class Valley(ClosedForm):
 
 @dataclass(frozen=True)
 class Linear(ClosedForm):
-    """loss(A x): the loss in other coordinates.
-
-    Parameters
-    ----------
-    loss : Loss
-        Of m variables.
-    A : array_like, shape (m, n)
-
-    Examples
-    --------
-    >>> from mslbook.losses import Linear, Ridge, f1
-    >>> Linear(Ridge(f1, (1, 0)), ((0, 1), (1, 0))).grad([5.0, 0.0])
-    array([0., 0.])
-    """
+    """loss(A x), for a loss of m variables and a matrix A of shape (m, n)."""
 
     loss: Loss
     A: tuple[tuple[float, ...], ...]
@@ -156,10 +117,7 @@ class Linear(ClosedForm):
     def __post_init__(self):
         rows = tuple(tuple(map(float, row)) for row in self.A)
         if len(rows) != check_loss(self.loss).dimension or len({len(row) for row in rows}) != 1:
-            raise ValueError(
-                f"A must have {self.loss.dimension} rows of one length, as many as the loss has "
-                f"variables, not rows of lengths {[len(row) for row in rows]}"
-            )
+            raise ValueError(f"A must have {self.loss.dimension} rows of one length, not {rows}")
         _set(self, A=rows, dimension=len(rows[0]))
 
     def _value_and_grad(self, xp, x):
@@ -174,18 +132,7 @@ class Linear(ClosedForm):
 
 @dataclass(frozen=True)
 class Composed(ClosedForm):
-    """outer(inner(x)), for an outer function of one variable, such as a cut-off.
-
-    Parameters
-    ----------
-    outer, inner : Loss
-
-    Examples
-    --------
-    >>> from mslbook.losses import Composed, Quadratic, Saturation
-    >>> Composed(Saturation(), Quadratic(curvature=2.0)).value([1.0, 3.0])
-    array([0.5, 0.9])
-    """
+    """outer(inner(x)), for an outer function of one variable, such as a cut-off."""
 
     outer: Loss
     inner: Loss
@@ -212,19 +159,7 @@ class Composed(ClosedForm):
 
 @dataclass(frozen=True)
 class Scaled(ClosedForm):
-    """A loss times a factor of either sign.
-
-    Parameters
-    ----------
-    factor : float
-    loss : Loss
-
-    Examples
-    --------
-    >>> from mslbook.losses import Scaled, f1
-    >>> Scaled(0.5, f1).hvp(0.0, 1.0)
-    np.float64(0.5)
-    """
+    """factor * loss(x)."""
 
     factor: float
     loss: Loss
@@ -242,11 +177,7 @@ class Scaled(ClosedForm):
 
 @dataclass(frozen=True)
 class Sum(ClosedForm):
-    """The sum of losses of the same number of variables.
-
-    Parameters
-    ----------
-    terms : sequence of Loss
+    """The sum of a sequence of losses of the same number of variables.
 
     Examples
     --------
@@ -261,9 +192,7 @@ class Sum(ClosedForm):
         terms = tuple(self.terms)
         dimensions = [check_loss(term).dimension for term in terms]
         if len(set(dimensions)) != 1:
-            raise ValueError(
-                f"the terms of a sum must have the same number of variables, not {dimensions}"
-            )
+            raise ValueError(f"terms must have the same number of variables, not {dimensions}")
         _set(self, terms=terms, dimension=dimensions[0])
 
     def _value_and_grad(self, xp, x):
@@ -277,16 +206,14 @@ class Sum(ClosedForm):
 def separable(functions, basis):
     """The `Sum` f_1(p_1·x) + ... + f_n(p_n·x) over an orthonormal basis p_1, ..., p_n of R^n.
 
+    Ma et al. (2022), eq. 4.4 and theorem 4.2 (preprint, eq. 4 and theorem 2).
+
     Parameters
     ----------
     functions : sequence of Loss
         The n functions of one variable.
     basis : array_like, shape (n, n)
         A vector in each row.
-
-    References
-    ----------
-    Ma et al. (2022), eq. 4.4 and theorem 4.2 (preprint, eq. 4 and theorem 2).
 
     Examples
     --------
@@ -307,6 +234,8 @@ def separable(functions, basis):
 def crossed_valleys(f, h, k, cutoff):
     """A wide valley along x1, crossed by a narrow one along x2: f(h(x1) x2) + φ(f(k h(x2) x1)).
 
+    Ma et al. (2022), eq. 5.1 (preprint, eq. 9).
+
     Parameters
     ----------
     f, h : Loss
@@ -315,10 +244,6 @@ def crossed_valleys(f, h, k, cutoff):
         How many times narrower the second valley is, above 1.
     cutoff : Loss
         The function φ, increasing and bounded, such as ``Saturation(c)`` or ``Clip(c)``.
-
-    References
-    ----------
-    Ma et al. (2022), eq. 5.1 (preprint, eq. 9).
 
     Examples
     --------
@@ -333,7 +258,6 @@ def crossed_valleys(f, h, k, cutoff):
 
 
 def _append(xp, x, y):
-    """The point (x, y), from x of shape (..., d) and y of shape (...,)."""
     return xp.concat((x, y[..., None]), axis=-1)
 
 

@@ -10,6 +10,7 @@ from torch.nn.modules.batchnorm import _NormBase  # every kind of BatchNorm and 
 
 from mslbook import distributed
 from mslbook._checks import check_int
+from mslbook.loss import Loss
 
 
 def half_squared_error(outputs, targets):
@@ -20,13 +21,6 @@ def half_squared_error(outputs, targets):
     outputs : Tensor, shape (N, classes)
     targets : Tensor, shape (N,) or (N, classes)
         Integer classes, or rows of numbers.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from mslbook.losses.network import half_squared_error
-    >>> half_squared_error(torch.tensor([[1.0, 0.0], [0.0, 0.0]]), torch.tensor([0, 1]))
-    tensor(0.2500)
     """
     if not targets.is_floating_point():
         targets = nn.functional.one_hot(targets.long(), outputs.shape[1]).to(outputs.dtype)
@@ -38,7 +32,7 @@ def half_squared_error(outputs, targets):
     return (outputs - targets).square().sum(dim=1).mean() / 2
 
 
-class NetworkLoss:
+class NetworkLoss(Loss):
     """The mean loss of a torch model over a data set, with exact derivatives.
 
     Parameters
@@ -55,13 +49,6 @@ class NetworkLoss:
     batchnorm : {"train", "eval"}
         Whether BatchNorm and InstanceNorm normalise by the statistics of the chunk or by the
         running ones.
-
-    Attributes
-    ----------
-    dimension : int
-        The number of parameters.
-    theta : Tensor, shape (dimension,)
-        A copy of the current parameters, in the order of ``model.parameters()``.
 
     Notes
     -----
@@ -92,7 +79,7 @@ class NetworkLoss:
 
     @property
     def theta(self):
-        """The current parameters as one flat vector, a copy."""
+        """A copy of the current parameters, flat, in the order of ``model.parameters()``."""
         return torch.cat([p.detach().reshape(-1) for p in self._parameters.values()])
 
     @property
@@ -104,10 +91,6 @@ class NetworkLoss:
         """The mean loss at `theta`, a scalar tensor."""
         with self._modes(), torch.no_grad():
             return distributed.total(sum(self._loss(theta, part) for part in self._parts()))
-
-    def grad(self, theta):
-        """The gradient at `theta`, of shape (dimension,)."""
-        return self.value_and_grad(theta)[1]
 
     def value_and_grad(self, theta):
         """The mean loss and its gradient at `theta`, from one forward pass."""
@@ -162,11 +145,9 @@ class NetworkLoss:
     def to(self, device=None, dtype=None):
         """The same loss with a copy of its model on another device or in another dtype."""
         model = deepcopy(self.model).to(device=device, dtype=dtype)
-        inputs, targets = (
-            tensor.to(device=device, dtype=dtype if tensor.is_floating_point() else None)
-            for tensor in (self.inputs, self.targets)
-        )
-        return NetworkLoss(model, inputs, targets, self.criterion, self.chunk, self.batchnorm)
+        data = (self.inputs, self.targets)
+        data = [x.to(device=device, dtype=dtype if x.is_floating_point() else None) for x in data]
+        return NetworkLoss(model, *data, self.criterion, self.chunk, self.batchnorm)
 
     def calibrated(self, theta):
         """The loss of a copy of the model with fixed BatchNorm statistics, those at `theta`.
@@ -259,26 +240,16 @@ def _product(slope, theta, v, retain_graph=False):
 
 
 def _check_arguments(loss):
-    """Refuse what needs no forward pass to be seen."""
     inputs, targets = loss.inputs, loss.targets
     if not loss.dimension:
         raise ValueError("the model has no parameters: there is nothing to differentiate")
     if not len(inputs) or inputs.shape[:1] != targets.shape[:1]:
-        raise ValueError(
-            f"inputs of shape {tuple(inputs.shape)} do not go with targets of shape "
-            f"{tuple(targets.shape)}: pass one target for each of at least one input"
-        )
-    for name, tensor in (("inputs", inputs), ("targets", targets)):
-        if not tensor.isfinite().all():
-            raise ValueError(f"the {name} hold nan or infinite numbers: leave those rows out")
+        raise ValueError("there must be one target for each of at least one input")
     if loss.batchnorm not in ("train", "eval"):
         raise ValueError(f"batchnorm must be 'train' or 'eval', not {loss.batchnorm!r}")
     synced = any(isinstance(module, nn.SyncBatchNorm) for module in loss.model.modules())
     if synced and distributed.ranks() > 1:
-        raise ValueError(
-            "SyncBatchNorm cannot be differentiated twice: use BatchNorm, which sees the rows of "
-            "all ranks here"
-        )
+        raise ValueError("SyncBatchNorm cannot be differentiated twice: use BatchNorm")
 
 
 def _check_fit(loss):
@@ -293,10 +264,7 @@ def _check_fit(loss):
     if not isinstance(outputs, torch.Tensor) or outputs.shape[:1] != inputs.shape[:1]:
         raise ValueError("the model must return one tensor with a row of outputs for each input")
     if not torch.allclose(outputs, again, atol=1e-3 * float(outputs.abs().max()), equal_nan=True):
-        raise ValueError(
-            "the model's outputs differ from call to call: switch off what is random in it, such "
-            "as dropout that ignores model.eval()"
-        )
+        raise ValueError("the model's outputs differ from call to call: switch off what is random")
     if targets.is_floating_point():
         if targets.shape != outputs.shape:  # which torch might broadcast
             raise ValueError(
@@ -307,14 +275,11 @@ def _check_fit(loss):
         least, most = int(loss.targets.min()), int(loss.targets.max())
         if least < 0 or most >= outputs.shape[1]:  # where CUDA would end the process
             raise ValueError(
-                f"the targets name classes {least} to {most}, but the model has {outputs.shape[1]} "
+                f"the targets name classes {least} to {most}, the model has {outputs.shape[1]} "
                 "outputs: widen its last layer or relabel"
             )
     mean = loss.criterion(outputs, targets)
     single = [loss.criterion(outputs[i, None], targets[i, None]) for i in range(len(few))]
     rtol = max(1e-3, 8 * torch.finfo(outputs.dtype).eps)
     if mean.ndim or not torch.allclose(mean, sum(single) / len(few), rtol=rtol, equal_nan=True):
-        raise ValueError(
-            "the criterion is not a plain mean over the rows (but a sum, say, or weighted by "
-            "class): pass one that is, such as half_squared_error or CrossEntropyLoss()"
-        )
+        raise ValueError("the criterion must be a plain mean over the rows, without class weights")

@@ -34,15 +34,12 @@ class F2(ClosedForm):
     """The population loss ``C² x² / 3`` for ``|x| <= 1/C``, and ``1 - 2 / (3 C |x|)`` beyond.
 
     The second derivative jumps at ``|x| = 1/C``, where ``hvp`` takes the inner value, ``2 C² / 3``.
+    Ma et al. (2022), eq. 6.2 (preprint, eq. 11).
 
     Parameters
     ----------
     C : float
         Positive and finite.
-
-    References
-    ----------
-    Ma et al. (2022), eq. 6.2 (preprint, eq. 11).
 
     Examples
     --------
@@ -74,14 +71,7 @@ class F2(ClosedForm):
 
 @dataclass(frozen=True)
 class PseudoHuber(ClosedForm):
-    """The convex function √(1 + x²) - 1: subquadratic like f1, but smooth at the minimum.
-
-    Examples
-    --------
-    >>> from mslbook.losses import PseudoHuber
-    >>> PseudoHuber().hvp([0.0, 3**0.5], 1.0).round(6)
-    array([1.   , 0.125])
-    """
+    """The convex function √(1 + x²) - 1: subquadratic like f1, but smooth at the minimum."""
 
     def _value_and_grad(self, xp, x):
         root = xp.hypot(xp.ones_like(x), x)  # no overflow at large x
@@ -93,14 +83,7 @@ class PseudoHuber(ClosedForm):
 
 @dataclass(frozen=True)
 class Quadratic(ClosedForm):
-    """The parabola minimum + curvature x² / 2.
-
-    Examples
-    --------
-    >>> from mslbook.losses import Quadratic
-    >>> Quadratic(curvature=4.0).value(3.0)
-    np.float64(18.0)
-    """
+    """The parabola minimum + curvature x² / 2."""
 
     curvature: float = 1.0
     minimum: float = 0.0
@@ -114,14 +97,7 @@ class Quadratic(ClosedForm):
 
 @dataclass(frozen=True)
 class Saturation(ClosedForm):
-    """The smooth cut-off c x / (1 + x) for x >= 0, which stays below c > 0.
-
-    Examples
-    --------
-    >>> from mslbook.losses import Saturation
-    >>> Saturation().value([0.0, 1.0, 9.0])
-    array([0. , 0.5, 0.9])
-    """
+    """The smooth cut-off c x / (1 + x) for x >= 0, which stays below c > 0."""
 
     c: float = 1.0
 
@@ -139,14 +115,7 @@ class Saturation(ClosedForm):
 
 @dataclass(frozen=True)
 class Clip(ClosedForm):
-    """The hard cut-off min(x, c), c > 0, whose slope is 0 from its kink at x = c on.
-
-    Examples
-    --------
-    >>> from mslbook.losses import Clip
-    >>> Clip(0.25).value([0.0, 0.2, 9.0])
-    array([0.  , 0.2 , 0.25])
-    """
+    """The hard cut-off min(x, c), c > 0, whose slope is 0 from its kink at x = c on."""
 
     c: float
 
@@ -163,14 +132,7 @@ class Clip(ClosedForm):
 
 @dataclass(frozen=True)
 class Reciprocal(ClosedForm):
-    """The function 1 / (1 + x) for x > -1, positive and decreasing.
-
-    Examples
-    --------
-    >>> from mslbook.losses import Reciprocal
-    >>> Reciprocal().value([0.0, 1.0, 9.0])
-    array([1. , 0.5, 0.1])
-    """
+    """The function 1 / (1 + x) for x > -1, positive and decreasing."""
 
     def _value_and_grad(self, xp, x):
         u = 1 / (1 + x)

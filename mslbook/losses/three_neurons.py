@@ -18,16 +18,9 @@ HEAVY_TAIL_TOL = 1e-6  # E[x²] is infinite if X_MAX² P(x > X_MAX) exceeds this
 
 
 def three_neurons(x, w):
-    """The network 1 - σ(wx + 1) + 2σ(wx) - σ(wx - 1) with σ(z) = max(z, 0).
+    """The network 1 - σ(wx + 1) + 2σ(wx) - σ(wx - 1), σ(z) = max(z, 0), of data x and weight w.
 
-    Parameters
-    ----------
-    x, w : array_like
-        The data and the weight, which broadcast against each other.
-
-    References
-    ----------
-    Ma et al. (2022), eq. 6.1 (preprint, eq. 10).
+    Ma et al. (2022), eq. 6.1 (preprint, eq. 10). The two broadcast against each other.
 
     Examples
     --------
@@ -57,31 +50,21 @@ class EmpiricalLoss(ClosedForm):
     x : array_like
         The data, all between 3e-151 and 3e150, so that their squares do not overflow.
 
-    References
-    ----------
-    Ma et al. (2022), section 6.
-
     Examples
     --------
     >>> from mslbook.losses import EmpiricalLoss
-    >>> loss = EmpiricalLoss([0.1, 1.0, 10.0])
-    >>> loss
-    EmpiricalLoss(3 data from 0.1 to 10)
-    >>> loss.value([0.0, 0.5, 2.0, 20.0])
+    >>> EmpiricalLoss([0.1, 1.0, 10.0]).value([0.0, 0.5, 2.0, 20.0])
     array([0.    , 0.4175, 0.68  , 1.    ])
     """
 
     def __init__(self, x):
         self.x = x = np.sort(to_numpy(as_real("the data", x)).ravel())
         if not (x.size and x[0] >= X_MIN and x[-1] <= X_MAX):  # nan is sorted to the end
-            raise ValueError(
-                f"there must be data, all finite and between {X_MIN:.0e} and {X_MAX:.0e}: pass "
-                "abs(x) without zeros, or change the unit"
-            )
-        # Summed from the smallest, which loses the fewest digits.
-        sums = np.append(0.0, np.cumsum(self.x * self.x)) / len(x)
+            hint = "pass abs(x) without zeros, or change the unit"
+            raise ValueError(f"data must lie between {X_MIN:.0e} and {X_MAX:.0e}: {hint}")
+        sums = np.append(0.0, np.cumsum(x * x)) / len(x)  # smallest first, for accuracy
         self._sums = np.ascontiguousarray(sums[::-1])
-        self._kinks = np.ascontiguousarray(1 / self.x[::-1])  # past k of them, k data are left out
+        self._kinks = np.ascontiguousarray(1 / x[::-1])  # past k of them, k data are left out
 
     def _parts(self, xp, w):
         """The mean of x_i² over the data with |x_i w| <= 1, the share of the others, and w."""
@@ -104,6 +87,8 @@ class EmpiricalLoss(ClosedForm):
 class PopulationLoss(ClosedForm):
     """The expectation of min(1, x² w²) for x > 0 from a distribution, a function of w.
 
+    Ma et al. (2022), section 6; eq. 6.2 (preprint, eq. 11) for the uniform distribution.
+
     Parameters
     ----------
     distribution : scipy.stats frozen distribution
@@ -111,24 +96,16 @@ class PopulationLoss(ClosedForm):
 
     Notes
     -----
-    With ``c = 1/|w|`` the loss is ``w² E[x²; x < c] + P(x > c)``, its slope ``2w E[x²; x < c]`` and
-    its curvature ``2 E[x²; x < c] - 2c³ p(c)`` for the density p. At a jump of p, ``hvp`` takes the
-    inner value; at w = 0 it is twice E[x²], which may be infinite. Value, w · slope and, where p is
-    smooth, w² · curvature are accurate to about 1e-12, or to the accuracy of the distribution's
-    ``sf``. Torch tensors pass through NumPy, without autograd.
-
-    References
-    ----------
-    Ma et al. (2022), section 6; eq. 6.2 (preprint, eq. 11) for the uniform distribution.
+    With ``c = 1/|w|`` the loss is ``w² E[x²; x < c] + P(x > c)`` and the curvature ``2 E[x²; x < c]
+    - 2c³ p(c)`` for the density p, with the inner value at a jump of p; E[x²] may be infinite.
+    Value, w · slope and, where p is smooth, w² · curvature are accurate to about 1e-12, or to the
+    accuracy of the distribution's ``sf``. Torch tensors pass through NumPy, without autograd.
 
     Examples
     --------
     >>> from scipy.stats import uniform
     >>> from mslbook.losses import PopulationLoss
-    >>> loss = PopulationLoss(uniform(0, 3))
-    >>> loss
-    PopulationLoss(uniform(0, 3))
-    >>> loss.value([0.1, 1.0]).round(12)  # C² w² / 3, and 1 - 2 / (3 C w)
+    >>> PopulationLoss(uniform(0, 3)).value([0.1, 1.0]).round(12)
     array([0.03      , 0.77777778])
     """
 
@@ -166,11 +143,9 @@ class PopulationLoss(ClosedForm):
 
 
 def _integrate(distribution):
-    """E min(x, c)² = ∫_0^c 2x P(x > ·) dx as a function of c, a series on each panel.
+    """Panels' edges, ∫ 2x P(x > ·) dx up to them, and the Legendre series that each panel adds.
 
-    Returns the edges (P + 1,) of the panels, the integrals (P,) up to the lower ones, and the
-    Legendre series (P, NODES + 1) of what each panel adds. P(x > ·) is monotone: unlike a density,
-    it cannot hide anything between the nodes.
+    P(x > ·) is monotone: unlike a density, it cannot hide anything between the nodes.
     """
     legendre = np.polynomial.legendre
     nodes, weights = legendre.leggauss(NODES)
@@ -180,7 +155,6 @@ def _integrate(distribution):
     at_ends = legendre.legval(ends, coefficients)  # (NODES, 2): of the series through the nodes
 
     def integrand(low, high, places=nodes):
-        """2x P(x > ·) dx for places between -1 and 1 on the panels: (P, places)."""
         half = (high - low)[:, None] / 2
         x = low[:, None] + half * (1 + places)
         return half * 2 * x * distribution.sf(x)
@@ -231,16 +205,11 @@ def _name(distribution):
 
 def _frozen(distribution):
     if not hasattr(distribution, "pdf"):
-        raise TypeError(
-            f"give a continuous distribution of scipy.stats, such as uniform(0, 3), not "
-            f"{distribution!r:.60}; of data, make an EmpiricalLoss"
-        )
+        raise TypeError("give a continuous distribution of scipy.stats, or data to EmpiricalLoss")
     distribution = distribution() if callable(distribution) else distribution  # expon is expon()
     if not distribution.cdf(0.0) == 0:
         raise ValueError(f"{_name(distribution)} must be one distribution on (0, ∞)")
     if distribution.sf(X_MIN) == 0 or distribution.sf(X_MAX) > TAIL_MASS_TOL:
-        raise ValueError(
-            f"{_name(distribution)} must lie between {X_MIN:.0e} and {X_MAX:.0e}, where squares do "
-            "not overflow: change the unit"
-        )
+        within = f"between {X_MIN:.0e} and {X_MAX:.0e}"
+        raise ValueError(f"{_name(distribution)} must lie {within}: change the unit")
     return distribution
