@@ -7,11 +7,7 @@ from mslbook._checks import check_lr, require_constant
 
 
 def as_theta(theta, dimension=None):
-    """Parameters as a floating-point array whose last axis has length `dimension`, if one is given.
-
-    Arrays and tensors keep their kind, device and floating dtype; numbers, lists and integers
-    become the default float of their kind.
-    """
+    """Parameters as floats in their own kind of array, of shape (..., dimension) if it is given."""
     theta = theta if is_array_api_obj(theta) else np.asarray(theta)
     xp = array_namespace(theta)
     if not xp.isdtype(theta.dtype, "real floating"):
@@ -24,6 +20,12 @@ def as_theta(theta, dimension=None):
             f"must have length {dimension}, not the shape {tuple(theta.shape)}"
         )
     return theta
+
+
+def like(array, numbers):
+    """Numbers as an array of the kind, dtype and device of `array`."""
+    xp = array_namespace(array)
+    return xp.asarray(numbers, dtype=array.dtype, device=device(array))
 
 
 def as_real(name, numbers):
@@ -75,13 +77,14 @@ def broadcast_lr(theta, lr, dimension):
     require_constant(lr)
     if np.ndim(lr) == 0:
         return theta, check_lr(lr)
-    xp, lr = array_namespace(theta), as_real("the learning rates", lr)
+    lr = as_real("the learning rates", lr)
     if hasattr(lr, "detach"):
-        lr = lr.detach() if array_namespace(lr) is xp else to_numpy(lr)
-    lr = check_lrs(xp.asarray(lr, dtype=theta.dtype, device=device(theta)))
+        lr = lr.detach() if hasattr(theta, "detach") else to_numpy(lr)
+    lr = check_lrs(like(theta, lr))
     if dimension is not None and lr.shape[-1] != 1:
         raise ValueError(
             f"learning rates of shape {tuple(lr.shape)} do not go with points of {dimension} "
             "coordinates: write lr[:, None], so that each rate meets a whole point"
         )
-    return xp.broadcast_to(theta, np.broadcast_shapes(tuple(theta.shape), tuple(lr.shape))), lr
+    shape = np.broadcast_shapes(tuple(theta.shape), tuple(lr.shape))
+    return array_namespace(theta).broadcast_to(theta, shape), lr

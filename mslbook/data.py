@@ -4,14 +4,14 @@ import tarfile
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from zipfile import ZipFile, is_zipfile
+from zipfile import ZipFile
 
 import numpy as np
 from numpy.lib import format as npy
 
 KEYS = ("train_images", "train_labels", "test_images", "test_labels")
-# An .npz may unpack to so many times its size, and so many bytes more: zeros shrink a thousandfold,
-# so that a few kilobytes could fill the memory; images and measurements never shrink a hundredfold.
+# An .npz may unpack to so many times its size, and so many bytes more: images and measurements
+# never shrink a hundredfold, but zeros a thousandfold, and a few kilobytes could fill the memory.
 MAX_COMPRESSION, FREE_BYTES = 100, 2**24
 
 
@@ -27,9 +27,8 @@ class ImageDataset:
     class_names: tuple[str, ...]  #: the names of the classes
 
 
-# The binary archives, since the better-known Python ones are pickles: name and checksum, files of
-# the training and the test images and of the class names, and the number of bytes of a label, of
-# which the last counts (CIFAR-100 puts a coarse one first).
+# The binary archives, as the Python ones are pickles: name and checksum, files of training images,
+# test images and class names, and bytes of a label, of which the last counts.
 URL = "https://www.cs.toronto.edu/~kriz/"
 BATCHES = [f"data_batch_{i}.bin" for i in range(1, 6)]
 TEN = "cifar-10-binary.tar.gz", "c32a1d4ab5d03f1284b67883e8d87530"
@@ -41,29 +40,18 @@ CIFAR = {
 
 
 def load(name="digits", root=".data", download=False):
-    """Load an image dataset.
+    """Load an :class:`ImageDataset`.
 
     Parameters
     ----------
     name : str or path
         ``"digits"`` (embedded, 8 x 8 pixels), ``"cifar10"``, ``"cifar100"``, ``"cifar100-50x100"``
         (of the first 50 classes the first 100 training and 20 test images), or an ``.npz`` of the
-        arrays of :class:`ImageDataset`, of which ``class_names`` may be left out.
+        dataset's arrays; its ``class_names`` are optional.
     root : str or path
         The folder of CIFAR.
     download : bool
         Whether to fetch CIFAR if it is not there; the checksum is verified.
-
-    Returns
-    -------
-    ImageDataset
-
-    Raises
-    ------
-    ValueError
-        If the name is unknown, or the file damaged or of another layout.
-    FileNotFoundError
-        If a file does not exist, or could not be fetched.
 
     Examples
     --------
@@ -80,13 +68,11 @@ def load(name="digits", root=".data", download=False):
         return _fifty_classes(name, Path(root), download)
     if name.endswith(".npz"):
         return _archive(Path(name))
-    raise ValueError(
-        f"there is no data set {name!r}: choose digits, {', '.join(CIFAR)}, cifar100-50x100 or the "
-        "path of an .npz"
-    )
+    names = "digits, cifar10, cifar100, cifar100-50x100 or the path of an .npz"
+    raise ValueError(f"there is no data set {name!r}: choose {names}")
 
 
-def standardise(images, like=None):
+def standardise(images, like=None, axes=0):
     """Centre and scale every pixel by its mean and standard deviation over the images `like`.
 
     Parameters
@@ -95,81 +81,46 @@ def standardise(images, like=None):
         A pixel that is the same in all images is only centred.
     like : ndarray, shape (M, ...), optional
         Such as the training images, for test images; by default `images`.
-
-    Returns
-    -------
-    ndarray of float32, shape (N, ...)
-
-    Examples
-    --------
-    >>> from mslbook.data import load, standardise
-    >>> round(float(standardise(load("digits").train_images)[:, 0, 4, 4].std()), 3)
-    1.0
+    axes : int or tuple of int
+        Those that a mean and a deviation are taken over.
     """
-    return _standardised(images, like, axes=0)
-
-
-def standardise_channels(images, like=None):
-    """As :func:`standardise`, but with one mean and one deviation for all pixels of a channel."""
-    return _standardised(images, like, axes=(0, 2, 3))
-
-
-def _standardised(images, like, axes):
     like = images if like is None else like
     mean, scale = like.mean(axes, keepdims=True), like.std(axes, keepdims=True)
     return ((images - mean) / np.where(scale > 0, scale, 1)).astype(np.float32)
 
 
+def standardise_channels(images, like=None):
+    """As :func:`standardise`, but with one mean and one deviation for all pixels of a channel."""
+    return standardise(images, like, axes=(0, 2, 3))
+
+
 def colour_32(images):
-    """Repeat pixels and channels, so that small images fit a network for CIFAR.
+    """Repeat pixels and channels to (N, 3, 32, 32), so that small images fit a network for CIFAR.
 
     Parameters
     ----------
     images : ndarray, shape (N, C, H, W)
         C is 1 or 3; H and W divide 32.
-
-    Returns
-    -------
-    ndarray, shape (N, 3, 32, 32)
-
-    Raises
-    ------
-    ValueError
-        If C, H or W is another.
     """
     _, channels, height, width = images.shape
     if channels not in (1, 3) or 32 % height or 32 % width:
-        raise ValueError(
-            f"images of shape {images.shape[1:]} cannot be repeated to (3, 32, 32): pass 1 or 3 "
-            "channels, and sides that divide 32"
-        )
+        hint = "pass 1 or 3 channels, and sides that divide 32"
+        raise ValueError(f"shape {images.shape[1:]} cannot be repeated to (3, 32, 32): {hint}")
     larger = images.repeat(32 // height, axis=2).repeat(32 // width, axis=3)
     return larger.repeat(3 // channels, axis=1)
 
 
 def read_npz(path, wanted=None):
-    """Read the arrays of an .npz file that need not be trusted: no pickles, no bombs.
+    """Read a dict of the arrays of an .npz file that need not be trusted: no pickles, no bombs.
 
     Parameters
     ----------
     path : str or path
-        The file.
     wanted : collection of str, optional
-        Which arrays to read, as far as they are there; by default all.
-
-    Returns
-    -------
-    dict of str to ndarray
-
-    Raises
-    ------
-    ValueError
-        If the file is damaged, holds pickles, or would unpack to far more than its size.
+        Which arrays to read, if they are there; by default all.
     """
     size = Path(path).stat().st_size
     try:
-        if not is_zipfile(path):  # of which NumPy would say how to load it unsafely
-            raise ValueError("it is no archive, as np.savez writes them")
         with ZipFile(path) as archive:
             members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
             members = {name: members[name] for name in members if name in (wanted or members)}
@@ -204,7 +155,6 @@ def _digits():
 
 
 def _cifar(name, root, download):
-    """CIFAR from its archive, whose checksum vouches for all that is in it."""
     from torchvision.datasets.utils import check_integrity, download_url
 
     archive, md5, train, test, names, label_bytes = CIFAR[name]
@@ -213,18 +163,14 @@ def _cifar(name, root, download):
         if download:  # of what is there, and whole, it only says so
             download_url(URL + archive, root, md5=md5)
     except (OSError, RuntimeError) as error:  # no network, a wrong checksum, a full disk
-        raise FileNotFoundError(
-            f"{name} could not be fetched ({error}): check the network, or name an .npz instead"
-        ) from error
+        hint = "check the network, or name an .npz instead"
+        raise FileNotFoundError(f"{name} could not be fetched ({error}): {hint}") from error
     if not check_integrity(path, md5):
-        raise FileNotFoundError(
-            f"{name} is not in {path}, or not whole: fetch it with download=True (on the command "
-            "line: --download), or name an .npz instead"
-        )
+        hint = "fetch it with download=True (--download), or name an .npz instead"
+        raise FileNotFoundError(f"{name} is not in {path}, or not whole: {hint}")
     with tarfile.open(path) as tar:
-        files = {
-            Path(info.name).name: tar.extractfile(info).read() for info in tar if info.isfile()
-        }
+        members = filter(tarfile.TarInfo.isfile, tar)
+        files = {Path(member.name).name: tar.extractfile(member).read() for member in members}
 
     def part(*names):  # records of label bytes, then 3 x 32 x 32 pixels
         raw = np.frombuffer(b"".join(files[name] for name in names), np.uint8)
@@ -235,7 +181,6 @@ def _cifar(name, root, download):
 
 
 def _fifty_classes(name, root, download):
-    """The part of CIFAR-100 that `load` describes, in the order of the data set."""
     full = _cifar("cifar100", root, download)
 
     def first(count, images, labels):
@@ -268,11 +213,8 @@ def _archive(path):
             "W), and train_labels and test_labels, whole numbers (N,) from 0 on"
         )
     highest, count = int(max(map(np.max, halves[1::2]))), len(train) + len(test)
-    numbers = np.array([str(i) for i in range(min(highest + 1, count))])
-    names = arrays.get("class_names", numbers)
+    names = arrays.get("class_names", np.arange(min(highest + 1, count)))
     if names.ndim != 1 or len(names) <= highest:
-        raise ValueError(
-            f"{path} has label {highest} among {count} images, and no name for it: number the "
-            "classes from 0, and give every class one of the class_names"
-        )
+        what = f"label {highest} among {count} images, and no name for it"
+        raise ValueError(f"{path} has {what}: number from 0, and give every class one")
     return ImageDataset(path.stem, *halves, tuple(names.astype(str).tolist()))

@@ -1,12 +1,8 @@
 """A loss shared by several processes ("ranks"): rows of each, sums over all, joining torchrun.
 
-Every rank holds the whole data and the same parameters, computes its rows of every chunk, and after
-the sums has the same result to the last bit, so trajectories cannot drift apart. Without a process
-group there is one rank, which has all rows.
-
-Sums are also taken inside a backward pass, where all ranks must come to them in the same order.
-They do: their graphs are the same but for the number of rows, and autograd runs what is ready on
-one thread per device, what was recorded last first.
+Every rank holds all data and the same parameters, and has the same results to the last bit. Sums
+in a backward pass meet in the same order, since the graphs differ in the number of rows alone. If a
+rank dies, the others raise ConnectionError.
 """
 
 import os
@@ -25,33 +21,14 @@ TIMEOUT = timedelta(minutes=10)  # longer than a rank works alone, a download in
 
 @contextmanager
 def joined(device):
-    """Join the ranks that torchrun started, if any, for the duration of the context.
-
-    Parameters
-    ----------
-    device : torch.device
-        Ranks on the CPU communicate by gloo; on CUDA by NCCL, each with a device of its own.
-
-    Yields
-    ------
-    torch.device
-        The device of this rank; without torchrun the one given.
-
-    Raises
-    ------
-    ValueError
-        If the environment or the devices do not allow it.
-    ConnectionError
-        If the other ranks do not come.
-    """
+    """Context that joins the ranks of torchrun, if any, and yields this rank's own torch.device."""
     if not {"RANK", "WORLD_SIZE"} & os.environ.keys():
         yield device
         return
     device = device if device.type == "cpu" else _cuda_device_of_rank(device)
+    backend = {"cpu": "gloo", "cuda": "nccl"}[device.type]
     try:
-        distributed.init_process_group(
-            {"cpu": "gloo", "cuda": "nccl"}[device.type], timeout=TIMEOUT
-        )
+        distributed.init_process_group(backend, timeout=TIMEOUT)
     except RuntimeError as error:
         raise ConnectionError(f"the ranks did not meet ({str(error).splitlines()[0]})") from error
     yield device
@@ -63,10 +40,8 @@ def _cuda_device_of_rank(device):
         raise ValueError("every rank takes a CUDA device of its own: say --device cuda, no number")
     local, devices = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
     if local >= devices:
-        raise ValueError(
-            f"this machine has {devices} CUDA devices, one for each of its ranks: start torchrun "
-            f"with --nproc-per-node {devices}"
-        )
+        hint = f"start torchrun with --nproc-per-node {devices}"
+        raise ValueError(f"this machine has {devices} CUDA devices, one for each rank: {hint}")
     torch.cuda.set_device(local)
     return torch.device("cuda", local)
 
@@ -87,30 +62,7 @@ def backend():
 
 
 def total(tensor):
-    """Sum a tensor over all ranks; differentiable any number of times.
-
-    Parameters
-    ----------
-    tensor : Tensor
-        The term of this rank. Every rank must call the function, in the same order.
-
-    Returns
-    -------
-    Tensor
-        The sum, on every rank.
-
-    Raises
-    ------
-    ConnectionError
-        If a rank has died.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from mslbook.distributed import total
-    >>> total(torch.ones(2))
-    tensor([1., 1.])
-    """
+    """The sum of a tensor over all ranks, on each of them; differentiable any number of times."""
     return _AllReduce.apply(tensor) if ranks() > 1 else tensor
 
 
@@ -142,19 +94,9 @@ class Part(NamedTuple):
 
 
 def parts(n, chunk):
-    """Yield this rank's part of every chunk; the weights of all parts and ranks sum to 1.
+    """Yield this rank's `Part` of every chunk of `n` rows; the weights of all parts sum to 1.
 
-    Parameters
-    ----------
-    n : int
-        The number of rows.
-    chunk : int
-        Rows in a chunk. Of a chunk with fewer rows than ranks, such as the last one may be, every
-        rank computes the whole, and that of rank 0 counts.
-
-    Yields
-    ------
-    Part
+    Every rank computes the whole of a chunk of fewer rows than ranks, and that of rank 0 counts.
 
     Examples
     --------
@@ -173,7 +115,7 @@ def parts(n, chunk):
 
 
 def gather(pieces, n):
-    """Return all `n` rows, on every rank, from pairs of a `Part` and the tensor of its rows."""
+    """All `n` rows, on every rank, from pairs of a `Part` and the tensor of its rows."""
     like = pieces[0][1]
     rows = like.new_zeros(n, *like.shape[1:])
     for part, piece in pieces:
@@ -194,10 +136,8 @@ def check_same(what, *tensors):
     with _raise_if_rank_lost():
         distributed.all_gather_object(checksums, checksum)
     if len(set(checksums)) > 1:
-        raise ValueError(
-            f"the {ranks()} ranks do not hold the same {what}: make them from the same files and "
-            "seeds on every rank"
-        )
+        hint = "make them from the same files and seeds on every rank"
+        raise ValueError(f"the {ranks()} ranks do not hold the same {what}: {hint}")
 
 
 def wait_for_all():
@@ -208,11 +148,10 @@ def wait_for_all():
 
 
 class _ChunkStatistics(TorchFunctionMode):
-    """Normalise by the statistics of the chunk, of which this rank has a share, and store them.
+    """Replace the functions that BatchNorm layers call by ones that see the chunk of all ranks.
 
-    The model is not changed: the functions that its layers call are replaced. (SyncBatchNorm works
-    on CUDA alone and cannot be differentiated twice.) InstanceNorm normalises every row by itself,
-    but the statistics that it stores are a mean over rows.
+    SyncBatchNorm works on CUDA alone and cannot be differentiated twice. InstanceNorm normalises
+    every row by itself, but the statistics that it stores are a mean over rows.
     """
 
     def __init__(self, share):
@@ -237,7 +176,9 @@ def _batch_norm(share, x, running_mean, running_var, weight=None, bias=None, tra
     over, column = [0, *range(2, x.ndim)], (-1, *[1] * (x.ndim - 2))
     variance, mean = torch.var_mean(x, over, correction=0)
     own = torch.stack([mean, variance, torch.full_like(mean, share)])
-    means, variances, shares = _of_all(own).unbind(1)  # one sum, and no cancellation in it
+    around = (0, 0, 0, 0, rank(), ranks() - 1 - rank())
+    everyone = total(functional.pad(own[None], around))  # one sum, and no cancellation in it
+    means, variances, shares = everyone.unbind(1)
     mean = (shares * means).sum(0)
     variance = (shares * (variances + (means - mean).square())).sum(0)
     if running_mean is not None:
@@ -260,19 +201,12 @@ def _average_stored(share, x, running_mean=None, running_var=None, weight=None, 
                 stored.copy_(total(share * stored))
 
 
-def _of_all(tensor):
-    """The tensors of all ranks, stacked in their order."""
-    around = (rank(), ranks() - 1 - rank())
-    return total(functional.pad(tensor[None], (0, 0) * tensor.ndim + around))
-
-
 def _joined():
     return distributed.is_available() and distributed.is_initialized()
 
 
 @contextmanager
 def _raise_if_rank_lost():
-    """Re-raise a failed collective as ConnectionError."""
     try:
         yield
     except RuntimeError as error:

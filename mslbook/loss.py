@@ -1,6 +1,5 @@
 """Losses: the protocol, the loss of any function, and a quadratic model of any loss."""
 
-from math import inf
 from typing import Protocol
 
 from array_api_compat import array_namespace
@@ -12,28 +11,27 @@ from mslbook._checks import check_int, check_loss
 class Loss(Protocol):
     """A function of the parameters with its gradient and Hessian-vector products.
 
-    Everything that descends or measures a loss calls these methods alone, so a function of one
-    variable and a deep network are treated alike.
-
     Attributes
     ----------
     dimension : int or None
-        None for a function of one variable, applied to every entry of an array of shape (...,). An
-        int n for a function of n variables, coordinates on the last axis: theta has shape (..., n).
+        The number n of variables, with theta of shape (..., n), or None for a function of one
+        variable, applied to every entry of theta.
 
     Notes
     -----
-    A loss may also have ``value_and_grad(theta)``, where both together cost less than one by one,
-    and ``hessian(theta)``, a function ``v -> H v`` for many products at one point.
+    A loss may also have ``value_and_grad(theta)``, which replaces the two in a subclass, and for
+    many products at one point ``hessian(theta)``, a function ``v -> H v``.
     """
 
     dimension: int | None
 
     def value(self, theta):
         """The loss, of shape (...,)."""
+        return self.value_and_grad(theta)[0]
 
     def grad(self, theta):
         """The gradient, of the shape of `theta`."""
+        return self.value_and_grad(theta)[1]
 
     def hvp(self, theta, v):
         """The Hessian at `theta` times the vector `v`, of the shape of `theta`."""
@@ -46,26 +44,16 @@ def value_and_grad(loss: Loss, theta):
     return loss.value(theta), loss.grad(theta)
 
 
-class FunctionLoss:
+class FunctionLoss(Loss):
     """Any differentiable torch function of the parameters as a loss.
 
     Parameters
     ----------
     f : callable
-        Takes a tensor and returns one number. With a `dimension` n it is called with theta of
-        shape (n,), for batches of points through ``torch.vmap``; without one, with a tensor of any
-        shape, entry by entry.
+        Of a tensor of shape (n,), returning one number (batches pass through ``torch.vmap``);
+        without a `dimension`, of a tensor of any shape, entry by entry.
     dimension : int, optional
-        The number n of variables; None for a function of one variable.
-
-    Raises
-    ------
-    ValueError
-        If `f` returns anything but one number for each point.
-
-    Notes
-    -----
-    Derivatives of a tensor are tensors; NumPy arrays pass through torch in their own precision.
+        The number n of variables.
 
     Examples
     --------
@@ -80,19 +68,15 @@ class FunctionLoss:
         self.dimension = None if dimension is None else check_int("dimension", dimension, least=1)
 
     def value(self, theta):
-        """The function at `theta`, one number for each point, without a backward pass."""
+        """The function at `theta`, one number for each point."""
         theta = as_theta(theta, self.dimension)
-        return _like(theta, self._leaf_and_value(theta)[1])
-
-    def grad(self, theta):
-        """Its gradient, of the shape of `theta`."""
-        return self.value_and_grad(theta)[1]
+        return _in_kind(theta, self._leaf_and_value(theta)[1])
 
     def value_and_grad(self, theta):
-        """Both, from one forward and one backward pass."""
+        """Value and gradient from one forward pass."""
         theta = as_theta(theta, self.dimension)
-        value, slope, _ = self._graph(theta, create_graph=False)
-        return _like(theta, value), _like(theta, slope)
+        leaf, value = self._leaf_and_value(theta)
+        return _in_kind(theta, value), _in_kind(theta, _derivative(value, leaf))
 
     def hvp(self, theta, v):
         """The Hessian at `theta` times `v`; the two broadcast against each other."""
@@ -103,7 +87,8 @@ class FunctionLoss:
         import torch
 
         theta = as_theta(theta, self.dimension)
-        _, slope, leaf = self._graph(theta, create_graph=True)
+        leaf, value = self._leaf_and_value(theta)
+        slope = _derivative(value, leaf, create_graph=True)
 
         def product(v):
             v = torch.as_tensor(as_theta(v, self.dimension)).to(leaf)
@@ -111,21 +96,10 @@ class FunctionLoss:
             if shape != leaf.shape:
                 return self.hvp(array_namespace(theta).broadcast_to(theta, shape), v)
             if not slope.requires_grad:  # of a linear function
-                return _like(theta, torch.zeros_like(leaf))
-            options = {"retain_graph": True, "materialize_grads": True}
-            return _like(theta, torch.autograd.grad(slope, leaf, v.expand(shape), **options)[0])
+                return _in_kind(theta, torch.zeros_like(leaf))
+            return _in_kind(theta, _derivative(slope, leaf, v.expand(shape), retain_graph=True))
 
         return product
-
-    def _graph(self, theta, create_graph):
-        """The values and the gradient at `theta`, and the leaf of their graph."""
-        import torch
-
-        leaf, value = self._leaf_and_value(theta)
-        options = {"create_graph": create_graph, "materialize_grads": True}
-        with torch.enable_grad():
-            (slope,) = torch.autograd.grad(value.sum(), leaf, **options)
-        return value, slope, leaf
 
     def _leaf_and_value(self, theta):
         """The point as the leaf of a graph of its own, and the values there."""
@@ -141,40 +115,24 @@ class FunctionLoss:
                 value = rows.reshape(*leaf.shape[:-1], *rows.shape[1:])
         shape = leaf.shape if self.dimension is None else leaf.shape[:-1]
         if getattr(value, "shape", None) != shape or not value.requires_grad:
-            what = getattr(value, "shape", type(value).__name__)
-            raise ValueError(
-                "f must be a differentiable torch function that returns one number for each point, "
-                f"shape {tuple(shape)} for theta of shape {tuple(leaf.shape)}, not {what}"
-            )
+            raise ValueError("f must be differentiable by torch and give one number for each point")
         return leaf, value
 
 
-def _like(theta, tensor):
+def _derivative(outputs, leaf, weights=None, **options):
+    import torch
+
+    weights = torch.ones_like(outputs) if weights is None else weights
+    return torch.autograd.grad(outputs, leaf, weights, materialize_grads=True, **options)[0]
+
+
+def _in_kind(theta, tensor):
     """The tensor, without its graph, as an array of the kind of `theta`."""
     return tensor.detach() if hasattr(theta, "detach") else tensor.detach().numpy()[()]
 
 
-class QuadraticModel:
+class QuadraticModel(Loss):
     """The second-order Taylor polynomial of a loss at theta, itself a loss.
-
-    Parameters
-    ----------
-    loss : Loss
-        The loss L.
-    theta : array_like, shape () or (n,)
-        Where the model is made.
-
-    Raises
-    ------
-    ValueError
-        Unless `theta` is one finite point.
-    TypeError
-        Unless `loss` is a loss.
-
-    Notes
-    -----
-    q(x) = L + g·(x - theta) + (x - theta)·H(x - theta) / 2, with the value L, the gradient g and
-    the Hessian H at theta.
 
     Examples
     --------
@@ -188,26 +146,12 @@ class QuadraticModel:
     def __init__(self, loss: Loss, theta):
         self.dimension = check_loss(loss).dimension
         self.theta = as_theta(theta, self.dimension)
-        one = self.theta.ndim == (0 if self.dimension is None else 1)
-        if not (one and array_namespace(self.theta).all(abs(self.theta) < inf)):
-            raise ValueError(
-                f"a quadratic model is made at one finite point, not at {theta!r:.60}: make one "
-                "for each point"
-            )
         self._value, self._grad = value_and_grad(loss, self.theta)
         keep = getattr(loss, "hessian", None)  # one graph for all products, where there is one
         self._product = keep(self.theta) if keep else lambda v: loss.hvp(self.theta, v)
 
-    def value(self, x):
-        """The polynomial at `x`, of the shape of ``loss.value(x)``."""
-        return self.value_and_grad(x)[0]
-
-    def grad(self, x):
-        """The gradient g + H (x - theta), of the shape of `x`."""
-        return self.value_and_grad(x)[1]
-
     def value_and_grad(self, x):
-        """Both, from one Hessian-vector product."""
+        """Value and gradient from one Hessian-vector product."""
         step = as_theta(x, self.dimension) - self.theta
         change = self._product(step)
         rise = (self._grad + change / 2) * step

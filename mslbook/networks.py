@@ -1,9 +1,4 @@
-"""Networks: fully connected ones, and VGG, ResNet and DenseNet for small images.
-
-The convolutional ones are built from torchvision's blocks, made for images of 224 x 224 pixels. Of
-an image of 32 x 32 their first layers would leave nothing, so here the first layer is a 3 x 3
-convolution of stride 1 without pooling, and VGG has one linear layer in place of three.
-"""
+"""Networks: fully connected ones, and torchvision's VGG, ResNet and DenseNet for small images."""
 
 from contextlib import contextmanager
 from itertools import pairwise
@@ -27,18 +22,8 @@ def fully_connected(widths, activation="tanh", seed=0, bias=True):
     activation : {"tanh", "relu", "gelu"}
         After every layer but the last.
     seed : int
-        Of the parameters; the global random state stays as it is.
+        Of the parameters; the global random state is unchanged.
     bias : bool
-        Whether the layers have biases.
-
-    Returns
-    -------
-    torch.nn.Sequential
-
-    Raises
-    ------
-    ValueError
-        If the widths or the activation make no network.
 
     Examples
     --------
@@ -50,9 +35,7 @@ def fully_connected(widths, activation="tanh", seed=0, bias=True):
     if len(widths) < 2:
         raise ValueError(f"widths must name at least the inputs and the outputs, not {widths}")
     if activation not in ACTIVATIONS:
-        raise ValueError(
-            f"there is no activation {activation!r}: choose one of {', '.join(ACTIVATIONS)}"
-        )
+        raise ValueError(f"no activation {activation!r}: choose one of {', '.join(ACTIVATIONS)}")
     with _seeded(seed):
         layers = [nn.Flatten()]
         for fan_in, fan_out in pairwise(widths):
@@ -61,27 +44,17 @@ def fully_connected(widths, activation="tanh", seed=0, bias=True):
 
 
 def vgg11(classes=10, width=1.0, batchnorm=False, seed=0):
-    """VGG11 for colour images of 32 x 32 pixels.
+    """VGG11 for colour images of 32 x 32 pixels, with one linear layer in place of three.
 
     Parameters
     ----------
     classes : int
-        The number of outputs.
     width : float
         Scales the channels of every layer (64 to 512 at 1), at least 1/32.
     batchnorm : bool
         Whether a BatchNorm follows each convolution.
     seed : int
-        Of the initial parameters; the global random state stays as it is.
-
-    Returns
-    -------
-    torch.nn.Module
-
-    Raises
-    ------
-    ValueError
-        If `classes` or `width` is out of range.
+        Of the parameters; the global random state is unchanged.
 
     Examples
     --------
@@ -103,16 +76,9 @@ def vgg11(classes=10, width=1.0, batchnorm=False, seed=0):
 
 
 def resnet18(classes=10, width=1.0, seed=0):
-    """ResNet18 for colour images of 32 x 32 pixels.
+    """ResNet18 for colour images of 32 x 32 pixels; parameters as for :func:`vgg11`.
 
-    Parameters
-    ----------
-    classes, width, seed
-        As for :func:`vgg11`.
-
-    Returns
-    -------
-    torch.nn.Sequential
+    It starts with a 3 x 3 convolution of stride 1 without pooling.
 
     Examples
     --------
@@ -125,28 +91,21 @@ def resnet18(classes=10, width=1.0, seed=0):
     channels = _channels(classes, width)
     stages = [channels(c) for c in (64, 128, 256, 512)]
     with _seeded(seed):
-        layers = [_conv(3, stages[0], 3), nn.BatchNorm2d(stages[0]), nn.ReLU()]
-        blocks = [BasicBlock(stages[0], stages[0]), BasicBlock(stages[0], stages[0])]
+        stem = nn.Sequential(_conv(3, stages[0], 3), nn.BatchNorm2d(stages[0]), nn.ReLU())
+        blocks = [BasicBlock(stages[0], stages[0]) for _ in range(2)]
         for before, after in pairwise(stages):
             shortcut = nn.Sequential(_conv(before, after, 1, stride=2), nn.BatchNorm2d(after))
             blocks += [BasicBlock(before, after, 2, shortcut), BasicBlock(after, after)]
         head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(stages[-1], classes)]
-        model = nn.Sequential(nn.Sequential(*layers), *blocks, *head)
+        model = nn.Sequential(stem, *blocks, *head)
         _he_initialise(model)
     return model
 
 
 def densenet121(classes=50, width=1.0, seed=0):
-    """DenseNet121 for colour images of 32 x 32 pixels.
+    """DenseNet121 for colour images of 32 x 32 pixels; parameters as for :func:`vgg11`.
 
-    Parameters
-    ----------
-    classes, width, seed
-        As for :func:`vgg11`; the width scales the growth rate and the stem (32 and 64 at 1).
-
-    Returns
-    -------
-    torch.nn.Module
+    It starts as :func:`resnet18`; the width scales the growth rate and the stem (32, 64 at 1).
 
     Examples
     --------
@@ -167,7 +126,6 @@ def densenet121(classes=50, width=1.0, seed=0):
 
 @contextmanager
 def _seeded(seed):
-    """Random numbers of this seed, the global random state left as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         yield
@@ -184,8 +142,7 @@ def _conv(before, after, size, stride=1):
     return nn.Conv2d(before, after, size, stride, padding=size // 2, bias=False)
 
 
-def _he_initialise(model):
-    """What torchvision does to the convolutions of its own VGG and ResNet."""
+def _he_initialise(model):  # as torchvision does in its own VGG and ResNet
     for module in model.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

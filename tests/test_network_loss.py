@@ -381,11 +381,7 @@ ONE_HOT = torch.eye(CLASSES)[Y]
     ("change", "error", "words"),
     [
         ({"model": nn.Flatten()}, ValueError, "has no parameters"),
-        (
-            {"model": nn.Linear(4, 3).double()},
-            ValueError,
-            "inputs are torch.float32.*float64.*convert",
-        ),
+        ({"model": nn.Linear(4, 3).double()}, RuntimeError, "same dtype"),
         ({"model": nn.Linear(5, 3)}, RuntimeError, r"shapes cannot be multiplied \(7x4 and 5x3\)"),
         ({"model": nn.Linear(4, 2)}, ValueError, "classes 0 to 2.*2 outputs.*widen"),
         ({"model": Pair()}, ValueError, "must return one tensor"),
@@ -396,11 +392,7 @@ ONE_HOT = torch.eye(CLASSES)[Y]
         ({"targets": torch.tensor(1)}, ValueError, "one target for each"),
         ({"targets": Y - 1}, ValueError, "classes -1 to 1"),
         ({"targets": ONE_HOT[:, :2]}, ValueError, r"\(7, 3\) do not fit targets of shape \(7, 2\)"),
-        ({"inputs": torch.full((7, 4), torch.nan)}, ValueError, "inputs hold nan or infinite"),
-        ({"targets": ONE_HOT / 0}, ValueError, "targets hold nan or infinite"),
         ({"targets": ONE_HOT.long()}, ValueError, "do not fit one-hot targets"),
-        ({"targets": ONE_HOT.double()}, ValueError, "targets are torch.float64 .*: convert"),
-        ({"inputs": X.to("meta")}, ValueError, "inputs are torch.float32 on meta, the model"),
         ({"criterion": nn.MSELoss(reduction="none"), "targets": ONE_HOT}, ValueError, "plain mean"),
         ({"criterion": nn.MSELoss(reduction="sum"), "targets": ONE_HOT}, ValueError, "plain mean"),
         (
@@ -633,12 +625,3 @@ def test_cpu_and_cuda_give_the_same_sharpness(network):
         assert answer.converged
         found.append(answer.values)
     np.testing.assert_allclose(found[1], found[0], rtol=1e-3)
-
-
-@pytest.mark.parametrize(
-    ("loss", "point"),
-    [(valley, [np.nan, 0.0]), (valley, np.ones((0, 2))), (valley, np.ones((1, 2))), (f1, [1.0])],
-)
-def test_an_approximation_is_made_at_one_finite_point(loss, point):
-    with pytest.raises(ValueError, match="made at one finite point"):
-        QuadraticModel(loss, point)

@@ -48,16 +48,16 @@ def test_functions_may_come_from_a_generator():
 
 
 @pytest.mark.parametrize(
-    ("basis", "off"),
+    "basis",
     [
-        ([[1, 0], [1, 1]], "1"),
-        ([[2, 0], [0, 1]], "3"),
-        ([[0.6, 0.8], [-0.8, 0.5999]], "0.00012"),
-        ([[np.nan, 0], [0, 1]], "nan"),
+        [[1, 0], [1, 1]],
+        [[2, 0], [0, 1]],
+        [[0.6, 0.8], [-0.8, 0.5999]],
+        [[np.nan, 0], [0, 1]],
     ],
 )
-def test_a_basis_that_is_not_orthonormal_is_refused(basis, off):
-    with pytest.raises(ValueError, match=f"must be orthonormal, but .* is off by {off}:"):
+def test_a_basis_that_is_not_orthonormal_is_refused(basis):
+    with pytest.raises(ValueError, match="must be orthonormal, 2 rows of length 2"):
         separable([f1, f1], basis)
 
 
@@ -71,9 +71,9 @@ def test_the_advice_in_the_message_makes_an_orthonormal_basis():
     ("functions", "basis", "message"),
     [
         ([f1, f3], np.eye(2), "expected a function of one variable, not a loss of 2"),
-        ([f1], np.eye(2), "a sum of 1 functions needs 1 basis vectors"),
-        ([f1, f1], [1.0, 0.0], r"not an array of shape \(2,\)"),
-        ([f1, f1], [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]], "2 basis vectors of length 2"),
+        ([f1], np.eye(2), "orthonormal, 1 rows of length 1"),
+        ([f1, f1], [1.0, 0.0], "orthonormal, 2 rows of length 2"),
+        ([f1, f1], [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]], "orthonormal, 2 rows of length 2"),
     ],
 )
 def test_parts_that_do_not_fit_are_refused(functions, basis, message):

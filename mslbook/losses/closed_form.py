@@ -1,30 +1,22 @@
 """The base of the losses in closed form."""
 
-from array_api_compat import array_namespace, device
+from array_api_compat import array_namespace
 
-from mslbook._arrays import as_theta
+from mslbook._arrays import as_theta, like
+from mslbook.loss import Loss
 
 
-class ClosedForm:
-    """A loss given by a formula, for NumPy arrays and torch tensors alike.
+class ClosedForm(Loss):
+    """A loss given by a formula; its answers have the kind, dtype and device of the parameters.
 
     A subclass is a frozen dataclass that gives ``_value_and_grad(xp, x)`` and ``_hvp(xp, x, v)``,
-    where ``xp`` is the namespace of the arrays. Points may be numbers, lists, arrays or tensors;
-    of arrays and tensors, all answers have the kind, dtype and device.
+    where ``xp`` is the namespace of the arrays.
     """
 
     dimension = None
 
-    def value(self, x):
-        """The loss at `x`: shape (...,)."""
-        return self.value_and_grad(x)[0]
-
-    def grad(self, x):
-        """The gradient at `x`, of the shape of `x`."""
-        return self.value_and_grad(x)[1]
-
     def value_and_grad(self, x):
-        """Both of them; they share most of their work."""
+        """Value and gradient, which share most of their work."""
         x = as_theta(x, self.dimension)
         value, grad = self._value_and_grad(array_namespace(x), x)
         return value[()], grad[()]  # a scalar rather than NumPy's array of no axes
@@ -33,5 +25,4 @@ class ClosedForm:
         """The Hessian at `x` times `v`; the two broadcast against each other."""
         x, v = as_theta(x, self.dimension), as_theta(v, self.dimension)
         xp = array_namespace(x)
-        v = xp.asarray(v, dtype=x.dtype, device=device(x))
-        return self._hvp(xp, *xp.broadcast_arrays(x, v))[()]
+        return self._hvp(xp, *xp.broadcast_arrays(x, like(x, v)))[()]

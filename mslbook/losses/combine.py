@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-from array_api_compat import device
 
-from mslbook._arrays import to_numpy
+from mslbook._arrays import like, to_numpy
 from mslbook._checks import check_int, check_loss, check_real
 from mslbook.loss import Loss, value_and_grad
 from mslbook.losses.closed_form import ClosedForm
@@ -13,56 +12,28 @@ from mslbook.losses.closed_form import ClosedForm
 
 @dataclass(frozen=True)
 class Ridge(ClosedForm):
-    """f(p·x), for a function f of one variable and a vector p.
-
-    Parameters
-    ----------
-    f : Loss
-        Of one variable.
-    p : array_like, shape (n,)
-        The direction in which the loss changes.
-
-    Examples
-    --------
-    >>> from mslbook.losses import Ridge, f1
-    >>> Ridge(f1, (1, 1)).grad([2.0, -1.0]).round(4)
-    array([0.6931, 0.6931])
-    """
+    """f(p·x), for a function f of one variable and a vector p of shape (n,)."""
 
     f: Loss
     p: tuple[float, ...]
 
     def __post_init__(self):
         _check_one_variable(self.f)
-        _set(self, p=_row(self.p), dimension=len(self.p))
+        _set(self, p=tuple(map(float, self.p)), dimension=len(self.p))
 
     def _value_and_grad(self, xp, x):
-        p = xp.asarray(self.p, dtype=x.dtype, device=device(x))
+        p = like(x, self.p)
         value, slope = value_and_grad(self.f, x @ p)
         return value, slope[..., None] * p
 
     def _hvp(self, xp, x, v):
-        p = xp.asarray(self.p, dtype=x.dtype, device=device(x))
+        p = like(x, self.p)
         return self.f.hvp(x @ p, v @ p)[..., None] * p
 
 
 @dataclass(frozen=True)
 class Radial(ClosedForm):
-    """f(‖x‖), for an even function f of one variable.
-
-    Parameters
-    ----------
-    f : Loss
-        Of one variable.
-    dimension : int
-        The number of variables.
-
-    Examples
-    --------
-    >>> from mslbook.losses import Radial, f1
-    >>> Radial(f1, dimension=2).hvp([0.0, 0.0], [3.0, 4.0])
-    array([3., 4.])
-    """
+    """f(‖x‖), for an even function f of one variable and x of the dimension given."""
 
     f: Loss
     dimension: int
@@ -90,18 +61,16 @@ class Radial(ClosedForm):
 
 @dataclass(frozen=True)
 class Valley(ClosedForm):
-    """F(x, y) = f(h(x) y), x in R^d and y the last coordinate: every point of y = 0 is a minimum.
+    """f(h(x) y) of x in R^d and a last coordinate y: every point of y = 0 is a minimum.
+
+    Ma et al. (2022), section 4.4.
 
     Parameters
     ----------
     f : Loss
-        An even function of one variable.
+        Even, of one variable.
     h : Loss
-        A positive function of d variables, the steepness of the valley at x.
-
-    References
-    ----------
-    Ma et al. (2022), section 4.4.
+        Positive, of d variables: the steepness of the valley at x.
 
     Examples
     --------
@@ -140,62 +109,30 @@ class Valley(ClosedForm):
 
 @dataclass(frozen=True)
 class Linear(ClosedForm):
-    """loss(A x): the loss in other coordinates.
-
-    Parameters
-    ----------
-    loss : Loss
-        Of m variables.
-    A : array_like, shape (m, n)
-        The matrix, by its rows.
-
-    Examples
-    --------
-    >>> from mslbook.losses import Linear, Ridge, f1
-    >>> swapped = Linear(Ridge(f1, (1, 0)), ((0, 1), (1, 0)))
-    >>> swapped.grad([5.0, 0.0])
-    array([0., 0.])
-    """
+    """loss(A x), for a loss of m variables and a matrix A of shape (m, n)."""
 
     loss: Loss
     A: tuple[tuple[float, ...], ...]
 
     def __post_init__(self):
-        rows = tuple(_row(row) for row in self.A)
+        rows = tuple(tuple(map(float, row)) for row in self.A)
         if len(rows) != check_loss(self.loss).dimension or len({len(row) for row in rows}) != 1:
-            raise ValueError(
-                f"A must have {self.loss.dimension} rows of one length, as many as the loss has "
-                f"variables, not rows of lengths {[len(row) for row in rows]}"
-            )
+            raise ValueError(f"A must have {self.loss.dimension} rows of one length, not {rows}")
         _set(self, A=rows, dimension=len(rows[0]))
 
     def _value_and_grad(self, xp, x):
-        A = xp.asarray(self.A, dtype=x.dtype, device=device(x))
+        A = like(x, self.A)
         value, grad = value_and_grad(self.loss, x @ A.T)
         return value, grad @ A
 
     def _hvp(self, xp, x, v):
-        A = xp.asarray(self.A, dtype=x.dtype, device=device(x))
+        A = like(x, self.A)
         return self.loss.hvp(x @ A.T, v @ A.T) @ A
 
 
 @dataclass(frozen=True)
 class Composed(ClosedForm):
-    """outer(inner(x)), such as a cut-off of a loss.
-
-    Parameters
-    ----------
-    outer : Loss
-        Of one variable.
-    inner : Loss
-        Of any number of variables.
-
-    Examples
-    --------
-    >>> from mslbook.losses import Composed, Saturation, f1
-    >>> bool(Composed(Saturation(), f1).value(1e9) < 1)
-    True
-    """
+    """outer(inner(x)), for an outer function of one variable, such as a cut-off."""
 
     outer: Loss
     inner: Loss
@@ -222,21 +159,7 @@ class Composed(ClosedForm):
 
 @dataclass(frozen=True)
 class Scaled(ClosedForm):
-    """factor * loss(x).
-
-    Parameters
-    ----------
-    factor : float
-        Of either sign.
-    loss : Loss
-        Of any number of variables.
-
-    Examples
-    --------
-    >>> from mslbook.losses import Scaled, f1
-    >>> Scaled(0.5, f1).hvp(0.0, 1.0)
-    np.float64(0.5)
-    """
+    """factor * loss(x)."""
 
     factor: float
     loss: Loss
@@ -254,12 +177,7 @@ class Scaled(ClosedForm):
 
 @dataclass(frozen=True)
 class Sum(ClosedForm):
-    """The sum of losses of the same number of variables.
-
-    Parameters
-    ----------
-    terms : sequence of Loss
-        At least one.
+    """The sum of a sequence of losses of the same number of variables.
 
     Examples
     --------
@@ -274,9 +192,7 @@ class Sum(ClosedForm):
         terms = tuple(self.terms)
         dimensions = [check_loss(term).dimension for term in terms]
         if len(set(dimensions)) != 1:
-            raise ValueError(
-                f"the terms of a sum must have the same number of variables, not {dimensions}"
-            )
+            raise ValueError(f"terms must have the same number of variables, not {dimensions}")
         _set(self, terms=terms, dimension=dimensions[0])
 
     def _value_and_grad(self, xp, x):
@@ -288,9 +204,9 @@ class Sum(ClosedForm):
 
 
 def separable(functions, basis):
-    """The loss f_1(p_1·x) + ... + f_n(p_n·x) over an orthonormal basis p_1, ..., p_n of R^n.
+    """The `Sum` f_1(p_1·x) + ... + f_n(p_n·x) over an orthonormal basis p_1, ..., p_n of R^n.
 
-    Gradient descent on it is n independent descents, one along each p_i.
+    Ma et al. (2022), eq. 4.4 and theorem 4.2 (preprint, eq. 4 and theorem 2).
 
     Parameters
     ----------
@@ -298,20 +214,6 @@ def separable(functions, basis):
         The n functions of one variable.
     basis : array_like, shape (n, n)
         A vector in each row.
-
-    Returns
-    -------
-    Sum
-        Of n `Ridge` terms.
-
-    Raises
-    ------
-    ValueError
-        Unless there are n functions of one variable and n vectors, orthonormal to 1e-6.
-
-    References
-    ----------
-    Ma et al. (2022), eq. 4.4 and theorem 4.2 (preprint, eq. 4 and theorem 2).
 
     Examples
     --------
@@ -321,15 +223,9 @@ def separable(functions, basis):
     """
     functions, basis = tuple(functions), to_numpy(basis)
     n = len(functions)
-    if basis.shape != (n, n):
+    if basis.shape != (n, n) or not np.allclose(basis @ basis.T, np.eye(n), rtol=0, atol=1e-6):
         raise ValueError(
-            f"a sum of {n} functions needs {n} basis vectors of length {n}, one in each row, not "
-            f"an array of shape {basis.shape}"
-        )
-    off = abs(basis @ basis.T - np.eye(n)).max()
-    if not off < 1e-6:
-        raise ValueError(
-            f"the basis must be orthonormal, but a product of its rows is off by {off:.2g}: "
+            f"the basis must be orthonormal, {n} rows of length {n} for as many functions: "
             "np.linalg.qr(np.transpose(basis))[0].T makes an orthonormal basis of any other"
         )
     return Sum(Ridge(f, p) for f, p in zip(functions, basis, strict=True))
@@ -338,6 +234,8 @@ def separable(functions, basis):
 def crossed_valleys(f, h, k, cutoff):
     """A wide valley along x1, crossed by a narrow one along x2: f(h(x1) x2) + φ(f(k h(x2) x1)).
 
+    Ma et al. (2022), eq. 5.1 (preprint, eq. 9).
+
     Parameters
     ----------
     f, h : Loss
@@ -345,22 +243,7 @@ def crossed_valleys(f, h, k, cutoff):
     k : float
         How many times narrower the second valley is, above 1.
     cutoff : Loss
-        The function φ of one variable that confines the second valley, increasing and bounded,
-        such as ``Saturation(c)`` or ``Clip(c)``.
-
-    Returns
-    -------
-    Sum
-        A loss of two variables.
-
-    Raises
-    ------
-    ValueError
-        Unless k is above 1 and finite, and f, h and the cut-off have one variable.
-
-    References
-    ----------
-    Ma et al. (2022), eq. 5.1 (preprint, eq. 9).
+        The function φ, increasing and bounded, such as ``Saturation(c)`` or ``Clip(c)``.
 
     Examples
     --------
@@ -375,17 +258,12 @@ def crossed_valleys(f, h, k, cutoff):
 
 
 def _append(xp, x, y):
-    """The point (x, y), from x of shape (..., d) and y of shape (...,)."""
     return xp.concat((x, y[..., None]), axis=-1)
 
 
 def _set(frozen, **attributes):
     for name, value in attributes.items():
         object.__setattr__(frozen, name, value)
-
-
-def _row(numbers):
-    return tuple(float(number) for number in numbers)
 
 
 def _check_one_variable(f):

@@ -10,6 +10,7 @@ from torch.nn.modules.batchnorm import _NormBase  # every kind of BatchNorm and 
 
 from mslbook import distributed
 from mslbook._checks import check_int
+from mslbook.loss import Loss
 
 
 def half_squared_error(outputs, targets):
@@ -18,25 +19,8 @@ def half_squared_error(outputs, targets):
     Parameters
     ----------
     outputs : Tensor, shape (N, classes)
-        The outputs of a model.
     targets : Tensor, shape (N,) or (N, classes)
         Integer classes, or rows of numbers.
-
-    Returns
-    -------
-    Tensor, shape ()
-
-    Raises
-    ------
-    ValueError
-        If the shapes do not fit.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from mslbook.losses.network import half_squared_error
-    >>> half_squared_error(torch.tensor([[1.0, 0.0], [0.0, 0.0]]), torch.tensor([0, 1]))
-    tensor(0.2500)
     """
     if not targets.is_floating_point():
         targets = nn.functional.one_hot(targets.long(), outputs.shape[1]).to(outputs.dtype)
@@ -48,61 +32,38 @@ def half_squared_error(outputs, targets):
     return (outputs - targets).square().sum(dim=1).mean() / 2
 
 
-class NetworkLoss:
+class NetworkLoss(Loss):
     """The mean loss of a torch model over a data set, with exact derivatives.
 
     Parameters
     ----------
     model : torch.nn.Module
-        Every call leaves its parameters, buffers and train/eval flags unchanged, also after an
-        exception. Dropout is switched off. Frozen parameters are coordinates like the others.
+        Left unchanged by every call. Dropout is off; frozen parameters are coordinates too.
     inputs, targets : Tensor, shape (N, ...)
-        The data, on the model's device and, if floating, in its dtype.
+        On the model's device and, if floating, in its dtype.
     criterion : callable
         ``criterion(outputs, targets)``, a mean over the rows it is given.
     chunk : int, optional
-        Rows per forward pass, over all ranks; by default all at once. Chunks are weighted by their
-        size, so the loss does not depend on it, unless BatchNorm in train mode does.
+        Rows per forward pass, over all ranks; by default all. The loss does not depend on it,
+        unless BatchNorm in train mode does.
     batchnorm : {"train", "eval"}
-        Normalise by the statistics of the chunk, or by the running statistics stored in the model;
-        InstanceNorm alike.
-
-    Attributes
-    ----------
-    dimension : int
-        The number of parameters.
-    theta : Tensor, shape (dimension,)
-        A copy of the current parameters, in the order of ``model.parameters()``.
-
-    Raises
-    ------
-    ValueError or TypeError
-        At construction, if the model, the data and the criterion do not fit together, the model is
-        random or the criterion is not a mean.
+        Whether BatchNorm and InstanceNorm normalise by the statistics of the chunk or by the
+        running ones.
 
     Notes
     -----
-    Under ``torchrun`` each rank computes its share of every chunk, and all have the same results,
-    those of one process to rounding. Every rank must make the same calls; if one dies, the others
-    raise ConnectionError. To write parameters back into the model use
-    ``torch.nn.utils.vector_to_parameters(theta, model.parameters())``.
+    Under ``torchrun`` each rank computes its share of every chunk and has the results of all. Every
+    rank must make the same calls; if one dies, the others raise ConnectionError.
+    ``torch.nn.utils.vector_to_parameters`` writes theta back into the model.
 
     Examples
     --------
     >>> import torch
     >>> from mslbook.losses.network import NetworkLoss, half_squared_error
-    >>> _ = torch.manual_seed(0)
-    >>> model = torch.nn.Linear(3, 2)
     >>> x, y = torch.randn(5, 3), torch.tensor([0, 1, 1, 0, 1])
-    >>> loss = NetworkLoss(model, x, y, half_squared_error, chunk=2)
-    >>> theta = loss.theta
-    >>> theta.shape, loss.value(theta).shape
-    (torch.Size([8]), torch.Size([]))
-    >>> v = torch.ones(8)
-    >>> torch.allclose(loss.hvp(theta, v), loss.grad(theta + v) - loss.grad(theta), atol=1e-5)
-    True
-    >>> loss.subset([0, 4]).to(dtype=torch.float64)
-    NetworkLoss(Linear, 8 parameters, 2 inputs, chunk=2, batchnorm='train')
+    >>> loss = NetworkLoss(torch.nn.Linear(3, 2), x, y, half_squared_error, chunk=2)
+    >>> loss.hvp(loss.theta, torch.ones(loss.dimension)).shape
+    torch.Size([8])
     """
 
     def __init__(self, model, inputs, targets, criterion, chunk=None, batchnorm="train"):
@@ -118,7 +79,7 @@ class NetworkLoss:
 
     @property
     def theta(self):
-        """The current parameters as one flat vector, a copy."""
+        """A copy of the current parameters, flat, in the order of ``model.parameters()``."""
         return torch.cat([p.detach().reshape(-1) for p in self._parameters.values()])
 
     @property
@@ -130,10 +91,6 @@ class NetworkLoss:
         """The mean loss at `theta`, a scalar tensor."""
         with self._modes(), torch.no_grad():
             return distributed.total(sum(self._loss(theta, part) for part in self._parts()))
-
-    def grad(self, theta):
-        """The gradient at `theta`, of shape (dimension,)."""
-        return self.value_and_grad(theta)[1]
 
     def value_and_grad(self, theta):
         """The mean loss and its gradient at `theta`, from one forward pass."""
@@ -149,18 +106,12 @@ class NetworkLoss:
     def hvp(self, theta, v):
         """The Hessian-vector product H(theta) v, of shape (dimension,)."""
         theta = theta.detach().requires_grad_()
-        product = 0.0
         with self._modes():
-            for part in self._parts():
-                product = product + _product(self._slope(theta, part), theta, v)
-        return distributed.total(product)
+            products = (_product(self._slope(theta, p), theta, v) for p in self._parts())
+            return distributed.total(sum(products))
 
     def hessian(self, theta):
-        """The Hessian at `theta` as a function ``v -> H v``.
-
-        With a single chunk the gradient's graph is built once and kept, which saves about half
-        the time of every further product; with several, memory stays that of one chunk.
-        """
+        """The Hessian at `theta` as a function ``v -> H v``; a single chunk's graph is kept."""
         theta = theta.detach().clone()  # the caller's may change before the last product
         if self.chunk < len(self.inputs):
             return lambda v: self.hvp(theta, v)
@@ -168,11 +119,7 @@ class NetworkLoss:
         with self._modes():
             (part,) = self._parts()
             slope = self._slope(theta, part)
-
-        def product(v):
-            return distributed.total(_product(slope, theta, v, retain_graph=True))
-
-        return product
+        return lambda v: distributed.total(_product(slope, theta, v, retain_graph=True))
 
     def outputs(self, theta, inputs=None):
         """The model's outputs at `theta` for all inputs, or for others like them."""
@@ -185,18 +132,7 @@ class NetworkLoss:
             return distributed.gather(pieces, len(inputs))
 
     def subset(self, rows):
-        """The mean loss over some of the inputs, of the same model.
-
-        Parameters
-        ----------
-        rows : slice or sequence of int
-            At least one row.
-
-        Raises
-        ------
-        IndexError or ValueError
-            For rows that do not exist, or none.
-        """
+        """The mean loss over some of the inputs, by a slice or a sequence of rows."""
         if not isinstance(rows, slice):  # on the CPU, since CUDA would not survive a row too many
             rows = torch.arange(len(self.inputs))[torch.as_tensor(rows).cpu()].reshape(-1)
         part = copy(self)  # what fits all inputs fits some: nothing to check again
@@ -209,17 +145,15 @@ class NetworkLoss:
     def to(self, device=None, dtype=None):
         """The same loss with a copy of its model on another device or in another dtype."""
         model = deepcopy(self.model).to(device=device, dtype=dtype)
-        inputs, targets = (
-            tensor.to(device=device, dtype=dtype if tensor.is_floating_point() else None)
-            for tensor in (self.inputs, self.targets)
-        )
-        return NetworkLoss(model, inputs, targets, self.criterion, self.chunk, self.batchnorm)
+        data = (self.inputs, self.targets)
+        data = [x.to(device=device, dtype=dtype if x.is_floating_point() else None) for x in data]
+        return NetworkLoss(model, *data, self.criterion, self.chunk, self.batchnorm)
 
     def calibrated(self, theta):
-        """The loss of a copy of the model whose BatchNorm statistics are fixed at `theta`.
+        """The loss of a copy of the model with fixed BatchNorm statistics, those at `theta`.
 
-        They are the statistics of all inputs, averaged over the chunks if there are several. To
-        test the network on new inputs use ``loss.calibrated(theta).outputs(theta, inputs)``.
+        They are averaged over the chunks. ``loss.calibrated(theta).outputs(theta, inputs)`` tests
+        the network on new inputs.
         """
         if not theta.isfinite().all():
             raise ValueError("theta holds nan or infinite numbers, where BatchNorm has none")
@@ -246,23 +180,18 @@ class NetworkLoss:
         )
 
     def _forward(self, theta, inputs):
-        pieces = theta.split(self._sizes)
-        state = {
-            name: piece.view(p.shape)
-            for (name, p), piece in zip(self._parameters.items(), pieces, strict=True)
-        }
+        pieces = zip(self._parameters.items(), theta.split(self._sizes), strict=True)
+        state = {name: piece.view(p.shape) for (name, p), piece in pieces}
         # BatchNorm in train mode writes to its running statistics: hand it copies to write to.
         state |= {name: buffer.clone() for name, buffer in self.model.named_buffers()}
         return functional_call(self.model, state, (inputs,))
 
     def _loss(self, theta, part):
-        """The contribution of a part to the mean loss."""
         with part.statistics():
             outputs = self._forward(theta, self.inputs[part.rows])
         return part.weight * self.criterion(outputs, self.targets[part.rows])
 
     def _slope(self, theta, part):
-        """The gradient with its graph, to be differentiated once more."""
         return torch.autograd.grad(self._loss(theta, part), theta, create_graph=True)[0]
 
     def _parts(self):
@@ -311,38 +240,16 @@ def _product(slope, theta, v, retain_graph=False):
 
 
 def _check_arguments(loss):
-    """Refuse what needs no forward pass to be seen."""
     inputs, targets = loss.inputs, loss.targets
     if not loss.dimension:
         raise ValueError("the model has no parameters: there is nothing to differentiate")
-    kinds = {(p.dtype, p.device) for p in loss._parameters.values()}
-    if len(kinds) > 1:
-        raise ValueError("the model's parameters must share one dtype and one device")
-    if 0 in (inputs.ndim, targets.ndim, len(inputs)) or len(inputs) != len(targets):
-        raise ValueError(
-            f"inputs of shape {tuple(inputs.shape)} do not go with targets of shape "
-            f"{tuple(targets.shape)}: pass one target for each of at least one input"
-        )
-    for name, tensor in (("inputs", inputs), ("targets", targets)):
-        kind = (
-            next(iter(kinds)) if tensor.is_floating_point() else (tensor.dtype, loss.theta.device)
-        )
-        if (tensor.dtype, tensor.device) != kind:
-            raise ValueError(
-                f"the {name} are {tensor.dtype} on {tensor.device}, the model needs {kind[0]} on "
-                f"{kind[1]}: convert one with .to(...)"
-            )
-        if not tensor.isfinite().all():
-            raise ValueError(f"the {name} hold nan or infinite numbers: leave those rows out")
+    if not len(inputs) or inputs.shape[:1] != targets.shape[:1]:
+        raise ValueError("there must be one target for each of at least one input")
     if loss.batchnorm not in ("train", "eval"):
         raise ValueError(f"batchnorm must be 'train' or 'eval', not {loss.batchnorm!r}")
-    if distributed.ranks() > 1 and any(
-        isinstance(m, nn.SyncBatchNorm) for m in loss.model.modules()
-    ):
-        raise ValueError(
-            "SyncBatchNorm cannot be differentiated twice: use BatchNorm, which sees the rows of "
-            "all ranks here"
-        )
+    synced = any(isinstance(module, nn.SyncBatchNorm) for module in loss.model.modules())
+    if synced and distributed.ranks() > 1:
+        raise ValueError("SyncBatchNorm cannot be differentiated twice: use BatchNorm")
 
 
 def _check_fit(loss):
@@ -357,10 +264,7 @@ def _check_fit(loss):
     if not isinstance(outputs, torch.Tensor) or outputs.shape[:1] != inputs.shape[:1]:
         raise ValueError("the model must return one tensor with a row of outputs for each input")
     if not torch.allclose(outputs, again, atol=1e-3 * float(outputs.abs().max()), equal_nan=True):
-        raise ValueError(
-            "the model's outputs differ from call to call: switch off what is random in it, such "
-            "as dropout that ignores model.eval()"
-        )
+        raise ValueError("the model's outputs differ from call to call: switch off what is random")
     if targets.is_floating_point():
         if targets.shape != outputs.shape:  # which torch might broadcast
             raise ValueError(
@@ -371,14 +275,11 @@ def _check_fit(loss):
         least, most = int(loss.targets.min()), int(loss.targets.max())
         if least < 0 or most >= outputs.shape[1]:  # where CUDA would end the process
             raise ValueError(
-                f"the targets name classes {least} to {most}, but the model has {outputs.shape[1]} "
+                f"the targets name classes {least} to {most}, the model has {outputs.shape[1]} "
                 "outputs: widen its last layer or relabel"
             )
     mean = loss.criterion(outputs, targets)
     single = [loss.criterion(outputs[i, None], targets[i, None]) for i in range(len(few))]
     rtol = max(1e-3, 8 * torch.finfo(outputs.dtype).eps)
     if mean.ndim or not torch.allclose(mean, sum(single) / len(few), rtol=rtol, equal_nan=True):
-        raise ValueError(
-            "the criterion is not a plain mean over the rows (but a sum, say, or weighted by "
-            "class): pass one that is, such as half_squared_error or CrossEntropyLoss()"
-        )
+        raise ValueError("the criterion must be a plain mean over the rows, without class weights")

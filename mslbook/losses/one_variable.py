@@ -10,9 +10,6 @@ from mslbook.losses.closed_form import ClosedForm
 class F1(ClosedForm):
     """The convex ``(1 + |x|) ln(1 + |x|) - |x|``, which grows more slowly than a quadratic.
 
-    Its second derivative ``1 / (1 + |x|)`` is largest at the minimum, 1, and falls to 0
-    (journal fig. 4.1, preprint fig. 4). Accurate to a few units in the last place everywhere.
-
     Examples
     --------
     >>> from mslbook.losses import F1
@@ -34,11 +31,10 @@ class F1(ClosedForm):
 
 @dataclass(frozen=True)
 class F2(ClosedForm):
-    """The population loss of journal eq. 6.2 (preprint eq. 11), quadratic within ``|x| <= 1/C``.
+    """The population loss ``C² x² / 3`` for ``|x| <= 1/C``, and ``1 - 2 / (3 C |x|)`` beyond.
 
-    It is ``C² x² / 3`` where ``|x| <= 1/C``, and ``1 - 2 / (3 C |x|)`` beyond, where it is concave
-    and levels off. The second derivative jumps at ``|x| = 1/C`` from ``2 C² / 3`` down to
-    ``-4 C² / 3``; at the jump itself ``hvp`` takes the inner value, ``2 C² / 3``.
+    The second derivative jumps at ``|x| = 1/C``, where ``hvp`` takes the inner value, ``2 C² / 3``.
+    Ma et al. (2022), eq. 6.2 (preprint, eq. 11).
 
     Parameters
     ----------
@@ -75,19 +71,10 @@ class F2(ClosedForm):
 
 @dataclass(frozen=True)
 class PseudoHuber(ClosedForm):
-    """The convex function √(1 + x²) - 1: like f1 subquadratic, but smooth at the minimum.
-
-    Its curvature 1 / (1 + x²)^(3/2) has no kink at 0, and its two-cycle is √(lr²/4 - 1).
-
-    Examples
-    --------
-    >>> from mslbook.losses import PseudoHuber
-    >>> PseudoHuber().hvp([0.0, 3**0.5], 1.0).round(6)
-    array([1.   , 0.125])
-    """
+    """The convex function √(1 + x²) - 1: subquadratic like f1, but smooth at the minimum."""
 
     def _value_and_grad(self, xp, x):
-        root = xp.hypot(xp.ones_like(x), x)  # no overflow far out
+        root = xp.hypot(xp.ones_like(x), x)  # no overflow at large x
         return x * (x / (1 + root)), x / root
 
     def _hvp(self, xp, x, v):
@@ -96,14 +83,7 @@ class PseudoHuber(ClosedForm):
 
 @dataclass(frozen=True)
 class Quadratic(ClosedForm):
-    """The parabola minimum + curvature x² / 2: what a quadratic approximation sees.
-
-    Examples
-    --------
-    >>> from mslbook.losses import Quadratic
-    >>> Quadratic(curvature=4.0).value(3.0)
-    np.float64(18.0)
-    """
+    """The parabola minimum + curvature x² / 2."""
 
     curvature: float = 1.0
     minimum: float = 0.0
@@ -117,21 +97,7 @@ class Quadratic(ClosedForm):
 
 @dataclass(frozen=True)
 class Saturation(ClosedForm):
-    """The smooth cut-off c x / (1 + x) for x >= 0, which stays below c (journal eq. 5.1).
-
-    Preprint eq. 9.
-
-    Parameters
-    ----------
-    c : float
-        The height, positive and finite.
-
-    Examples
-    --------
-    >>> from mslbook.losses import Saturation
-    >>> Saturation().value([0.0, 1.0, 9.0])
-    array([0. , 0.5, 0.9])
-    """
+    """The smooth cut-off c x / (1 + x) for x >= 0, which stays below c > 0."""
 
     c: float = 1.0
 
@@ -149,21 +115,7 @@ class Saturation(ClosedForm):
 
 @dataclass(frozen=True)
 class Clip(ClosedForm):
-    """The hard cut-off min(x, c), which has a kink at x = c (journal eq. 5.1, preprint eq. 9).
-
-    Its slope jumps there from 1 to 0; at x = c itself ``grad`` takes the flat side, 0.
-
-    Parameters
-    ----------
-    c : float
-        The height, positive and finite.
-
-    Examples
-    --------
-    >>> from mslbook.losses import Clip
-    >>> Clip(0.25).value([0.0, 0.2, 9.0])
-    array([0.  , 0.2 , 0.25])
-    """
+    """The hard cut-off min(x, c), c > 0, whose slope is 0 from its kink at x = c on."""
 
     c: float
 
@@ -180,14 +132,7 @@ class Clip(ClosedForm):
 
 @dataclass(frozen=True)
 class Reciprocal(ClosedForm):
-    """The function 1 / (1 + x) for x > -1: positive and falling, a valley that gets flatter.
-
-    Examples
-    --------
-    >>> from mslbook.losses import Reciprocal
-    >>> Reciprocal().value([0.0, 1.0, 9.0])
-    array([1. , 0.5, 0.1])
-    """
+    """The function 1 / (1 + x) for x > -1, positive and decreasing."""
 
     def _value_and_grad(self, xp, x):
         u = 1 / (1 + x)

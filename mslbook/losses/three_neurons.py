@@ -1,13 +1,11 @@
-"""The loss of three neurons that share a weight, on data or on a distribution of data.
+"""The loss of three neurons that share a weight, on data or on a distribution of data."""
 
-Data of magnitude x add a valley of half-width 1/x and curvature 2 x², so the magnitudes of the data
-become the scales of the loss.
-"""
+from functools import partial
 
 import numpy as np
-from array_api_compat import array_namespace, device
+from array_api_compat import array_namespace
 
-from mslbook._arrays import as_real, as_theta, to_numpy
+from mslbook._arrays import as_real, as_theta, like, to_numpy
 from mslbook.losses.closed_form import ClosedForm
 
 NODES = 16  # Gauss-Legendre nodes, and terms of the series, on each panel
@@ -20,21 +18,9 @@ HEAVY_TAIL_TOL = 1e-6  # E[x²] is infinite if X_MAX² P(x > X_MAX) exceeds this
 
 
 def three_neurons(x, w):
-    """The network 1 - σ(wx + 1) + 2σ(wx) - σ(wx - 1) with σ(z) = max(z, 0).
+    """The network 1 - σ(wx + 1) + 2σ(wx) - σ(wx - 1), σ(z) = max(z, 0), of data x and weight w.
 
-    Parameters
-    ----------
-    x, w : array_like
-        The data and the weight, which broadcast against each other.
-
-    Returns
-    -------
-    ndarray or Tensor
-        Of the kind of `w`, with the rounding error of numbers of size ``|wx| + 1``.
-
-    References
-    ----------
-    Ma et al. (2022), eq. 6.1 (preprint, eq. 10).
+    Ma et al. (2022), eq. 6.1 (preprint, eq. 10). The two broadcast against each other.
 
     Examples
     --------
@@ -42,76 +28,49 @@ def three_neurons(x, w):
     >>> three_neurons(2.0, [-1.0, -0.25, 0.0, 0.25, 1.0])
     array([1. , 0.5, 0. , 0.5, 1. ])
     """
-    xp, z = _products(x, w)
-
-    def relu(z):
-        return xp.clip(z, 0.0, None)
-
+    z = _product(x, w)
+    relu = partial(array_namespace(z).clip, min=0.0)
     return (1 - relu(z + 1) + 2 * relu(z) - relu(z - 1))[()]
 
 
 def three_neurons_piecewise(x, w):
     """The same network as ``min(1, |xw|)``, accurate near w = 0; see :func:`three_neurons`."""
-    xp, z = _products(x, w)
-    return xp.clip(xp.abs(z), None, 1.0)[()]
+    z = abs(_product(x, w))
+    return array_namespace(z).clip(z, None, 1.0)[()]
 
 
 class EmpiricalLoss(ClosedForm):
     """The mean of min(1, x_i² w²) over data x_i > 0, a function of w.
+
+    Each point costs one binary search. At a kink, ``|w| = 1/x_i``, ``grad`` and ``hvp`` take the
+    inner values.
 
     Parameters
     ----------
     x : array_like
         The data, all between 3e-151 and 3e150, so that their squares do not overflow.
 
-    Raises
-    ------
-    ValueError
-        If there are no data, or some lie outside that range.
-
-    Notes
-    -----
-    The data are sorted once; each point then costs one binary search. At a kink, ``|w| = 1/x_i``,
-    ``grad`` and ``hvp`` take the inner values.
-
-    References
-    ----------
-    Ma et al. (2022), section 6.
-
     Examples
     --------
     >>> from mslbook.losses import EmpiricalLoss
-    >>> loss = EmpiricalLoss([0.1, 1.0, 10.0])
-    >>> loss
-    EmpiricalLoss(3 data from 0.1 to 10)
-    >>> loss.value([0.0, 0.5, 2.0, 20.0])
+    >>> EmpiricalLoss([0.1, 1.0, 10.0]).value([0.0, 0.5, 2.0, 20.0])
     array([0.    , 0.4175, 0.68  , 1.    ])
     """
 
     def __init__(self, x):
         self.x = x = np.sort(to_numpy(as_real("the data", x)).ravel())
         if not (x.size and x[0] >= X_MIN and x[-1] <= X_MAX):  # nan is sorted to the end
-            raise ValueError(
-                f"there must be data, all finite and between {X_MIN:.0e} and {X_MAX:.0e}: pass "
-                "abs(x) without zeros, or change the unit"
-            )
-        # Summed from the smallest, which loses the fewest digits.
-        sums = np.append(0.0, np.cumsum(self.x * self.x)) / len(x)
+            hint = "pass abs(x) without zeros, or change the unit"
+            raise ValueError(f"data must lie between {X_MIN:.0e} and {X_MAX:.0e}: {hint}")
+        sums = np.append(0.0, np.cumsum(x * x)) / len(x)  # smallest first, for accuracy
         self._sums = np.ascontiguousarray(sums[::-1])
-        self._kinks = np.ascontiguousarray(1 / self.x[::-1])  # past k of them, k data are left out
+        self._kinks = np.ascontiguousarray(1 / x[::-1])  # past k of them, k data are left out
 
     def _parts(self, xp, w):
-        """The mean of x_i² over the data with |x_i w| <= 1, the share of the others, and w.
-
-        Past all kinks L is 1, and an infinite w would only make 0 times ∞: w stops at twice the
-        last one.
-        """
-        kinks, sums = (
-            xp.asarray(array, dtype=w.dtype, device=device(w))
-            for array in (self._kinks, self._sums)
-        )
+        """The mean of x_i² over the data with |x_i w| <= 1, the share of the others, and w."""
+        kinks, sums = like(w, self._kinks), like(w, self._sums)
         beyond = xp.searchsorted(kinks, xp.abs(w))
-        w = xp.clip(w, -2 * kinks[-1], 2 * kinks[-1])
+        w = xp.clip(w, -2 * kinks[-1], 2 * kinks[-1])  # infinity would give 0 times infinity
         return sums[beyond], xp.astype(beyond, w.dtype) / len(self.x), w
 
     def _value_and_grad(self, xp, w):
@@ -128,40 +87,25 @@ class EmpiricalLoss(ClosedForm):
 class PopulationLoss(ClosedForm):
     """The expectation of min(1, x² w²) for x > 0 from a distribution, a function of w.
 
+    Ma et al. (2022), section 6; eq. 6.2 (preprint, eq. 11) for the uniform distribution.
+
     Parameters
     ----------
     distribution : scipy.stats frozen distribution
-        Continuous, with all its mass on (0, ∞). A mixture is a `Sum` of `Scaled` losses.
-
-    Raises
-    ------
-    TypeError
-        If it is not a continuous distribution with its parameters.
-    ValueError
-        If it has mass at or below 0, or outside the range from 3e-151 to 3e150.
+        Continuous, between 3e-151 and 3e150. A mixture is a `Sum` of `Scaled` losses.
 
     Notes
     -----
-    With ``c = 1/|w|`` the loss is ``w² E[x²; x < c] + P(x > c)``, its slope ``2w E[x²; x < c]`` and
-    its curvature ``2 E[x²; x < c] - 2c³ p(c)`` for the density p; at a jump of p, ``hvp`` takes the
-    inner value. ∫ 2x P(x > ·) dx is computed once, by Gauss-Legendre quadrature on panels that are
-    halved until they converge; each point then costs one binary search and one short sum. Value,
-    w · slope and, where p is smooth, w² · curvature are accurate to about 1e-12, or to the accuracy
-    of the distribution's own ``sf``. The curvature at w = 0 is twice E[x²], infinite where that is.
-    Torch tensors pass through NumPy, without autograd.
-
-    References
-    ----------
-    Ma et al. (2022), section 6; eq. 6.2 (preprint, eq. 11) for the uniform distribution.
+    With ``c = 1/|w|`` the loss is ``w² E[x²; x < c] + P(x > c)`` and the curvature ``2 E[x²; x < c]
+    - 2c³ p(c)`` for the density p, with the inner value at a jump of p; E[x²] may be infinite.
+    Value, w · slope and, where p is smooth, w² · curvature are accurate to about 1e-12, or to the
+    accuracy of the distribution's ``sf``. Torch tensors pass through NumPy, without autograd.
 
     Examples
     --------
     >>> from scipy.stats import uniform
     >>> from mslbook.losses import PopulationLoss
-    >>> loss = PopulationLoss(uniform(0, 3))
-    >>> loss
-    PopulationLoss(uniform(0, 3))
-    >>> loss.value([0.1, 1.0]).round(12)  # C² w² / 3, and 1 - 2 / (3 C w)
+    >>> PopulationLoss(uniform(0, 3)).value([0.1, 1.0]).round(12)
     array([0.03      , 0.77777778])
     """
 
@@ -183,40 +127,34 @@ class PopulationLoss(ClosedForm):
         return c, moment, moment - c * c * self.distribution.sf(c)
 
     def _value_and_grad(self, xp, w):
-        far = 2 / self._edges[0]  # there L is 1, and an infinite w would only make 0 times ∞
+        far = 2 / self._edges[0]  # where L is 1; infinity would give 0 times infinity
         double = np.clip(to_numpy(w), -far, far)
         _, moment, below = self._parts(double)
-        return _like(xp, w, double * double * moment, 2 * double * below)
+        return like(w, double * double * moment), like(w, 2 * double * below)
 
     def _hvp(self, xp, w, v):
         c, _, below = self._parts(to_numpy(w))
         density = self.distribution.pdf(c * (1 + 4 * np.finfo(float).eps))  # just inside |w| = 1/c
         inner = 2 * below - 2 * density * c * c * c
-        (curvature,) = _like(xp, w, np.where(c == self._edges[-1], self._bottom, inner))
-        return curvature * v
+        return like(w, np.where(c == self._edges[-1], self._bottom, inner)) * v
 
     def __repr__(self):
         return f"PopulationLoss({_name(self.distribution)})"
 
 
 def _integrate(distribution):
-    """E min(x, c)² = ∫_0^c 2x P(x > ·) dx as a function of c, a series on each panel.
+    """Panels' edges, ∫ 2x P(x > ·) dx up to them, and the Legendre series that each panel adds.
 
-    Returns the edges (P + 1,) of the panels, the integrals (P,) up to the lower ones, and the
-    Legendre series (P, NODES + 1) of what each panel adds.
+    P(x > ·) is monotone: unlike a density, it cannot hide anything between the nodes.
     """
-    # Not the density but P(x > ·) is integrated: it is monotone, so that what happens between the
-    # nodes, or between the last of them and the end of a panel, shows in the values there.
     legendre = np.polynomial.legendre
     nodes, weights = legendre.leggauss(NODES)
-    coefficients = (
-        np.arange(0.5, NODES)[:, None] * legendre.legvander(nodes, NODES - 1).T
-    ) * weights
+    polynomials = legendre.legvander(nodes, NODES - 1).T
+    coefficients = np.arange(0.5, NODES)[:, None] * polynomials * weights
     ends = np.array([-1.0, 1.0])
     at_ends = legendre.legval(ends, coefficients)  # (NODES, 2): of the series through the nodes
 
     def integrand(low, high, places=nodes):
-        """2x P(x > ·) dx for places between -1 and 1 on the panels: (P, places)."""
         half = (high - low)[:, None] / 2
         x = low[:, None] + half * (1 + places)
         return half * 2 * x * distribution.sf(x)
@@ -251,15 +189,9 @@ def _panels(distribution):
     return edges[:-1], edges[1:]
 
 
-def _products(x, w):
-    """The namespace of w, and w x in it."""
-    x, w = as_theta(x), as_theta(w)
-    xp = array_namespace(w)
-    return xp, w * xp.asarray(x, dtype=w.dtype, device=device(w))
-
-
-def _like(xp, w, *arrays):
-    return tuple(xp.asarray(array, dtype=w.dtype, device=device(w)) for array in arrays)
+def _product(x, w):
+    w = as_theta(w)
+    return w * like(w, as_theta(x))
 
 
 def _name(distribution):
@@ -272,18 +204,12 @@ def _name(distribution):
 
 
 def _frozen(distribution):
-    """The distribution with its parameters; an error unless a loss can be made of it."""
     if not hasattr(distribution, "pdf"):
-        raise TypeError(
-            f"give a continuous distribution of scipy.stats, such as uniform(0, 3), not "
-            f"{distribution!r:.60}; of data, make an EmpiricalLoss"
-        )
+        raise TypeError("give a continuous distribution of scipy.stats, or data to EmpiricalLoss")
     distribution = distribution() if callable(distribution) else distribution  # expon is expon()
     if not distribution.cdf(0.0) == 0:
         raise ValueError(f"{_name(distribution)} must be one distribution on (0, ∞)")
     if distribution.sf(X_MIN) == 0 or distribution.sf(X_MAX) > TAIL_MASS_TOL:
-        raise ValueError(
-            f"{_name(distribution)} must lie between {X_MIN:.0e} and {X_MAX:.0e}, where squares do "
-            "not overflow: change the unit"
-        )
+        within = f"between {X_MIN:.0e} and {X_MAX:.0e}"
+        raise ValueError(f"{_name(distribution)} must lie {within}: change the unit")
     return distribution
