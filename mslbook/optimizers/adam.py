@@ -10,23 +10,15 @@ from mslbook.optimizers.base import Optimizer
 
 @dataclass(frozen=True)
 class Adam(Optimizer):
-    """Adam, in the form of ``torch.optim.Adam``.
-
-    With its diagonal P, its edge is 2 (1 + beta1) / ((1 - beta1) lr): 38 / lr at beta1 = 0.9.
+    """Adam, in the form of ``torch.optim.Adam``, with the edge 2 (1 + beta1) / ((1 - beta1) lr).
 
     Parameters
     ----------
     lr : float, array_like or callable
-        The learning rate, or a schedule ``lr(step)``.
     beta1, beta2 : float
         Of the running means of gradients and of their squares, at least 0 and below 1.
     eps : float
-        Added to the root, positive.
-
-    Raises
-    ------
-    ValueError
-        If a number is out of range.
+        Positive.
 
     Notes
     -----
@@ -34,8 +26,7 @@ class Adam(Optimizer):
 
     References
     ----------
-    - D. Kingma and J. Ba, "Adam: a method for stochastic optimization" (2015).
-    - J. Cohen et al., "Adaptive gradient methods at the edge of stability" (2022).
+    J. Cohen et al., "Adaptive gradient methods at the edge of stability" (2022).
 
     Examples
     --------

@@ -12,7 +12,6 @@ class GradientDescent(Optimizer):
     Parameters
     ----------
     lr : float, array_like or callable
-        The learning rate, or a schedule ``lr(step)``.
 
     Examples
     --------

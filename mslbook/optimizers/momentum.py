@@ -15,22 +15,12 @@ class Momentum(Optimizer):
     Parameters
     ----------
     lr : float, array_like or callable
-        The learning rate, or a schedule ``lr(step)``.
     beta : float
         The momentum, at least 0 and below 1.
 
-    Raises
-    ------
-    ValueError
-        If `lr` or `beta` is out of range.
-
-    Notes
-    -----
-    Polyak's method, in the form of ``torch.optim.SGD``.
-
     References
     ----------
-    B. T. Polyak, "Some methods of speeding up the convergence of iteration methods" (1964).
+    B. T. Polyak (1964), in the form of ``torch.optim.SGD``.
 
     Examples
     --------

@@ -16,14 +16,9 @@ class Nesterov(Momentum):
     lr, beta
         As for :class:`Momentum`.
 
-    Notes
-    -----
-    In the form of ``torch.optim.SGD(nesterov=True)``.
-
     References
     ----------
-    I. Sutskever et al., "On the importance of initialization and momentum in deep learning"
-    (2013), section 2.
+    I. Sutskever et al. (2013), section 2, in the form of ``torch.optim.SGD(nesterov=True)``.
 
     Examples
     --------

@@ -17,16 +17,10 @@ class RMSProp(Optimizer):
     Parameters
     ----------
     lr : float, array_like or callable
-        The learning rate, or a schedule ``lr(step)``.
     decay : float
-        Of the running mean of squares, at least 0 and below 1.
+        At least 0 and below 1.
     eps : float
-        Added to the root, positive.
-
-    Raises
-    ------
-    ValueError
-        If a number is out of range.
+        Positive.
 
     References
     ----------

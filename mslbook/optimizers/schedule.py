@@ -16,11 +16,6 @@ class decays:  # lower case, because it reads as a function
     epoch : int, optional
         The number of updates in an epoch, where `rates` counts in epochs.
 
-    Raises
-    ------
-    ValueError
-        If the steps are not whole numbers from 0 on, or a rate is not positive and finite.
-
     Examples
     --------
     >>> from mslbook.optimizers import decays
