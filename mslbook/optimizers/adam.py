@@ -26,7 +26,7 @@ class Adam(Optimizer):
 
     References
     ----------
-    J. Cohen et al., "Adaptive gradient methods at the edge of stability" (2022).
+    D. Kingma and J. Ba (2015); for its edge J. Cohen et al. (2022), arXiv:2207.14484.
 
     Examples
     --------

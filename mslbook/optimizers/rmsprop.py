@@ -24,7 +24,7 @@ class RMSProp(Optimizer):
 
     References
     ----------
-    J. Cohen et al., "Adaptive gradient methods at the edge of stability" (2022).
+    For its edge J. Cohen et al. (2022), arXiv:2207.14484.
 
     Examples
     --------
