@@ -25,25 +25,15 @@ class Minibatches:
 
     Each epoch goes once through all inputs, in an order that `seed` and the number of the epoch
     alone decide; its last batch holds what is left.
+    ``iterate(Minibatches(loss, 128), theta, optimizer=Adam(0.001))`` trains by Adam.
 
     Parameters
     ----------
     loss : Loss
-        Over data, with ``inputs`` and ``subset(rows)``, such as
-        :class:`~mslbook.losses.network.NetworkLoss`.
+        With ``inputs`` and ``subset(rows)``, such as :class:`~mslbook.losses.network.NetworkLoss`.
     batch : int
         The number of inputs per update.
     seed : int
-        At least 0.
-
-    Raises
-    ------
-    ValueError
-        If `batch` or `seed` is out of range.
-
-    Notes
-    -----
-    ``iterate(Minibatches(loss, 128), theta, optimizer=Adam(0.001))`` trains by Adam.
     """
 
     def __init__(self, loss: Loss, batch, seed=0):
@@ -64,7 +54,6 @@ class Minibatches:
 
 @lru_cache(maxsize=1)
 def _order(count, seed, epoch):
-    """The order of the inputs in an epoch."""
     return np.random.default_rng((seed, epoch)).permutation(count)
 
 
@@ -72,6 +61,8 @@ def minibatch_sgd(
     loss: Loss, start, lr, batch=None, momentum=0.0, seed=0, first_step=0, state=None
 ) -> Iterator[Iterate]:
     """Yield the iterates of stochastic gradient descent without end, the start first.
+
+    The value and the gradient of each are those of the batch of the next update.
 
     Parameters
     ----------
@@ -81,16 +72,6 @@ def minibatch_sgd(
         As for :func:`~mslbook.descent.iterate`.
     momentum : float
         As for :class:`~mslbook.optimizers.Momentum`.
-
-    Yields
-    ------
-    Iterate
-        Its value and gradient are those of the batch of the next update.
-
-    Raises
-    ------
-    ValueError or TypeError
-        As by :func:`~mslbook.descent.iterate`, or if the last batch of an epoch is too small.
 
     Examples
     --------
@@ -140,16 +121,6 @@ def sgd(sample_grad, start, lr, steps: int, seed=0, every: int = 1) -> SamplePat
     steps, every : int
         The number of updates; the start and every ``every``-th point are kept.
     seed : int or numpy.random.Generator
-        Decides what is drawn.
-
-    Returns
-    -------
-    SamplePaths
-
-    Raises
-    ------
-    ValueError
-        If a number is out of range, if `start` and `lr` do not fit, or if a path overflows.
 
     Examples
     --------
@@ -165,25 +136,16 @@ def sgd(sample_grad, start, lr, steps: int, seed=0, every: int = 1) -> SamplePat
 
 
 def label_noise(valley: Valley, size: float):
-    """Gradients of f(h(x) y - ξ), with a fresh ξ from N(0, size²) each time.
+    """Gradients of f(h(x) y - ξ), with a fresh ξ from N(0, size²) each time, for :func:`sgd`.
 
-    The noise of labels that are wrong by ξ: it does not vanish at the minima y = 0.
+    The noise of labels that are wrong by ξ: it does not vanish at the minima y = 0 (Ma et al.
+    (2022), remark 4.1).
 
     Parameters
     ----------
     valley : Valley
-        F(x, y) = f(h(x) y).
     size : float
         The standard deviation, at least 0.
-
-    Returns
-    -------
-    callable
-        A ``sample_grad`` for :func:`sgd`.
-
-    References
-    ----------
-    Ma et al. (2022), remark 4.1.
     """
     if not isinstance(valley, Valley):
         raise ValueError(f"{valley!r} is no valley f(h(x) y): write it as mslbook.losses.Valley")
@@ -201,9 +163,10 @@ def label_noise(valley: Valley, size: float):
 
 
 def rescaled(loss: Loss, spread: float):
-    """Gradients of a * loss, with a fresh a each time, uniform from 1 - spread to 1 + spread.
+    """Gradients of a * loss, a uniform from 1 - spread to 1 + spread each time, for :func:`sgd`.
 
-    The noise of data that can all be fitted at once: it vanishes with the gradient.
+    The noise of data that can all be fitted at once: it vanishes with the gradient (Ma et al.
+    (2022), remark 4.1).
 
     Parameters
     ----------
@@ -211,15 +174,6 @@ def rescaled(loss: Loss, spread: float):
         Of n variables.
     spread : float
         At least 0 and below 1.
-
-    Returns
-    -------
-    callable
-        A ``sample_grad`` for :func:`sgd`.
-
-    References
-    ----------
-    Ma et al. (2022), remark 4.1.
     """
     check_real("the spread", spread, least=0, below=1)
     if check_loss(loss).dimension is None:  # whose points would share a factor
@@ -241,20 +195,10 @@ def euler_maruyama(drift, diffusion, start, dt, steps: int, seed=0, every: int =
         Of points (..., n): the drift (..., n), and the matrices (..., n, m) that take the m
         independent Brownian motions W to the noise. Either may return fewer leading axes.
     start : ndarray or Tensor, shape (..., n)
-        A point for each path.
     dt : float
         The time of one step, to which the error of means is proportional.
     steps, seed, every
         As for :func:`sgd`.
-
-    Returns
-    -------
-    SamplePaths
-
-    Raises
-    ------
-    ValueError
-        If a number is out of range, if the shapes do not fit, or if a path overflows.
 
     Examples
     --------
@@ -287,7 +231,8 @@ def euler_maruyama(drift, diffusion, start, dt, steps: int, seed=0, every: int =
 def valley_sde(H, H_grad, along: int, lr: float, sigma: float):
     """The drift and the diffusion of descent on yᵀ H(x) y with noise across the valley alone.
 
-    dx = -yᵀ∇H(x)y dt and dy = -2 H(x) y dt + σ √(η H(x)) dW, for points (x, y) in one array.
+    dx = -yᵀ∇H(x)y dt and dy = -2 H(x) y dt + σ √(lr H(x)) dW, for :func:`euler_maruyama` (Ma et al.
+    (2022), remark 4.2). The root of H is its Cholesky factor: every root makes the same noise.
 
     Parameters
     ----------
@@ -295,29 +240,16 @@ def valley_sde(H, H_grad, along: int, lr: float, sigma: float):
         Take x (..., d) to positive definite matrices (..., m, m), and to their derivatives
         (..., d, m, m).
     along : int
-        The number d of coordinates along the valley.
+        The number d of coordinates along the valley, the first ones.
     lr, sigma : float
-        The learning rate η, positive, and the size σ of the noise, at least 0.
-
-    Returns
-    -------
-    drift, diffusion : callable
-        For :func:`euler_maruyama`. The root of H is its Cholesky factor: every root makes the same
-        noise. Where H is not positive definite there is none, and ``diffusion`` raises ValueError.
-
-    References
-    ----------
-    Ma et al. (2022), remark 4.2.
+        The learning rate, and the size of the noise.
 
     Examples
     --------
     >>> import numpy as np
     >>> from mslbook.stochastic import valley_sde
-    >>> drift, diffusion = valley_sde(
-    ...     lambda x: np.eye(2) * x[..., None],
-    ...     lambda x: np.eye(2) * np.ones_like(x)[..., None, None],
-    ...     along=1, lr=0.1, sigma=1.0,
-    ... )
+    >>> H, H_grad = lambda x: x[..., None] * np.eye(2), lambda x: np.eye(2)[None]
+    >>> drift, diffusion = valley_sde(H, H_grad, along=1, lr=0.1, sigma=1.0)
     >>> drift(np.array([3.0, 1.0, 0.0]))
     array([-1., -6., -0.])
     """
