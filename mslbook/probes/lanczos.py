@@ -25,11 +25,6 @@ class KrylovSpace:
         A vector, for its namespace, dtype and device.
     capacity : int
         The most rows, basis and pending ones, of n numbers each.
-
-    Attributes
-    ----------
-    hvps, pending : int
-        Hessian-vector products so far, and pending rows.
     """
 
     def __init__(self, product, like, capacity):
@@ -37,7 +32,7 @@ class KrylovSpace:
         shape = (capacity, like.shape[0])
         self._rows = self._xp.empty(shape, dtype=like.dtype, device=device(like))
         self._matrix = np.zeros((capacity, capacity))  # T and, to the right of it, C
-        self._size = self.pending = self.hvps = 0
+        self._size = self.pending = self.hvps = 0  # rows of the basis, pending rows, products
 
     def __len__(self):
         return self._size

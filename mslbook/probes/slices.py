@@ -14,26 +14,16 @@ MIN_ANGLE_SINE = 1e-3  # of two directions that span a plane
 def line(loss, theta, direction, distances):
     """The losses at ``theta + distance * direction / ||direction||``.
 
+    A NumPy array in the precision of theta; in single precision rounding may hide the curvature of
+    a network (see `rounding`): take ``loss.to(dtype=torch.float64)``.
+
     Parameters
     ----------
     loss : Loss
-        Anything with ``value``; a network is evaluated in its chunks, without graphs.
     theta : array_like, shape () or (n,)
-        A number, for a function of one variable, or a vector of n coordinates.
     direction : array_like, shape of theta
         Such as a gradient, an eigenvector or a `random_direction`; its length does not matter.
     distances : array_like, shape (D,)
-
-    Returns
-    -------
-    ndarray, shape (D,)
-        In the precision of theta; inf or nan where the loss is so. In single precision rounding may
-        hide the curvature of a network (see `rounding`): take ``loss.to(dtype=torch.float64)``.
-
-    Raises
-    ------
-    ValueError
-        For theta in half precision, and a direction of another shape, 0 or not finite.
 
     Examples
     --------
@@ -48,7 +38,7 @@ def line(loss, theta, direction, distances):
 
 
 def plane(loss, theta, directions, first, second, progress=False):
-    """The losses at theta + a u + b w for every distance a in `first` and b in `second`.
+    """The losses at theta + a u + b w, shape (A, B), for every distance a and b.
 
     Parameters
     ----------
@@ -60,15 +50,6 @@ def plane(loss, theta, directions, first, second, progress=False):
         Distances along them.
     progress : bool
         Whether to show a bar on stderr.
-
-    Returns
-    -------
-    ndarray, shape (A, B)
-
-    Raises
-    ------
-    ValueError
-        As `line` does, and for parallel directions.
 
     Examples
     --------
@@ -90,18 +71,13 @@ def plane(loss, theta, directions, first, second, progress=False):
 
 
 def random_direction(theta, seed=0):
-    """A direction of independent standard normal coordinates.
+    """Independent standard normal coordinates, the same on every library and device.
 
     Parameters
     ----------
     theta : array_like
         Of the shape, dtype and device wanted.
     seed : int
-        The same direction for every library and device.
-
-    Returns
-    -------
-    array, shape of theta
 
     Examples
     --------
@@ -117,20 +93,14 @@ def random_direction(theta, seed=0):
 def filter_normalised(loss, theta, direction):
     """The direction with every filter as long as that of the network.
 
+    A filter is a slice along the first axis of a parameter with two axes or more. Parameters with
+    one axis, biases and those of BatchNorm, are not moved. There the unit of distance is the
+    length of this direction: `line` has that at ``t * direction.norm()``, t from -1 to 1.
+
     Parameters
     ----------
     loss : NetworkLoss
     theta, direction : Tensor, shape (n,)
-
-    Returns
-    -------
-    Tensor, shape (n,)
-
-    Notes
-    -----
-    A filter is a slice along the first axis of a parameter with two axes or more. Parameters with
-    one axis, biases and those of BatchNorm, are not moved. There the unit of distance is the
-    length of this direction: `line` has that at ``t * direction.norm()``, t from -1 to 1.
 
     References
     ----------
@@ -139,14 +109,12 @@ def filter_normalised(loss, theta, direction):
     Examples
     --------
     >>> import torch
-    >>> from mslbook.losses.network import NetworkLoss, half_squared_error
+    >>> from mslbook.losses.network import NetworkLoss
     >>> from mslbook.probes import filter_normalised, random_direction
-    >>> x, y = torch.ones(4, 3), torch.tensor([0, 1, 1, 0])
-    >>> loss = NetworkLoss(torch.nn.Linear(3, 2), x, y, half_squared_error)
-    >>> d = filter_normalised(loss, loss.theta, random_direction(loss.theta))
-    >>> filters, weights = d[:6].reshape(2, 3), loss.theta[:6].reshape(2, 3)
-    >>> torch.allclose(filters.norm(dim=1), weights.norm(dim=1)), d[6:].tolist()
-    (True, [0.0, 0.0])
+    >>> model, x, y = torch.nn.Linear(3, 2), torch.ones(4, 3), torch.tensor([0, 1, 1, 0])
+    >>> loss = NetworkLoss(model, x, y, torch.nn.functional.cross_entropy)
+    >>> filter_normalised(loss, loss.theta, random_direction(loss.theta))[6:]
+    tensor([0., 0.])
     """
     if not hasattr(loss, "model"):
         raise TypeError("only a network has filters: pass a NetworkLoss")
@@ -167,7 +135,7 @@ def filter_normalised(loss, theta, direction):
 
 
 def _values(loss, theta, unit, distances):
-    """The losses at the distances; the points are made one by one, since networks are large."""
+    # The points are made one by one, since networks are large.
     values = [float(loss.value(theta + float(d) * unit)) for d in distances]
     return np.array(values, dtype=precision(theta))
 
@@ -179,8 +147,7 @@ def _unit(xp, theta, direction):
     direction = xp.asarray(direction, dtype=theta.dtype, device=device(theta))
     if direction.shape != theta.shape:
         raise ValueError(
-            f"the direction has shape {tuple(direction.shape)}, theta {tuple(theta.shape)}: give "
-            "one number for each coordinate"
+            f"the direction has shape {tuple(direction.shape)}, theta {tuple(theta.shape)}"
         )
     largest = xp.max(xp.abs(direction))
     if not 0 < float(largest) < inf:

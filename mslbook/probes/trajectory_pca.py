@@ -16,29 +16,19 @@ LEVEL_TOL = 1e-6  # of scores (of unit length over the path): two that differ by
 
 @dataclass(frozen=True)
 class PrincipalDirections:
-    """The answer of `principal_directions`, in float64.
+    """The answer of `principal_directions`, in float64."""
 
-    Attributes
-    ----------
-    directions : ndarray, shape (k, n)
-        Orthonormal, the largest variance first.
-    variances, shares : ndarray, shape (k,)
-        Mean squared distance from the mean along each, and as a part of the total variance.
-    mean : ndarray, shape (n,)
-        Of the snapshots.
-    """
-
-    directions: np.ndarray
-    variances: np.ndarray
-    shares: np.ndarray
-    mean: np.ndarray
+    directions: np.ndarray  #: orthonormal, the largest variance first, shape (k, n)
+    variances: np.ndarray  #: mean squared distances from the mean along each, shape (k,)
+    shares: np.ndarray  #: these as parts of the total variance
+    mean: np.ndarray  #: of the snapshots, shape (n,)
 
     def __repr__(self):
         return f"PrincipalDirections(shares {self.shares.round(3).tolist()})"
 
 
-def principal_directions(snapshots, k, memory=MEMORY):
-    """The k directions in which the snapshots of a path vary most.
+def principal_directions(snapshots, k, memory=MEMORY) -> PrincipalDirections:
+    """The k directions in which the snapshots of a path vary most, each from its start to its end.
 
     Parameters
     ----------
@@ -48,16 +38,6 @@ def principal_directions(snapshots, k, memory=MEMORY):
         At most T - 1.
     memory : int
         Bytes of snapshots that are held at a time, beside the answer.
-
-    Returns
-    -------
-    PrincipalDirections
-        Each direction points from the start of the path to its end.
-
-    Raises
-    ------
-    ValueError
-        For snapshots that are not finite, or vary in fewer than k directions.
 
     Notes
     -----
@@ -69,9 +49,8 @@ def principal_directions(snapshots, k, memory=MEMORY):
     --------
     >>> import numpy as np
     >>> from mslbook.probes import principal_directions
-    >>> pca = principal_directions(np.array([[0.0, 0.0], [3.0, 4.0], [6.0, 8.0]]), 1)
-    >>> pca.directions, pca.shares
-    (array([[0.6, 0.8]]), array([1.]))
+    >>> principal_directions(np.array([[0.0, 0.0], [3.0, 4.0], [6.0, 8.0]]), 1).directions
+    array([[0.6, 0.8]])
     """
     count, n = len(snapshots), len(snapshots[0])
     _check_k(k, count)
@@ -91,16 +70,13 @@ def principal_directions(snapshots, k, memory=MEMORY):
 def segment_directions(segments, memory=MEMORY):
     """The first principal direction of each segment of a path, orthogonalised in their order.
 
+    In Ma et al. (2022), figure 3.2, the segments are those before the learning rate decays, after
+    an early and after a late decay.
+
     Parameters
     ----------
     segments : sequence of paths
-        In Ma et al. (2022), figure 3.2, those before the learning rate decays, after an early and
-        after a late decay.
     memory : int
-
-    Returns
-    -------
-    ndarray, shape (number of segments, n)
 
     Examples
     --------
@@ -119,15 +95,6 @@ def orthogonalise(vectors):
     Parameters
     ----------
     vectors : array_like, shape (k, n)
-
-    Returns
-    -------
-    ndarray, shape (k, n)
-
-    Raises
-    ------
-    ValueError
-        For a vector that is 0, not finite or within the span of the earlier ones.
 
     Examples
     --------
@@ -150,7 +117,7 @@ def orthogonalise(vectors):
 
 
 def project(snapshots, origin, directions, memory=MEMORY):
-    """The coordinates of a path along orthonormal directions.
+    """The coordinates of a path along orthonormal directions, shape (T, k).
 
     Parameters
     ----------
@@ -159,15 +126,6 @@ def project(snapshots, origin, directions, memory=MEMORY):
         Where all coordinates are 0.
     directions : array_like, shape (k, n)
     memory : int
-
-    Returns
-    -------
-    ndarray, shape (T, k)
-
-    Raises
-    ------
-    ValueError
-        If the directions are not orthonormal, or anything is not finite.
 
     Examples
     --------
@@ -189,15 +147,12 @@ def project(snapshots, origin, directions, memory=MEMORY):
 def random_walk_shares(count, k):
     """The shares of variance of the first k principal components of a random walk.
 
+    In proportion to 1 / sin²(πj / 2 count), j = 1, ..., k; 6 / (πj)² for a long walk.
+
     Parameters
     ----------
     count, k : int
         Points of the walk, in many more dimensions; k is at most count - 1.
-
-    Returns
-    -------
-    ndarray, shape (k,)
-        In proportion to 1 / sin²(πj / 2 count), j = 1, ..., k; 6 / (πj)² for a long walk.
 
     Examples
     --------
