@@ -72,8 +72,7 @@ def descend(loss: Loss, start, lr=None, steps=0, every=1, optimizer=None) -> Tra
 
     Examples
     --------
-    >>> from mslbook.descent import decays, descend
-    >>> from mslbook.losses import f1
+    >>> from mslbook import decays, descend, f1
     >>> descend(f1, start=-5.0, lr=decays({0: 5, 100: 3, 150: 1}), steps=200)
     <Trajectory of 200 steps: loss 5.751 -> ...>
     """
@@ -112,8 +111,7 @@ def iterate(
     Examples
     --------
     >>> from itertools import islice
-    >>> from mslbook.descent import iterate
-    >>> from mslbook.losses import f1
+    >>> from mslbook import f1, iterate
     >>> [round(float(state.theta), 4) for state in islice(iterate(f1, 1.0, lr=1.0), 3)]
     [1.0, 0.3069, 0.0392]
     """

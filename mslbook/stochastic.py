@@ -25,15 +25,12 @@ class Minibatches:
 
     Each epoch goes once through all inputs, in an order that `seed` and the number of the epoch
     alone decide; its last batch holds what is left.
-    ``iterate(Minibatches(loss, 128), theta, optimizer=Adam(0.001))`` trains by Adam.
 
     Parameters
     ----------
-    loss : Loss
-        With ``inputs`` and ``subset(rows)``, such as :class:`~mslbook.losses.network.NetworkLoss`.
-    batch : int
-        The number of inputs per update.
-    seed : int
+    loss : NetworkLoss
+        Or any loss with ``inputs`` and ``subset(rows)``.
+    batch, seed : int
     """
 
     def __init__(self, loss: Loss, batch, seed=0):
@@ -76,8 +73,7 @@ def minibatch_sgd(
     Examples
     --------
     >>> from itertools import islice
-    >>> from mslbook.losses import f1
-    >>> from mslbook.stochastic import minibatch_sgd
+    >>> from mslbook import f1, minibatch_sgd
     >>> states = islice(minibatch_sgd(f1, 1.0, lr=1.0, momentum=0.5), 3)
     >>> [round(float(state.theta), 4) for state in states]
     [1.0, 0.3069, -0.3073]
@@ -98,7 +94,7 @@ def minibatch_sgd(
 class SamplePaths:
     """The points that :func:`sgd` and :func:`euler_maruyama` keep, the start first."""
 
-    points: Any  #: of the kind of the start, shape (steps / every + 1, ..., n)
+    points: Any  #: shape (steps / every + 1, ..., n)
     steps: np.ndarray  #: the number of updates made, shape (steps / every + 1,)
 
     def __repr__(self):
@@ -112,14 +108,11 @@ def sgd(sample_grad, start, lr, steps: int, seed=0, every: int = 1) -> SamplePat
     Parameters
     ----------
     sample_grad : callable
-        Takes a NumPy generator and points (..., n), and draws a gradient for each; such as
-        :func:`label_noise` and :func:`rescaled` return.
+        Takes a NumPy generator and points (..., n) to a gradient for each; see :func:`label_noise`.
     start : ndarray or Tensor, shape (..., n)
-        A point for each path.
-    lr : float or array_like
-        The learning rate; an array, whose last axis has length 1, broadcasts against `start`.
+    lr : float or array_like, shape (..., 1)
     steps, every : int
-        The number of updates; the start and every ``every``-th point are kept.
+        The start and every ``every``-th point are kept.
     seed : int or numpy.random.Generator
 
     Examples
@@ -145,7 +138,6 @@ def label_noise(valley: Valley, size: float):
     ----------
     valley : Valley
     size : float
-        The standard deviation, at least 0.
     """
     if not isinstance(valley, Valley):
         raise ValueError(f"{valley!r} is no valley f(h(x) y): write it as mslbook.losses.Valley")
@@ -171,7 +163,6 @@ def rescaled(loss: Loss, spread: float):
     Parameters
     ----------
     loss : Loss
-        Of n variables.
     spread : float
         At least 0 and below 1.
     """
@@ -192,23 +183,19 @@ def euler_maruyama(drift, diffusion, start, dt, steps: int, seed=0, every: int =
     Parameters
     ----------
     drift, diffusion : callable
-        Of points (..., n): the drift (..., n), and the matrices (..., n, m) that take the m
-        independent Brownian motions W to the noise. Either may return fewer leading axes.
+        Take points (..., n) to the drift (..., n), and to matrices (..., n, m) for m independent
+        Brownian motions W. Either may return fewer leading axes.
     start : ndarray or Tensor, shape (..., n)
     dt : float
-        The time of one step, to which the error of means is proportional.
     steps, seed, every
         As for :func:`sgd`.
 
     Examples
     --------
-    An Ornstein-Uhlenbeck process, whose variance tends to 1:
-
     >>> import numpy as np
-    >>> from mslbook.stochastic import euler_maruyama
-    >>> path = euler_maruyama(lambda x: -x, lambda x: [[2**0.5]], np.zeros((10_000, 1)), 0.02, 200)
-    >>> round(float(path.points[-1].var()), 1)
-    1.0
+    >>> from mslbook import euler_maruyama
+    >>> euler_maruyama(lambda x: -x, lambda x: [[2**0.5]], np.zeros((100, 1)), dt=0.02, steps=200)
+    <100 SamplePaths of 200 steps>
     """
     check_real("the time dt of one step", dt, above=0)
     x = _points(start)
@@ -242,7 +229,6 @@ def valley_sde(H, H_grad, along: int, lr: float, sigma: float):
     along : int
         The number d of coordinates along the valley, the first ones.
     lr, sigma : float
-        The learning rate, and the size of the noise.
 
     Examples
     --------
@@ -288,7 +274,6 @@ def _points(start):
 
 
 def _kind(x):
-    """How to make an array that goes with x: of its dtype and on its device, if it is a tensor."""
     return {"dtype": x.dtype, "device": device(x)} if hasattr(x, "detach") else {}
 
 

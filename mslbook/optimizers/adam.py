@@ -12,25 +12,19 @@ from mslbook.optimizers.base import Optimizer
 class Adam(Optimizer):
     """Adam, in the form of ``torch.optim.Adam``, with the edge 2 (1 + beta1) / ((1 - beta1) lr).
 
+    After t updates P = (1 - beta1^t) (√(s / (1 - beta2^t)) + eps), s the mean of squares
+    (D. Kingma and J. Ba, 2015; for its edge J. Cohen et al., 2022).
+
     Parameters
     ----------
     lr : float, array_like or callable
     beta1, beta2 : float
         Of the running means of gradients and of their squares, at least 0 and below 1.
     eps : float
-        Positive.
-
-    Notes
-    -----
-    P = (1 - beta1^t) (√(s / (1 - beta2^t)) + eps) after t updates, s the mean of squares.
-
-    References
-    ----------
-    D. Kingma and J. Ba (2015); for its edge J. Cohen et al. (2022), arXiv:2207.14484.
 
     Examples
     --------
-    >>> from mslbook.optimizers import Adam
+    >>> from mslbook import Adam
     >>> round(Adam(lr=0.001).edge())
     38000
     """

@@ -15,7 +15,7 @@ class GradientDescent(Optimizer):
 
     Examples
     --------
-    >>> from mslbook.optimizers import GradientDescent
+    >>> from mslbook import GradientDescent
     >>> GradientDescent(lr=0.1).edge()
     20.0
     """

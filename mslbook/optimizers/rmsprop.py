@@ -12,7 +12,7 @@ from mslbook.optimizers.base import Optimizer
 class RMSProp(Optimizer):
     """RMSProp: s <- decay * s + (1 - decay) * grad², theta <- theta - lr * grad / (√s + eps).
 
-    With the diagonal P = √s + eps, its edge is 2 / lr.
+    With the diagonal P = √s + eps, its edge is 2 / lr (J. Cohen et al., 2022).
 
     Parameters
     ----------
@@ -20,22 +20,16 @@ class RMSProp(Optimizer):
     decay : float
         At least 0 and below 1.
     eps : float
-        Positive.
-
-    References
-    ----------
-    For its edge J. Cohen et al. (2022), arXiv:2207.14484.
 
     Examples
     --------
-    >>> from mslbook.optimizers import RMSProp
+    >>> from mslbook import RMSProp
     >>> RMSProp(lr=0.001).edge()
     2000.0
     """
 
     decay: float = 0.99
     eps: float = 1e-8
-
     lr_times_edge = 2.0
 
     def __post_init__(self):

@@ -75,8 +75,7 @@ def sharpness(
 
     Examples
     --------
-    >>> from mslbook.losses import two_valleys
-    >>> from mslbook.probes import sharpness
+    >>> from mslbook import sharpness, two_valleys
     >>> s = sharpness(two_valleys, [0.0, 0.0], k=2, tol=1e-8)
     >>> s.values.round(6), s.converged
     (array([25.,  1.]), True)

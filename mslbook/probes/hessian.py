@@ -19,8 +19,7 @@ def hessian_operator(loss, theta, preconditioner=None):
     Examples
     --------
     >>> import numpy as np
-    >>> from mslbook.losses import two_valleys
-    >>> from mslbook.probes import hessian_operator
+    >>> from mslbook import hessian_operator, two_valleys
     >>> hessian_operator(two_valleys, [0.0, 0.0])(np.array([1.0, 0.0]))
     array([25.,  0.])
     """

@@ -42,7 +42,7 @@ def second_difference(values, spacing):
 
     Examples
     --------
-    >>> from mslbook.probes import second_difference
+    >>> from mslbook import second_difference
     >>> second_difference([9.0, 4.0, 1.0, 0.0, 1.0], spacing=0.5)
     array([8., 8., 8.])
     """
@@ -75,7 +75,7 @@ def rounding(values, spacing):
     Examples
     --------
     >>> import numpy as np
-    >>> from mslbook.probes import rounding
+    >>> from mslbook import rounding
     >>> print(f"{rounding(np.linspace(-1, 1, 201, dtype=np.float32) ** 2, 0.01):.1g}")
     0.0002
     """
@@ -125,7 +125,7 @@ def growth(distances, values) -> Growth:
     Examples
     --------
     >>> import numpy as np
-    >>> from mslbook.probes import growth
+    >>> from mslbook import growth
     >>> distances = np.linspace(-16, 32, 385)
     >>> growth(distances, np.sqrt(1 + distances**2) - 1)
     Growth(minimum 0 at 0, curvature 0.996, exponents 1.3 | 1.21, drops 0.27 | 0.27)
@@ -219,7 +219,7 @@ def curvature_profile(distances, values) -> CurvatureProfile:
     Examples
     --------
     >>> import numpy as np
-    >>> from mslbook.probes import curvature_profile
+    >>> from mslbook import curvature_profile
     >>> distances = np.linspace(-16, 32, 385)
     >>> np.round(curvature_profile(distances, np.sqrt(1 + distances**2) - 1).separations, 1)
     array([ 8.4, 16.3])

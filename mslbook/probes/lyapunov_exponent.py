@@ -36,8 +36,7 @@ def lyapunov(loss, start, lr, steps, discard=0, seed=0):
 
     Examples
     --------
-    >>> from mslbook.losses import Quadratic
-    >>> from mslbook.probes import lyapunov
+    >>> from mslbook import Quadratic, lyapunov
     >>> lyapunov(Quadratic(), start=3.0, lr=[0.5, 1.0], steps=10)
     array([-0.69314718,        -inf])
     """

@@ -22,13 +22,11 @@ def line(loss, theta, direction, distances):
     loss : Loss
     theta : array_like, shape () or (n,)
     direction : array_like, shape of theta
-        Such as a gradient, an eigenvector or a `random_direction`; its length does not matter.
     distances : array_like, shape (D,)
 
     Examples
     --------
-    >>> from mslbook.losses import f1
-    >>> from mslbook.probes import line
+    >>> from mslbook import f1, line
     >>> line(f1, 0.0, 1.0, [-1, 0, 1]).round(4)
     array([0.3863, 0.    , 0.3863])
     """
@@ -53,8 +51,7 @@ def plane(loss, theta, directions, first, second, progress=False):
 
     Examples
     --------
-    >>> from mslbook.losses import valley
-    >>> from mslbook.probes import plane
+    >>> from mslbook import plane, valley
     >>> plane(valley, [1.0, 0.0], [[1, 0], [0, 1]], [-1, 0, 1], [0, 1]).shape
     (3, 2)
     """
@@ -81,7 +78,7 @@ def random_direction(theta, seed=0):
 
     Examples
     --------
-    >>> from mslbook.probes import random_direction
+    >>> from mslbook import random_direction
     >>> random_direction([0.0, 0.0, 0.0], seed=1).round(3)
     array([0.346, 0.822, 0.33 ])
     """
@@ -95,22 +92,18 @@ def filter_normalised(loss, theta, direction):
 
     A filter is a slice along the first axis of a parameter with two axes or more. Parameters with
     one axis, biases and those of BatchNorm, are not moved. There the unit of distance is the
-    length of this direction: `line` has that at ``t * direction.norm()``, t from -1 to 1.
+    length of this direction: `line` has that at ``t * direction.norm()``, t from -1 to 1 (H. Li et
+    al., "Visualizing the loss landscape of neural nets", 2018, section 4).
 
     Parameters
     ----------
     loss : NetworkLoss
     theta, direction : Tensor, shape (n,)
 
-    References
-    ----------
-    H. Li et al., "Visualizing the loss landscape of neural nets" (2018), section 4.
-
     Examples
     --------
     >>> import torch
-    >>> from mslbook.losses.network import NetworkLoss
-    >>> from mslbook.probes import filter_normalised, random_direction
+    >>> from mslbook import NetworkLoss, filter_normalised, random_direction
     >>> model, x, y = torch.nn.Linear(3, 2), torch.ones(4, 3), torch.tensor([0, 1, 1, 0])
     >>> loss = NetworkLoss(model, x, y, torch.nn.functional.cross_entropy)
     >>> filter_normalised(loss, loss.theta, random_direction(loss.theta))[6:]

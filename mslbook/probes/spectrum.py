@@ -77,8 +77,7 @@ def spectral_density(loss, theta, steps=64, samples=8, seed=0) -> SpectralDensit
 
     Examples
     --------
-    >>> from mslbook.losses import two_valleys
-    >>> from mslbook.probes import spectral_density
+    >>> from mslbook import spectral_density, two_valleys
     >>> spectral_density(two_valleys, [0.0, 0.0], samples=1).nodes.round(6)
     array([[ 1., 25.]])
     """

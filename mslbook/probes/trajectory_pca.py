@@ -30,6 +30,9 @@ class PrincipalDirections:
 def principal_directions(snapshots, k, memory=MEMORY) -> PrincipalDirections:
     """The k directions in which the snapshots of a path vary most, each from its start to its end.
 
+    Compare the shares with `random_walk_shares`: the principal components of a random walk in many
+    dimensions are cosines of time (Antognini & Sohl-Dickstein, 2018).
+
     Parameters
     ----------
     snapshots : array, shape (T, n), or sequence of T arrays (n,)
@@ -39,17 +42,10 @@ def principal_directions(snapshots, k, memory=MEMORY) -> PrincipalDirections:
     memory : int
         Bytes of snapshots that are held at a time, beside the answer.
 
-    Notes
-    -----
-    The principal components of a random walk in many dimensions are cosines of time
-    (Antognini & Sohl-Dickstein, 2018), so a smooth curve is no sign of structure: compare the
-    shares with `random_walk_shares`.
-
     Examples
     --------
-    >>> import numpy as np
-    >>> from mslbook.probes import principal_directions
-    >>> principal_directions(np.array([[0.0, 0.0], [3.0, 4.0], [6.0, 8.0]]), 1).directions
+    >>> from mslbook import principal_directions
+    >>> principal_directions([[0.0, 0.0], [3.0, 4.0], [6.0, 8.0]], 1).directions
     array([[0.6, 0.8]])
     """
     count, n = len(snapshots), len(snapshots[0])
@@ -70,8 +66,7 @@ def principal_directions(snapshots, k, memory=MEMORY) -> PrincipalDirections:
 def segment_directions(segments, memory=MEMORY):
     """The first principal direction of each segment of a path, orthogonalised in their order.
 
-    In Ma et al. (2022), figure 3.2, the segments are those before the learning rate decays, after
-    an early and after a late decay.
+    As in Ma et al. (2022), figure 3.2: before a decay of the learning rate and after each.
 
     Parameters
     ----------
@@ -80,9 +75,8 @@ def segment_directions(segments, memory=MEMORY):
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from mslbook.probes import segment_directions
-    >>> segment_directions([np.array([[0.0, 0.0], [2.0, 0.0]]), np.array([[2, 0], [3, 1]])])
+    >>> from mslbook import segment_directions
+    >>> segment_directions([[[0, 0], [2, 0]], [[2, 0], [3, 1]]])
     array([[1., 0.],
            [0., 1.]])
     """
@@ -98,7 +92,7 @@ def orthogonalise(vectors):
 
     Examples
     --------
-    >>> from mslbook.probes import orthogonalise
+    >>> from mslbook import orthogonalise
     >>> orthogonalise([[3.0, 0.0], [1.0, 2.0]])
     array([[1., 0.],
            [0., 1.]])
@@ -129,9 +123,8 @@ def project(snapshots, origin, directions, memory=MEMORY):
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from mslbook.probes import project
-    >>> project(np.array([[1.0, 1.0], [2.0, 5.0]]), [1.0, 1.0], np.eye(2))
+    >>> from mslbook import project
+    >>> project([[1.0, 1.0], [2.0, 5.0]], origin=[1.0, 1.0], directions=[[1, 0], [0, 1]])
     array([[0., 0.],
            [1., 4.]])
     """
@@ -156,7 +149,7 @@ def random_walk_shares(count, k):
 
     Examples
     --------
-    >>> from mslbook.probes import random_walk_shares
+    >>> from mslbook import random_walk_shares
     >>> random_walk_shares(1000, 3).round(3)
     array([0.608, 0.152, 0.068])
     """
