@@ -1,7 +1,4 @@
-"""Descent with noise: minibatches, noise in the gradient, stochastic differential equations.
-
-A start of shape (..., n) is that of one sample path for each of its points.
-"""
+"""Descent with noise: minibatches, noise in the gradient, stochastic differential equations."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -74,8 +71,7 @@ def minibatch_sgd(
     --------
     >>> from itertools import islice
     >>> from mslbook import f1, minibatch_sgd
-    >>> states = islice(minibatch_sgd(f1, 1.0, lr=1.0, momentum=0.5), 3)
-    >>> [round(float(state.theta), 4) for state in states]
+    >>> [round(float(s.theta), 4) for s in islice(minibatch_sgd(f1, 1, lr=1, momentum=0.5), 3)]
     [1.0, 0.3069, -0.3073]
     """
     optimizer = Momentum(lr, momentum)
@@ -110,6 +106,7 @@ def sgd(sample_grad, start, lr, steps: int, seed=0, every: int = 1) -> SamplePat
     sample_grad : callable
         Takes a NumPy generator and points (..., n) to a gradient for each; see :func:`label_noise`.
     start : ndarray or Tensor, shape (..., n)
+        A point for each path.
     lr : float or array_like, shape (..., 1)
     steps, every : int
         The start and every ``every``-th point are kept.
@@ -118,7 +115,7 @@ def sgd(sample_grad, start, lr, steps: int, seed=0, every: int = 1) -> SamplePat
     Examples
     --------
     >>> import numpy as np
-    >>> from mslbook.losses import valley
+    >>> from mslbook import valley
     >>> from mslbook.stochastic import label_noise, sgd
     >>> sgd(label_noise(valley, 0.1), np.ones((50, 2)), lr=1.5, steps=100)
     <50 SamplePaths of 100 steps>
@@ -224,8 +221,7 @@ def valley_sde(H, H_grad, along: int, lr: float, sigma: float):
     Parameters
     ----------
     H, H_grad : callable
-        Take x (..., d) to positive definite matrices (..., m, m), and to their derivatives
-        (..., d, m, m).
+        Take x (..., d) to positive definite (..., m, m), and to their derivatives (..., d, m, m).
     along : int
         The number d of coordinates along the valley, the first ones.
     lr, sigma : float

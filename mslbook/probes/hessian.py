@@ -11,7 +11,6 @@ def hessian_operator(loss, theta, preconditioner=None):
     Parameters
     ----------
     loss : Loss
-        Anything with ``hvp(theta, v)``; of a network, one graph serves all products.
     theta : array_like, shape () or (n,)
     preconditioner : array, shape of theta, optional
         A positive diagonal P, for P^(-1/2) H P^(-1/2) in place of H.

@@ -22,9 +22,9 @@ class KrylovSpace:
     product : callable
         Takes a vector (n,) to H v.
     like : array, shape (n,)
-        A vector, for its namespace, dtype and device.
+        Of the namespace, dtype and device wanted.
     capacity : int
-        The most rows, basis and pending ones, of n numbers each.
+        The most rows, of n numbers each.
     """
 
     def __init__(self, product, like, capacity):

@@ -25,20 +25,15 @@ PLATEAU_TOL = 0.2  # from the exponent 2, within which the curvature is on a pla
 def second_difference(values, spacing):
     """Central second differences ``(v[i-1] - 2 v[i] + v[i+1]) / spacing²`` along the last axis.
 
-    Averages of the curvature over one spacing to either side, shape (..., D - 2). The kinks of ReLU
-    and max pooling count here, and not in the Hessian: choose a spacing that is a part of a step of
-    descent. Where rounding hides the differences there is a ValueError.
+    Averages of the curvature over one spacing to either side; kinks, as of ReLU, count here and not
+    in the Hessian. Where rounding hides the differences there is a ValueError.
 
     Parameters
     ----------
     values : array_like, shape (..., D)
         Losses at equal spacing, at least 3.
     spacing : float
-
-    Notes
-    -----
-    Ma et al. (2022), figure 3.1, leave out the division by spacing². In single precision the losses
-    L of a VGG11 scatter by about 5e-8 L, their second differences by 1.2e-7 L / spacing².
+        A part of a step of descent; Ma et al. (2022), figure 3.1, do not divide by its square.
 
     Examples
     --------
@@ -63,8 +58,7 @@ def second_difference(values, spacing):
 def rounding(values, spacing):
     """The standard deviation of the rounding errors in ``second_difference(values, spacing)``.
 
-    From the sixth differences, in which little but rounding is left of a smooth line; whatever is
-    rough at this spacing, such as kinks, counts too.
+    From the sixth differences, in which little but rounding is left of a smooth line.
 
     Parameters
     ----------
@@ -114,13 +108,11 @@ def growth(distances, values) -> Growth:
 
     Notes
     -----
-    The minimum is the vertex of the parabola through the lowest value and its neighbours. Each side
-    is followed as far as the loss rises. Its quadratic core ends where the second difference first
-    differs by a tenth from that at the minimum. From there, or from half way if that is nearer, the
-    exponent is fitted in logarithms; below 2 the loss grows subquadratically (Ma et al. (2022),
-    section 3.1). Where second differences scatter by more than a fiftieth of the curvature, only
-    every second, fourth, ... value is used, as long as 9 remain; else there are no drops. A side
-    with fewer than 4 points to fit has no exponent, a line that is lowest at an end no minimum.
+    The minimum is the vertex of the parabola through the lowest three values. Each side is followed
+    as far as the loss rises. Its quadratic core ends where the second difference first differs by a
+    tenth from that at the minimum; from there, or from half way if that is nearer, the exponent is
+    fitted in logarithms: below 2 the loss grows subquadratically (Ma et al. (2022), section 3.1).
+    Where second differences are noisy only every second, fourth, ... value is used.
 
     Examples
     --------
@@ -203,18 +195,12 @@ def curvature_profile(distances, values) -> CurvatureProfile:
     distances, values : array_like, shape (D,)
         At least 9 distances, increasing at any spacing, and the losses there.
 
-    Raises
-    ------
-    ValueError
-        If the lowest value is at an end, or in two places with a barrier between.
-
     Notes
     -----
-    It is an average of the second derivative between the minimum and r, with the weight
-    2 (1 - s / r) / r at s. In a continuum of scales it falls steadily; separate scales show as a
-    high plateau, a fall and a low plateau (Ma et al. (2022), section 3.2). The minimum is found as
-    in `growth`, or in the middle of a flat bottom; distances so small that the error of its place
-    or the rounding of the losses would count are left out.
+    It is an average of the second derivative between the minimum and r. In a continuum of scales it
+    falls steadily; separate scales show as a high plateau, a fall and a low plateau (Ma et al.
+    (2022), section 3.2). Distances so small that the error of the minimum or the rounding of the
+    losses would count are left out. A lowest value at an end or in two places is a ValueError.
 
     Examples
     --------
@@ -322,8 +308,7 @@ def _line_values(values, least):
     values = np.asarray(values.detach().cpu() if hasattr(values, "detach") else values, dtype=dtype)
     if values.shape[-1:] < (least,) or not (values.size and np.isfinite(values).all()):
         raise ValueError(
-            f"give at least {least} finite values along the last axis: those of shape "
-            f"{values.shape} are fewer, or some are inf or nan"
+            f"give at least {least} finite values along the last axis, not {values.shape} values"
         )
     return values
 
@@ -332,8 +317,7 @@ def _one_line(distances, values, least):
     distances, values = as_row("distances", distances), _line_values(values, least)
     if values.shape != distances.shape:
         raise ValueError(
-            f"{len(distances)} distances do not go with values of shape {values.shape}: "
-            "pass one line at a time"
+            f"{len(distances)} distances do not go with {values.shape} values: one line at a time"
         )
     if not np.all(np.diff(distances) > MIN_SPACING):
         raise ValueError(f"distances must increase, by more than {MIN_SPACING:g} at a time")

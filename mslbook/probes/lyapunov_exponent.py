@@ -13,26 +13,22 @@ from mslbook.descent import iterate
 def lyapunov(loss, start, lr, steps, discard=0, seed=0):
     """The largest Lyapunov exponent of gradient descent, per step, one for each trajectory.
 
-    It is -inf where the displacement becomes exactly 0 (superstable), nan for a trajectory that
-    diverged.
+    It is -inf where a displacement becomes exactly 0, nan for a trajectory that diverged.
 
     Parameters
     ----------
     loss : Loss
     start : array_like, shape (...,) or (..., n)
-        A point, or an array of points, one for each trajectory.
     lr : float or array_like
-        A learning rate, or an array that broadcasts against the points.
     steps, discard : int
         How many steps the mean is taken over, and how many are made before.
     seed : int
-        Of the random direction, which is the same on every library and device.
 
     Notes
     -----
     A small displacement v of the iterate x goes, in one step, to v - lr H(x) v. The exponent is the
     mean of log(length after / length before): positive in chaos, negative on a cycle that attracts
-    (Ma et al. (2022), figure 4.1). For one variable it is the mean of ``log|1 - lr f''(x)|``.
+    (Ma et al. (2022), figure 4.1).
 
     Examples
     --------

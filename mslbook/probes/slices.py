@@ -90,10 +90,8 @@ def random_direction(theta, seed=0):
 def filter_normalised(loss, theta, direction):
     """The direction with every filter as long as that of the network.
 
-    A filter is a slice along the first axis of a parameter with two axes or more. Parameters with
-    one axis, biases and those of BatchNorm, are not moved. There the unit of distance is the
-    length of this direction: `line` has that at ``t * direction.norm()``, t from -1 to 1 (H. Li et
-    al., "Visualizing the loss landscape of neural nets", 2018, section 4).
+    A filter is a slice along the first axis of a parameter with two axes or more; biases and
+    BatchNorm are not moved (H. Li et al., "Visualizing the loss landscape of neural nets", 2018).
 
     Parameters
     ----------
@@ -139,9 +137,8 @@ def _unit(xp, theta, direction):
     direction = direction.detach() if hasattr(direction, "detach") else direction
     direction = xp.asarray(direction, dtype=theta.dtype, device=device(theta))
     if direction.shape != theta.shape:
-        raise ValueError(
-            f"the direction has shape {tuple(direction.shape)}, theta {tuple(theta.shape)}"
-        )
+        shapes = tuple(direction.shape), tuple(theta.shape)
+        raise ValueError("the direction has shape {}, theta {}".format(*shapes))
     largest = xp.max(xp.abs(direction))
     if not 0 < float(largest) < inf:
         raise ValueError("the direction is 0 or not finite: it points nowhere")

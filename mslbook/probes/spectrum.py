@@ -61,19 +61,13 @@ def spectral_density(loss, theta, steps=64, samples=8, seed=0) -> SpectralDensit
     samples : int
         Random vectors; the error of a mean falls with the root of samples · n.
     seed : int
-        Of these, which are the same on every library and device.
-
-    Raises
-    ------
-    FloatingPointError
-        If a product is not finite.
 
     Notes
     -----
-    For a random unit vector v, the mean of (v·u)² is 1/n for every eigenvector u, so the weights
-    (v·u)² at the eigenvalues are on average their density. Lanczos from v turns these n weights
-    into as many as it makes steps, with the same moments up to the (2 steps - 1)-th (Gaussian
-    quadrature). Memory: `steps` + 5 vectors of n numbers.
+    For a random unit vector v, the weights (v·u)² at the eigenvalues are on average their density,
+    since each has the mean 1/n. Lanczos from v turns these n weights into as many as it makes
+    steps, with the same moments up to the (2 steps - 1)-th (Gaussian quadrature), in `steps` + 5
+    vectors of n numbers. A product that is not finite raises FloatingPointError.
 
     Examples
     --------

@@ -38,7 +38,6 @@ def principal_directions(snapshots, k, memory=MEMORY) -> PrincipalDirections:
     snapshots : array, shape (T, n), or sequence of T arrays (n,)
         The points of the path: arrays, memory maps or tensors from any device.
     k : int
-        At most T - 1.
     memory : int
         Bytes of snapshots that are held at a time, beside the answer.
 
@@ -66,11 +65,10 @@ def principal_directions(snapshots, k, memory=MEMORY) -> PrincipalDirections:
 def segment_directions(segments, memory=MEMORY):
     """The first principal direction of each segment of a path, orthogonalised in their order.
 
-    As in Ma et al. (2022), figure 3.2: before a decay of the learning rate and after each.
-
     Parameters
     ----------
     segments : sequence of paths
+        In Ma et al. (2022), figure 3.2, before a decay of the learning rate, and after each.
     memory : int
 
     Examples
@@ -140,12 +138,12 @@ def project(snapshots, origin, directions, memory=MEMORY):
 def random_walk_shares(count, k):
     """The shares of variance of the first k principal components of a random walk.
 
-    In proportion to 1 / sin²(πj / 2 count), j = 1, ..., k; 6 / (πj)² for a long walk.
+    They are 6 / (πj)², j = 1, ..., k, for a long walk in many more dimensions.
 
     Parameters
     ----------
     count, k : int
-        Points of the walk, in many more dimensions; k is at most count - 1.
+        The number of points, and at most count - 1.
 
     Examples
     --------

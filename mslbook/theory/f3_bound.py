@@ -17,14 +17,12 @@ def c_of_f3_exceeds(c):
     Parameters
     ----------
     c : float
-        Positive: the constant of Ma et al. (2022), definition 4.1.
+        The constant of Ma et al. (2022), definition 4.1, positive.
 
     Notes
     -----
-    In a = x1 >= 0 and s = x1 + x2, up to r = 30; beyond, a bound by hand takes over, and within
-    r = 0.23 f3 is quadratic but for its last term, and the cosine at least 2/3. A box is cut in
-    four until its bound is above `c`; the margin to the smallest cosine, 0.3125, makes up for
-    rounding.
+    A box in a = x1 >= 0 and s = x1 + x2 is cut in four until its bound is above `c`. Beyond r = 30
+    a bound by hand takes over; within r = 0.23 f3 is quadratic but for its last term.
 
     Examples
     --------

@@ -37,17 +37,14 @@ def quasistatic(valley: Valley, start, lr, steps: int) -> SlowMotion:
         With x of d coordinates.
     start : array_like, shape (..., d)
         Points x along the valley; for d = 1 a number will do.
-    lr : float or array_like
-        The learning rate; an array, whose last axis has length 1, broadcasts against `start`.
+    lr : float or array_like, shape (..., 1)
     steps : int
         The number of updates x <- x - 2 y² ∇log h(x).
 
     Notes
     -----
-    y > 0 solves lr h f'(h y) = 2 y (Ma et al. (2022), eqs. 4.7 and 4.8): it is the two-cycle of f
-    at the learning rate lr h², over h. Where lr h² f''(0) <= 2 there is none: y is 0, and the
-    motion has stopped. The relative error of y is about 1e-12, or 1e-15 / (1 - 2 / (lr h² f''(0)))
-    if that is more.
+    y > 0 solves lr h f'(h y) = 2 y (Ma et al. (2022), eqs. 4.7 and 4.8), to a relative error of
+    about 1e-12. Where lr h² f''(0) <= 2 there is no such y: it is 0, and the motion has stopped.
 
     Examples
     --------
@@ -87,11 +84,8 @@ def quasistatic(valley: Valley, start, lr, steps: int) -> SlowMotion:
 
 
 def _follow(f, lr, log_u):
-    """The two-cycle u of f at `lr` from a guess close to it: log u, and d log u / d log lr.
-
-    Newton's method for log(lr f'(u) / 2u) = 0 in log u, where the equation is nearly straight.
-    """
-    for _ in range(20):
+    """The two-cycle u of f at `lr` from a guess close to it: log u, and d log u / d log lr."""
+    for _ in range(20):  # Newton's method for log(lr f'(u) / 2u) = 0, nearly straight in log u
         u = np.exp(log_u)
         slope = f.grad(u)
         excess = np.log(lr * slope / (2 * u))
