@@ -128,8 +128,7 @@ def sgd(sample_grad, start, lr, steps: int, seed=0, every: int = 1) -> SamplePat
 def label_noise(valley: Valley, size: float):
     """Gradients of f(h(x) y - ξ), with a fresh ξ from N(0, size²) each time, for :func:`sgd`.
 
-    The noise of labels that are wrong by ξ: it does not vanish at the minima y = 0 (Ma et al.
-    (2022), remark 4.1).
+    Wrong labels: this noise does not vanish at the minima y = 0 (Ma et al. (2022), remark 4.1).
 
     Parameters
     ----------
@@ -154,8 +153,7 @@ def label_noise(valley: Valley, size: float):
 def rescaled(loss: Loss, spread: float):
     """Gradients of a * loss, a uniform from 1 - spread to 1 + spread each time, for :func:`sgd`.
 
-    The noise of data that can all be fitted at once: it vanishes with the gradient (Ma et al.
-    (2022), remark 4.1).
+    Data that can all be fitted: this noise vanishes at minima (Ma et al. (2022), remark 4.1).
 
     Parameters
     ----------
@@ -215,8 +213,8 @@ def euler_maruyama(drift, diffusion, start, dt, steps: int, seed=0, every: int =
 def valley_sde(H, H_grad, along: int, lr: float, sigma: float):
     """The drift and the diffusion of descent on yᵀ H(x) y with noise across the valley alone.
 
-    dx = -yᵀ∇H(x)y dt and dy = -2 H(x) y dt + σ √(lr H(x)) dW, for :func:`euler_maruyama` (Ma et al.
-    (2022), remark 4.2). The root of H is its Cholesky factor: every root makes the same noise.
+    dx = -yᵀ∇H(x)y dt and dy = -2 H(x) y dt + σ √(lr H(x)) dW (Ma et al. (2022), remark 4.2), for
+    :func:`euler_maruyama`; √H is the Cholesky factor, since every root makes the same noise.
 
     Parameters
     ----------

@@ -31,10 +31,7 @@ def hessian_operator(loss, theta, preconditioner=None):
         v = v.reshape(theta.shape)
         image = product(v) if scale is None else scale * product(scale * v)
         if not bool(xp.all(xp.isfinite(image))):
-            raise FloatingPointError(
-                "a Hessian-vector product is not finite: check that the loss is finite and twice "
-                "differentiable at theta"
-            )
+            raise FloatingPointError("H v is not finite: check that the loss is finite at theta")
         return image.reshape((-1,))
 
     return operator

@@ -48,9 +48,8 @@ def second_difference(values, spacing):
     size = sqrt(np.mean(differences**2))
     if rounded and 0 < size < MIN_SIGNAL_TO_NOISE * _difference_std(noise, 2):
         raise ValueError(
-            f"at spacing {spacing:g} the rounding of the losses ({values.dtype}) hides their "
-            "second differences: take a wider spacing or, if they are not yet in double precision, "
-            "loss.to(dtype=torch.float64) at theta.double()"
+            f"at spacing {spacing:g} the rounding of the losses hides their second differences: "
+            "take a wider spacing or double precision, loss.to(dtype=torch.float64)"
         )
     return differences / spacing**2
 

@@ -137,8 +137,8 @@ def _unit(xp, theta, direction):
     direction = direction.detach() if hasattr(direction, "detach") else direction
     direction = xp.asarray(direction, dtype=theta.dtype, device=device(theta))
     if direction.shape != theta.shape:
-        shapes = tuple(direction.shape), tuple(theta.shape)
-        raise ValueError("the direction has shape {}, theta {}".format(*shapes))
+        shape, wanted = tuple(direction.shape), tuple(theta.shape)
+        raise ValueError(f"the direction has shape {shape}, theta {wanted}")
     largest = xp.max(xp.abs(direction))
     if not 0 < float(largest) < inf:
         raise ValueError("the direction is 0 or not finite: it points nowhere")

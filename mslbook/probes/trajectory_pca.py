@@ -68,7 +68,7 @@ def segment_directions(segments, memory=MEMORY):
     Parameters
     ----------
     segments : sequence of paths
-        In Ma et al. (2022), figure 3.2, before a decay of the learning rate, and after each.
+        In Ma et al. (2022), figure 3.2: before the rate decays, after an early, after a late decay.
     memory : int
 
     Examples
@@ -102,20 +102,18 @@ def orthogonalise(vectors):
     new = np.append(np.abs(np.diag(triangle)) > MIN_OUTSIDE, False)
     if new.sum() < len(rows):
         raise ValueError(
-            f"direction {new.argmin()} (counted from 0) is 0, not finite or within the span of "
-            "those before it: leave it out"
+            f"direction {new.argmin()} (from 0) is 0, not finite or within the span of the earlier"
         )
     return np.sign(np.diag(triangle))[:, None] * basis.T + 0.0  # + 0.0 makes 0 of -0
 
 
 def project(snapshots, origin, directions, memory=MEMORY):
-    """The coordinates of a path along orthonormal directions, shape (T, k).
+    """The coordinates, shape (T, k), of a path along orthonormal directions from an origin.
 
     Parameters
     ----------
     snapshots : array, shape (T, n), or sequence of T arrays (n,)
     origin : array_like, shape (n,)
-        Where all coordinates are 0.
     directions : array_like, shape (k, n)
     memory : int
 

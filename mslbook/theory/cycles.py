@@ -25,10 +25,7 @@ def stable_lr(f: Loss) -> float:
     2.0
     """
     if check_loss(f).dimension is not None:
-        raise ValueError(
-            "a function of one variable is needed here: for other losses, compare 2 / lr with "
-            "mslbook.probes.sharpness"
-        )
+        raise ValueError("a function of one variable is needed here: for others see sharpness")
     slope, curvature = float(f.grad(0.0)), float(f.hvp(0.0, 1.0))
     if not abs(slope) <= MINIMUM_TOL * abs(curvature):
         raise ValueError(f"the minimum must lie at 0, but f'(0) is {slope:g}: shift the function")

@@ -101,7 +101,6 @@ def _steepness(valley, x, step):
     h, h_grad = value_and_grad(valley.h, x)
     if not ((h > 0) & (h < np.inf)).all():
         raise ValueError(
-            f"after {step} steps h(x) is not a positive finite number: start elsewhere, or with a "
-            "smaller learning rate"
+            f"after {step} steps h(x) is not a positive finite number: start elsewhere, or lower lr"
         )
     return h, h_grad

@@ -138,10 +138,8 @@ def _require_conditions(found):
     if not found.gradient_growth_vanishes:
         raise ValueError("the loss is not subquadratic: ‖grad‖ / r does not tend to 0 at infinity")
     if found.critical is not None:
-        raise ValueError(
-            f"the gradient vanishes at {_written(found.critical)} too: give a loss whose gradient "
-            "vanishes only at the minimum"
-        )
+        where = _written(found.critical)
+        raise ValueError(f"the gradient vanishes at {where} too: it may do so only at the minimum")
 
 
 class _Field:
@@ -154,10 +152,8 @@ class _Field:
         size = np.linalg.norm(np.atleast_1d(loss.grad(self.minimum)))
         near = np.linalg.norm(self.grad(RADII[0] * _directions(self.n)), axis=-1).max()
         if not size <= ZERO_TOL * near:
-            raise ValueError(
-                f"the gradient does not vanish at {_written(self.minimum)}, its norm there is "
-                f"{size:.2g}: pass the point where the loss is smallest as minimum="
-            )
+            where = _written(self.minimum)
+            raise ValueError(f"the gradient does not vanish at {where}: pass the point as minimum=")
 
     def point(self, x):
         """The theta that lies `x` from the minimum."""
@@ -267,10 +263,7 @@ def _outermost(field, row, values, directions, level):
         return 0.0
     k = below[-1]
     if k == len(RADII) - 1:
-        raise ValueError(
-            f"even at distance {RADII[-1]:.0e} a step may lead away from the minimum: the ball is "
-            "larger than what is sampled"
-        )
+        raise ValueError(f"the ball is larger than what is sampled, r = {RADII[-1]:.0e}")
     candidates = directions[k : k + 2, row].reshape(-1, field.n)
 
     def excess(log_r):
