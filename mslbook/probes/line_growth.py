@@ -26,7 +26,7 @@ def second_difference(values, spacing):
     """Central second differences ``(v[i-1] - 2 v[i] + v[i+1]) / spacing²`` along the last axis.
 
     Averages of the curvature over one spacing to either side; kinks, as of ReLU, count here and not
-    in the Hessian. Where rounding hides the differences there is a ValueError.
+    in the Hessian. Raises ValueError where rounding hides the differences.
 
     Parameters
     ----------
@@ -199,7 +199,7 @@ def curvature_profile(distances, values) -> CurvatureProfile:
     It is an average of the second derivative between the minimum and r. In a continuum of scales it
     falls steadily; separate scales show as a high plateau, a fall and a low plateau (Ma et al.
     (2022), section 3.2). Distances so small that the error of the minimum or the rounding of the
-    losses would count are left out. A lowest value at an end or in two places is a ValueError.
+    losses would count are left out. Raises ValueError if the line is lowest at an end or in two places.
 
     Examples
     --------

@@ -139,7 +139,7 @@ def _require_conditions(found):
         raise ValueError("the loss is not subquadratic: ‖grad‖ / r does not tend to 0 at infinity")
     if found.critical is not None:
         where = _written(found.critical)
-        raise ValueError(f"the gradient vanishes at {where} too: it may do so only at the minimum")
+        raise ValueError(f"the gradient vanishes at {where} too, and not only at the minimum")
 
 
 class _Field:
@@ -153,7 +153,9 @@ class _Field:
         near = np.linalg.norm(self.grad(RADII[0] * _directions(self.n)), axis=-1).max()
         if not size <= ZERO_TOL * near:
             where = _written(self.minimum)
-            raise ValueError(f"the gradient does not vanish at {where}: pass the point as minimum=")
+            raise ValueError(
+                f"the gradient does not vanish at {where}: pass where it does as minimum="
+            )
 
     def point(self, x):
         """The theta that lies `x` from the minimum."""
