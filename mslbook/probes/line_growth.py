@@ -199,7 +199,7 @@ def curvature_profile(distances, values) -> CurvatureProfile:
     It is an average of the second derivative between the minimum and r. In a continuum of scales it
     falls steadily; separate scales show as a high plateau, a fall and a low plateau (Ma et al.
     (2022), section 3.2). Distances so small that the error of the minimum or the rounding of the
-    losses would count are left out. Raises ValueError if the line is lowest at an end or in two places.
+    losses would count are left out. Raises ValueError for a line lowest at an end or in two places.
 
     Examples
     --------
