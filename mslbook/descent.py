@@ -36,13 +36,13 @@ class Trajectory:
     which is always NumPy's. A trajectory that diverged stays at its last finite iterate.
     """
 
-    points: Any  #: ``(steps / every + 1, *shape of the points)``
-    values: Any  #: ``(steps / every + 1, *batch)``: the loss at the points
-    steps: np.ndarray  #: (steps / every + 1,): the number of updates that led to each row
+    points: Any  #: ``(rows, *shape of the points)``, rows = steps / every + 1
+    values: Any  #: ``(rows, *batch)``: the loss at the points
+    steps: np.ndarray  #: ``(rows,)``: the number of updates that led to each row
     diverged_at: Any  #: integers, ``(*batch)``: the step of divergence, -1 for never
 
     def __repr__(self):
-        first, last, fates = self.values[0], self.values[-1], self.diverged_at
+        fates = self.diverged_at
         diverged = fates[fates >= 0]
         if fates.ndim:
             fate = f"{len(diverged)} of {prod(fates.shape)} trajectories diverged"
@@ -50,7 +50,7 @@ class Trajectory:
         elif len(diverged):
             fate = f"diverged at step {int(fates)}"
         else:
-            fate = f"loss {float(first):.4g} -> {float(last):.4g}"
+            fate = f"loss {float(self.values[0]):.4g} -> {float(self.values[-1]):.4g}"
         return f"<Trajectory of {self.steps[-1]} steps: {fate}>"
 
 
@@ -60,39 +60,21 @@ def descend(loss: Loss, start, lr=None, steps=0, every=1, optimizer=None) -> Tra
     Parameters
     ----------
     loss : Loss
-        Anything with ``value`` and ``grad``; :class:`~mslbook.loss.Loss` has the shapes.
     start : array_like, shape (...,) or (..., n)
         A point, or an array of points, one for each trajectory.
     lr : float, array_like or callable, optional
-        The learning rate of gradient descent: a positive number; an array that broadcasts against
-        the points (a sweep; for a loss of n variables its last axis has length 1); or a schedule
-        ``lr(step)``, such as :class:`~mslbook.descent.decays`.
-    steps : int
-        The number of updates.
-    every : int
-        Keep the start and every ``every``-th iterate; it must divide ``steps``.
+        The learning rate of gradient descent: a number; an array that broadcasts against the points
+        (for a loss of n variables its last axis has length 1); or a schedule, such as `decays`.
+    steps, every : int
+        The number of updates; the start and every ``every``-th iterate are kept.
     optimizer : Optimizer, optional
         In place of `lr`, such as ``Momentum(lr=0.1, beta=0.9)``.
 
-    Returns
-    -------
-    Trajectory
-        Arrays of the kind of the start.
-
-    Raises
-    ------
-    ValueError or TypeError
-        If a learning rate is not positive and finite, if `start`, `lr` and `loss` do not fit
-        together, or if the loss is not finite at the start.
-
     Examples
     --------
-    >>> from mslbook.descent import decays, descend
-    >>> from mslbook.losses import f1
+    >>> from mslbook import decays, descend, f1
     >>> descend(f1, start=-5.0, lr=decays({0: 5, 100: 3, 150: 1}), steps=200)
     <Trajectory of 200 steps: loss 5.751 -> ...>
-    >>> descend(f1, start=-5.0, lr=[0.5, 1.0, 2.5], steps=200, every=100).points.shape
-    (3, 3)
     """
     steps, every = check_save_every(steps, every)
     kept = islice(iterate(loss, start, lr, optimizer=optimizer), 0, steps + 1, every)
@@ -113,10 +95,9 @@ def iterate(
 ) -> Iterator[Iterate]:
     """Yield the iterates of an optimizer without end, the start first.
 
-    The loop beneath :func:`descend`, for runs that keep their own records. It holds on to the
-    current iterate alone, never writes to an array it has yielded, and evaluates the loss once per
-    step. Where the loss has ``at_step(step)``, such as :class:`~mslbook.stochastic.Minibatches`,
-    the update from iterate `step` to the next is that of ``loss.at_step(step)``.
+    It holds on to the current iterate alone, never writes to an array it has yielded, and evaluates
+    the loss once per step. Where the loss has ``at_step(step)``, as `Minibatches` does, that is the
+    loss of the update from iterate `step` to the next.
 
     Parameters
     ----------
@@ -125,22 +106,12 @@ def iterate(
     first_step : int
         The step of the start, to resume a run.
     state : dict of str to ndarray or Tensor, optional
-        The optimizer's state at the start, to resume a run.
-
-    Yields
-    ------
-    Iterate
-
-    Raises
-    ------
-    ValueError or TypeError
-        As :func:`descend`, by the call itself; a schedule is checked as it is followed.
+        The optimizer's state there.
 
     Examples
     --------
     >>> from itertools import islice
-    >>> from mslbook.descent import iterate
-    >>> from mslbook.losses import f1
+    >>> from mslbook import f1, iterate
     >>> [round(float(state.theta), 4) for state in islice(iterate(f1, 1.0, lr=1.0), 3)]
     [1.0, 0.3069, 0.0392]
     """
@@ -165,10 +136,9 @@ def _resumed(optimizer, x, state):
     if state is None:
         return fresh
     if state.keys() != fresh.keys():
-        raise ValueError(
-            f"the state of {type(optimizer).__name__} holds {', '.join(fresh) or 'nothing'}, not "
-            f"{', '.join(state) or 'nothing'}: pass it as it was yielded"
-        )
+        own, given = (", ".join(one) or "nothing" for one in (fresh, state))
+        name = type(optimizer).__name__
+        raise ValueError(f"the state of {name} holds {own}, not {given}: pass it as it was yielded")
     for name, like in fresh.items():  # which might broadcast
         given, expected = (
             f"{array.dtype} of shape {tuple(array.shape)} on {device(array)}"
@@ -181,11 +151,12 @@ def _resumed(optimizer, x, state):
 
 def _at_start(loss, x):
     """The loss and its gradient at the start; ValueError unless all of it is finite."""
-    xp = array_namespace(x)
     if 0 in x.shape:
         raise ValueError(f"a start of shape {tuple(x.shape)} holds no point: give at least one")
-    value, grad = _quiet(loss, x)
-    if not xp.all(_finite(x, value, grad, loss.dimension)):
+    with np.errstate(all="ignore"):
+        value, grad = value_and_grad(loss, x)
+        fine = _finite(x, value, grad, loss.dimension)
+    if not array_namespace(x).all(fine):
         raise ValueError("the start, the loss or its gradient is not finite there: start elsewhere")
     return value, grad
 
@@ -204,10 +175,10 @@ def _iterates(loss_at, x, value, grad, optimizer, lr, state, step):
         rate = check_lr(lr(step), step) if callable(lr) else lr
         slope = grad if moving is None else moving * grad
         step += 1
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"):  # what overflows is found by `_finite`
             new, new_state = optimizer.update(x, slope, state, rate)
-        new_value, new_grad = _quiet(loss_at(step), new)
-        fine = _finite(new, new_value, new_grad, dimension)
+            new_value, new_grad = value_and_grad(loss_at(step), new)
+            fine = _finite(new, new_value, new_grad, dimension)
         if not xp.all(fine):
             diverged_at = xp.where(fine, diverged_at, step)
             moving = per_point(xp.astype(diverged_at < 0, x.dtype))
@@ -221,17 +192,10 @@ def _iterates(loss_at, x, value, grad, optimizer, lr, state, step):
         x, value, grad, state = new, new_value, new_grad, new_state
 
 
-def _quiet(loss, x):
-    """The loss and its gradient at `x`, where both may overflow without a warning."""
-    with np.errstate(all="ignore"):  # what overflows is found by `_finite`
-        return value_and_grad(loss, x)
-
-
 def _finite(x, value, grad, dimension):
     """Which trajectories are finite, one bool for each; a single True if all of them are."""
     xp = array_namespace(x)
-    with np.errstate(all="ignore"):
-        total = xp.sum(x) + xp.sum(value) + xp.sum(grad)  # three fast passes, nothing stored
+    total = xp.sum(x) + xp.sum(value) + xp.sum(grad)  # three fast passes, nothing stored
     if xp.isfinite(total):
         return xp.asarray(True, device=device(x))
     fine = xp.isfinite(x) & xp.isfinite(grad)

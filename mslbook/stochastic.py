@@ -1,7 +1,4 @@
-"""Descent with noise: minibatches, noise in the gradient, stochastic differential equations.
-
-A start of shape (..., n) is that of one sample path for each of its points.
-"""
+"""Descent with noise: minibatches, noise in the gradient, stochastic differential equations."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,22 +25,9 @@ class Minibatches:
 
     Parameters
     ----------
-    loss : Loss
-        Over data, with ``inputs`` and ``subset(rows)``, such as
-        :class:`~mslbook.losses.network.NetworkLoss`.
-    batch : int
-        The number of inputs per update.
-    seed : int
-        At least 0.
-
-    Raises
-    ------
-    ValueError
-        If `batch` or `seed` is out of range.
-
-    Notes
-    -----
-    ``iterate(Minibatches(loss, 128), theta, optimizer=Adam(0.001))`` trains by Adam.
+    loss : NetworkLoss
+        Or any loss with ``inputs`` and ``subset(rows)``.
+    batch, seed : int
     """
 
     def __init__(self, loss: Loss, batch, seed=0):
@@ -64,7 +48,6 @@ class Minibatches:
 
 @lru_cache(maxsize=1)
 def _order(count, seed, epoch):
-    """The order of the inputs in an epoch."""
     return np.random.default_rng((seed, epoch)).permutation(count)
 
 
@@ -72,6 +55,8 @@ def minibatch_sgd(
     loss: Loss, start, lr, batch=None, momentum=0.0, seed=0, first_step=0, state=None
 ) -> Iterator[Iterate]:
     """Yield the iterates of stochastic gradient descent without end, the start first.
+
+    The value and the gradient of each are those of the batch of the next update.
 
     Parameters
     ----------
@@ -82,23 +67,11 @@ def minibatch_sgd(
     momentum : float
         As for :class:`~mslbook.optimizers.Momentum`.
 
-    Yields
-    ------
-    Iterate
-        Its value and gradient are those of the batch of the next update.
-
-    Raises
-    ------
-    ValueError or TypeError
-        As by :func:`~mslbook.descent.iterate`, or if the last batch of an epoch is too small.
-
     Examples
     --------
     >>> from itertools import islice
-    >>> from mslbook.losses import f1
-    >>> from mslbook.stochastic import minibatch_sgd
-    >>> states = islice(minibatch_sgd(f1, 1.0, lr=1.0, momentum=0.5), 3)
-    >>> [round(float(state.theta), 4) for state in states]
+    >>> from mslbook import f1, minibatch_sgd
+    >>> [round(float(s.theta), 4) for s in islice(minibatch_sgd(f1, 1, lr=1, momentum=0.5), 3)]
     [1.0, 0.3069, -0.3073]
     """
     optimizer = Momentum(lr, momentum)
@@ -117,7 +90,7 @@ def minibatch_sgd(
 class SamplePaths:
     """The points that :func:`sgd` and :func:`euler_maruyama` keep, the start first."""
 
-    points: Any  #: of the kind of the start, shape (steps / every + 1, ..., n)
+    points: Any  #: shape (steps / every + 1, ..., n)
     steps: np.ndarray  #: the number of updates made, shape (steps / every + 1,)
 
     def __repr__(self):
@@ -131,30 +104,18 @@ def sgd(sample_grad, start, lr, steps: int, seed=0, every: int = 1) -> SamplePat
     Parameters
     ----------
     sample_grad : callable
-        Takes a NumPy generator and points (..., n), and draws a gradient for each; such as
-        :func:`label_noise` and :func:`rescaled` return.
+        Takes a NumPy generator and points (..., n) to a gradient for each; see :func:`label_noise`.
     start : ndarray or Tensor, shape (..., n)
         A point for each path.
-    lr : float or array_like
-        The learning rate; an array, whose last axis has length 1, broadcasts against `start`.
+    lr : float or array_like, shape (..., 1)
     steps, every : int
-        The number of updates; the start and every ``every``-th point are kept.
+        The start and every ``every``-th point are kept.
     seed : int or numpy.random.Generator
-        Decides what is drawn.
-
-    Returns
-    -------
-    SamplePaths
-
-    Raises
-    ------
-    ValueError
-        If a number is out of range, if `start` and `lr` do not fit, or if a path overflows.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from mslbook.losses import valley
+    >>> from mslbook import valley
     >>> from mslbook.stochastic import label_noise, sgd
     >>> sgd(label_noise(valley, 0.1), np.ones((50, 2)), lr=1.5, steps=100)
     <50 SamplePaths of 100 steps>
@@ -165,25 +126,14 @@ def sgd(sample_grad, start, lr, steps: int, seed=0, every: int = 1) -> SamplePat
 
 
 def label_noise(valley: Valley, size: float):
-    """Gradients of f(h(x) y - ξ), with a fresh ξ from N(0, size²) each time.
+    """Gradients of f(h(x) y - ξ), with a fresh ξ from N(0, size²) each time, for :func:`sgd`.
 
-    The noise of labels that are wrong by ξ: it does not vanish at the minima y = 0.
+    Wrong labels: this noise does not vanish at the minima y = 0 (Ma et al. (2022), remark 4.1).
 
     Parameters
     ----------
     valley : Valley
-        F(x, y) = f(h(x) y).
     size : float
-        The standard deviation, at least 0.
-
-    Returns
-    -------
-    callable
-        A ``sample_grad`` for :func:`sgd`.
-
-    References
-    ----------
-    Ma et al. (2022), remark 4.1.
     """
     if not isinstance(valley, Valley):
         raise ValueError(f"{valley!r} is no valley f(h(x) y): write it as mslbook.losses.Valley")
@@ -201,25 +151,15 @@ def label_noise(valley: Valley, size: float):
 
 
 def rescaled(loss: Loss, spread: float):
-    """Gradients of a * loss, with a fresh a each time, uniform from 1 - spread to 1 + spread.
+    """Gradients of a * loss, a uniform from 1 - spread to 1 + spread each time, for :func:`sgd`.
 
-    The noise of data that can all be fitted at once: it vanishes with the gradient.
+    Data that can all be fitted: this noise vanishes at minima (Ma et al. (2022), remark 4.1).
 
     Parameters
     ----------
     loss : Loss
-        Of n variables.
     spread : float
         At least 0 and below 1.
-
-    Returns
-    -------
-    callable
-        A ``sample_grad`` for :func:`sgd`.
-
-    References
-    ----------
-    Ma et al. (2022), remark 4.1.
     """
     check_real("the spread", spread, least=0, below=1)
     if check_loss(loss).dimension is None:  # whose points would share a factor
@@ -238,33 +178,19 @@ def euler_maruyama(drift, diffusion, start, dt, steps: int, seed=0, every: int =
     Parameters
     ----------
     drift, diffusion : callable
-        Of points (..., n): the drift (..., n), and the matrices (..., n, m) that take the m
-        independent Brownian motions W to the noise. Either may return fewer leading axes.
+        Take points (..., n) to the drift (..., n), and to matrices (..., n, m) for m independent
+        Brownian motions W. Either may return fewer leading axes.
     start : ndarray or Tensor, shape (..., n)
-        A point for each path.
     dt : float
-        The time of one step, to which the error of means is proportional.
     steps, seed, every
         As for :func:`sgd`.
 
-    Returns
-    -------
-    SamplePaths
-
-    Raises
-    ------
-    ValueError
-        If a number is out of range, if the shapes do not fit, or if a path overflows.
-
     Examples
     --------
-    An Ornstein-Uhlenbeck process, whose variance tends to 1:
-
     >>> import numpy as np
-    >>> from mslbook.stochastic import euler_maruyama
-    >>> path = euler_maruyama(lambda x: -x, lambda x: [[2**0.5]], np.zeros((10_000, 1)), 0.02, 200)
-    >>> round(float(path.points[-1].var()), 1)
-    1.0
+    >>> from mslbook import euler_maruyama
+    >>> euler_maruyama(lambda x: -x, lambda x: [[2**0.5]], np.zeros((100, 1)), dt=0.02, steps=200)
+    <100 SamplePaths of 200 steps>
     """
     check_real("the time dt of one step", dt, above=0)
     x = _points(start)
@@ -287,37 +213,23 @@ def euler_maruyama(drift, diffusion, start, dt, steps: int, seed=0, every: int =
 def valley_sde(H, H_grad, along: int, lr: float, sigma: float):
     """The drift and the diffusion of descent on yᵀ H(x) y with noise across the valley alone.
 
-    dx = -yᵀ∇H(x)y dt and dy = -2 H(x) y dt + σ √(η H(x)) dW, for points (x, y) in one array.
+    dx = -yᵀ∇H(x)y dt and dy = -2 H(x) y dt + σ √(lr H(x)) dW (Ma et al. (2022), remark 4.2), for
+    :func:`euler_maruyama`; √H is the Cholesky factor, since every root makes the same noise.
 
     Parameters
     ----------
     H, H_grad : callable
-        Take x (..., d) to positive definite matrices (..., m, m), and to their derivatives
-        (..., d, m, m).
+        Take x (..., d) to positive definite (..., m, m), and to their derivatives (..., d, m, m).
     along : int
-        The number d of coordinates along the valley.
+        The number d of coordinates along the valley, the first ones.
     lr, sigma : float
-        The learning rate η, positive, and the size σ of the noise, at least 0.
-
-    Returns
-    -------
-    drift, diffusion : callable
-        For :func:`euler_maruyama`. The root of H is its Cholesky factor: every root makes the same
-        noise. Where H is not positive definite there is none, and ``diffusion`` raises ValueError.
-
-    References
-    ----------
-    Ma et al. (2022), remark 4.2.
 
     Examples
     --------
     >>> import numpy as np
     >>> from mslbook.stochastic import valley_sde
-    >>> drift, diffusion = valley_sde(
-    ...     lambda x: np.eye(2) * x[..., None],
-    ...     lambda x: np.eye(2) * np.ones_like(x)[..., None, None],
-    ...     along=1, lr=0.1, sigma=1.0,
-    ... )
+    >>> H, H_grad = lambda x: x[..., None] * np.eye(2), lambda x: np.eye(2)[None]
+    >>> drift, diffusion = valley_sde(H, H_grad, along=1, lr=0.1, sigma=1.0)
     >>> drift(np.array([3.0, 1.0, 0.0]))
     array([-1., -6., -0.])
     """
@@ -356,7 +268,6 @@ def _points(start):
 
 
 def _kind(x):
-    """How to make an array that goes with x: of its dtype and on its device, if it is a tensor."""
     return {"dtype": x.dtype, "device": device(x)} if hasattr(x, "detach") else {}
 
 

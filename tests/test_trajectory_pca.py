@@ -159,7 +159,7 @@ def test_nearly_parallel_segments_still_give_orthonormal_axes():
     [
         ([PATH[:1]], "vary in at most 0 directions, not 1"),
         ([PATH[:5], np.repeat(PATH[:1], 6, axis=0)], "vary in 0 directions only"),
-        ([PATH[:5], PATH[:5]], "direction 1 .* within the span of those before it"),
+        ([PATH[:5], PATH[:5]], "direction 1 .* within the span of the earlier"),
         ([PATH[:5], PATH[:5, :7]], "must have the same shape"),
         ([], "at least one"),
     ],

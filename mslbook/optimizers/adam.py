@@ -10,36 +10,21 @@ from mslbook.optimizers.base import Optimizer
 
 @dataclass(frozen=True)
 class Adam(Optimizer):
-    """Adam, in the form of ``torch.optim.Adam``.
+    """Adam, in the form of ``torch.optim.Adam``, with the edge 2 (1 + beta1) / ((1 - beta1) lr).
 
-    With its diagonal P, its edge is 2 (1 + beta1) / ((1 - beta1) lr): 38 / lr at beta1 = 0.9.
+    After t updates P = (1 - beta1^t) (√(s / (1 - beta2^t)) + eps), s the mean of squares
+    (D. Kingma and J. Ba, 2015; for its edge J. Cohen et al., 2022).
 
     Parameters
     ----------
     lr : float, array_like or callable
-        The learning rate, or a schedule ``lr(step)``.
     beta1, beta2 : float
         Of the running means of gradients and of their squares, at least 0 and below 1.
     eps : float
-        Added to the root, positive.
-
-    Raises
-    ------
-    ValueError
-        If a number is out of range.
-
-    Notes
-    -----
-    P = (1 - beta1^t) (√(s / (1 - beta2^t)) + eps) after t updates, s the mean of squares.
-
-    References
-    ----------
-    - D. Kingma and J. Ba, "Adam: a method for stochastic optimization" (2015).
-    - J. Cohen et al., "Adaptive gradient methods at the edge of stability" (2022).
 
     Examples
     --------
-    >>> from mslbook.optimizers import Adam
+    >>> from mslbook import Adam
     >>> round(Adam(lr=0.001).edge())
     38000
     """

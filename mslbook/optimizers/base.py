@@ -17,13 +17,7 @@ class Optimizer(ABC):
     Parameters
     ----------
     lr : float, array_like or callable
-        The learning rate; an array for a sweep, or a schedule ``lr(step)`` such as
-        :class:`~mslbook.descent.decays`.
-
-    Raises
-    ------
-    ValueError or TypeError
-        If a learning rate is not a positive, finite number.
+        The learning rate; an array for a sweep, or a schedule ``lr(step)`` such as `decays`.
     """
 
     lr: Any
@@ -38,22 +32,7 @@ class Optimizer(ABC):
 
     @abstractmethod
     def update(self, theta, grad, state, lr):
-        """Make one update.
-
-        Parameters
-        ----------
-        theta, grad : ndarray or Tensor
-            The parameters and the gradient there, of one shape.
-        state : dict of str to ndarray or Tensor
-            What `init` or the last update returned.
-        lr : float, ndarray or Tensor
-            The learning rate of this update.
-
-        Returns
-        -------
-        tuple of (theta, state)
-            New arrays; those passed in are not written to.
-        """
+        """Return the next theta and state, as new arrays; `lr` is that of this update."""
 
     def precondition(self, state):  # noqa: B027
         """The diagonal P that rescales the gradient, of the shape of theta; None for P = 1."""
@@ -66,17 +45,8 @@ class Optimizer(ABC):
     def edge(self, lr=None):
         """The largest curvature at which the optimizer is stable on a quadratic loss.
 
-        It is compared with the eigenvalues of the Hessian H or, where `precondition` returns a P,
-        with those of P^(-1/2) H P^(-1/2), as long as P changes slowly.
-
-        Parameters
-        ----------
-        lr : float or array, optional
-            By default the optimizer's own; needed if that is a schedule.
-
-        Returns
-        -------
-        float or array
+        It is that of the Hessian H or, where `precondition` returns a P that changes slowly, of
+        P^(-1/2) H P^(-1/2). An optimizer with a schedule needs `lr`, a float or array.
         """
         lr = self.lr if lr is None else lr
         if callable(lr):

@@ -12,11 +12,10 @@ class GradientDescent(Optimizer):
     Parameters
     ----------
     lr : float, array_like or callable
-        The learning rate, or a schedule ``lr(step)``.
 
     Examples
     --------
-    >>> from mslbook.optimizers import GradientDescent
+    >>> from mslbook import GradientDescent
     >>> GradientDescent(lr=0.1).edge()
     20.0
     """

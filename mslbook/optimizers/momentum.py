@@ -12,29 +12,17 @@ from mslbook.optimizers.base import Optimizer
 class Momentum(Optimizer):
     """Heavy ball: v <- beta * v + grad, theta <- theta - lr * v, with the edge 2 (1 + beta) / lr.
 
+    In the form of ``torch.optim.SGD`` (B. T. Polyak, 1964).
+
     Parameters
     ----------
     lr : float, array_like or callable
-        The learning rate, or a schedule ``lr(step)``.
     beta : float
-        The momentum, at least 0 and below 1.
-
-    Raises
-    ------
-    ValueError
-        If `lr` or `beta` is out of range.
-
-    Notes
-    -----
-    Polyak's method, in the form of ``torch.optim.SGD``.
-
-    References
-    ----------
-    B. T. Polyak, "Some methods of speeding up the convergence of iteration methods" (1964).
+        At least 0 and below 1.
 
     Examples
     --------
-    >>> from mslbook.optimizers import Momentum
+    >>> from mslbook import Momentum
     >>> Momentum(lr=0.25, beta=0.5).edge()
     12.0
     """

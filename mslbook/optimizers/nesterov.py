@@ -9,25 +9,16 @@ from mslbook.optimizers.momentum import Momentum
 class Nesterov(Momentum):
     """Nesterov's method: v <- beta * v + grad, theta <- theta - lr * (grad + beta * v).
 
-    Its edge is 2 (1 + beta) / ((1 + 2 beta) lr).
+    Its edge is 2 (1 + beta) / ((1 + 2 beta) lr) (I. Sutskever et al., 2013, section 2).
 
     Parameters
     ----------
     lr, beta
         As for :class:`Momentum`.
 
-    Notes
-    -----
-    In the form of ``torch.optim.SGD(nesterov=True)``.
-
-    References
-    ----------
-    I. Sutskever et al., "On the importance of initialization and momentum in deep learning"
-    (2013), section 2.
-
     Examples
     --------
-    >>> from mslbook.optimizers import Nesterov
+    >>> from mslbook import Nesterov
     >>> Nesterov(lr=0.1, beta=0.5).edge()
     15.0
     """

@@ -12,36 +12,24 @@ from mslbook.optimizers.base import Optimizer
 class RMSProp(Optimizer):
     """RMSProp: s <- decay * s + (1 - decay) * grad², theta <- theta - lr * grad / (√s + eps).
 
-    With the diagonal P = √s + eps, its edge is 2 / lr.
+    With the diagonal P = √s + eps, its edge is 2 / lr (J. Cohen et al., 2022).
 
     Parameters
     ----------
     lr : float, array_like or callable
-        The learning rate, or a schedule ``lr(step)``.
     decay : float
-        Of the running mean of squares, at least 0 and below 1.
+        At least 0 and below 1.
     eps : float
-        Added to the root, positive.
-
-    Raises
-    ------
-    ValueError
-        If a number is out of range.
-
-    References
-    ----------
-    J. Cohen et al., "Adaptive gradient methods at the edge of stability" (2022).
 
     Examples
     --------
-    >>> from mslbook.optimizers import RMSProp
+    >>> from mslbook import RMSProp
     >>> RMSProp(lr=0.001).edge()
     2000.0
     """
 
     decay: float = 0.99
     eps: float = 1e-8
-
     lr_times_edge = 2.0
 
     def __post_init__(self):

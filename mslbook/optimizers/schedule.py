@@ -13,17 +13,12 @@ class decays:  # lower case, because it reads as a function
     ----------
     rates : dict of int to float
         The learning rates by the step at which each begins, the first one at step 0.
-    epoch : int, optional
+    epoch : int
         The number of updates in an epoch, where `rates` counts in epochs.
-
-    Raises
-    ------
-    ValueError
-        If the steps are not whole numbers from 0 on, or a rate is not positive and finite.
 
     Examples
     --------
-    >>> from mslbook.optimizers import decays
+    >>> from mslbook import decays
     >>> schedule = decays({0: 2.5, 650: 0.25})
     >>> schedule(649), schedule(650)
     (2.5, 0.25)

@@ -14,8 +14,8 @@ def check_theta(loss, theta, needed="value"):
     check_loss(loss, needed)
     theta = as_theta(theta, getattr(loss, "dimension", None))
     theta = theta.detach() if hasattr(theta, "detach") else theta
-    xp, axes = array_namespace(theta), 0 if getattr(loss, "dimension", theta) is None else 1
-    if theta.ndim > axes or theta.ndim < axes and hasattr(loss, "dimension"):
+    xp, most_axes = array_namespace(theta), 0 if getattr(loss, "dimension", 1) is None else 1
+    if theta.ndim > most_axes:
         raise ValueError(f"probe one point at a time, not theta of shape {tuple(theta.shape)}")
     precision(theta)
     if not bool(xp.all(xp.isfinite(theta))):

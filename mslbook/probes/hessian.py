@@ -11,30 +11,15 @@ def hessian_operator(loss, theta, preconditioner=None):
     Parameters
     ----------
     loss : Loss
-        Anything with ``hvp(theta, v)``; of a network, one graph serves all products.
     theta : array_like, shape () or (n,)
     preconditioner : array, shape of theta, optional
         A positive diagonal P, for P^(-1/2) H P^(-1/2) in place of H.
 
-    Returns
-    -------
-    callable
-        Takes an array (n,) of the kind of theta to another.
-
-    Raises
-    ------
-    ValueError
-        If theta is not one finite point, or the preconditioner not positive and finite.
-    FloatingPointError
-        By the function returned, if a product is not finite.
-
     Examples
     --------
     >>> import numpy as np
-    >>> from mslbook.losses import two_valleys
-    >>> from mslbook.probes import hessian_operator
-    >>> H = hessian_operator(two_valleys, [0.0, 0.0])
-    >>> H(np.array([1.0, 0.0]))
+    >>> from mslbook import hessian_operator, two_valleys
+    >>> hessian_operator(two_valleys, [0.0, 0.0])(np.array([1.0, 0.0]))
     array([25.,  0.])
     """
     xp, theta = check_theta(loss, theta, "hvp")
@@ -46,17 +31,13 @@ def hessian_operator(loss, theta, preconditioner=None):
         v = v.reshape(theta.shape)
         image = product(v) if scale is None else scale * product(scale * v)
         if not bool(xp.all(xp.isfinite(image))):
-            raise FloatingPointError(
-                "a Hessian-vector product is not finite: check that the loss is finite and twice "
-                "differentiable at theta"
-            )
+            raise FloatingPointError("H v is not finite: check that the loss is finite at theta")
         return image.reshape((-1,))
 
     return operator
 
 
 def _inverse_root(xp, theta, preconditioner):
-    """P^(-1/2) as an array like theta."""
     P = xp.asarray(preconditioner, dtype=theta.dtype, device=device(theta))
     if P.shape != theta.shape or not bool(xp.all((P > 0) & xp.isfinite(P))):
         raise ValueError(

@@ -22,22 +22,17 @@ class KrylovSpace:
     product : callable
         Takes a vector (n,) to H v.
     like : array, shape (n,)
-        A vector, for its namespace, dtype and device.
+        Of the namespace, dtype and device wanted.
     capacity : int
-        The most rows, basis and pending ones, of n numbers each.
-
-    Attributes
-    ----------
-    hvps, pending : int
-        Hessian-vector products so far, and pending rows.
+        The most rows, of n numbers each.
     """
 
     def __init__(self, product, like, capacity):
-        self._product, self._like, self._xp = product, like, array_namespace(like)
-        shape = (capacity, like.shape[0])
-        self._rows = self._xp.empty(shape, dtype=like.dtype, device=device(like))
+        self._product, self._xp = product, array_namespace(like)
+        self._kind = {"dtype": like.dtype, "device": device(like)}
+        self._rows = self._xp.empty((capacity, like.shape[0]), **self._kind)
         self._matrix = np.zeros((capacity, capacity))  # T and, to the right of it, C
-        self._size = self.pending = self.hvps = 0
+        self._size = self.pending = self.hvps = 0  # rows of the basis, pending rows, products
 
     def __len__(self):
         return self._size
@@ -53,8 +48,7 @@ class KrylovSpace:
 
     def add(self, vector, tol=0.0):
         """Extend the space by a vector; whether more than `tol` of it is outside of the space."""
-        vector = self._xp.asarray(vector, dtype=self._like.dtype, device=device(self._like))
-        coefficients, rest, norm = self._split(vector)
+        coefficients, rest, norm = self._split(self._xp.asarray(vector, **self._kind))
         outside = np.append(coefficients[self._size :], norm)
         if not np.linalg.norm(outside) > tol * np.linalg.norm([*coefficients, norm]):
             return False
@@ -81,7 +75,7 @@ class KrylovSpace:
 
     def combine(self, coefficients):
         """Combinations (j, n) of the basis vectors, for coefficients (j, len)."""
-        return self._times(coefficients, self._rows[: self._size])
+        return self._xp.asarray(coefficients, **self._kind) @ self._rows[: self._size]
 
     def restart(self, count):
         """Shrink to the `count` largest Ritz pairs, at most half of them, without a product."""
@@ -125,8 +119,5 @@ class KrylovSpace:
             square = np.column_stack([direction, np.eye(self.pending)])
             turn = np.linalg.qr(square)[0].T
             pending = self._rows[self._size : self._size + self.pending]
-            pending[...] = self._times(turn, pending)
+            pending[...] = self._xp.asarray(turn, **self._kind) @ pending
             self.couplings[...] = self.couplings @ turn.T
-
-    def _times(self, coefficients, rows):
-        return self._xp.asarray(coefficients, dtype=rows.dtype, device=device(rows)) @ rows

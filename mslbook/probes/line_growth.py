@@ -1,8 +1,4 @@
-"""How a loss grows along a line: second differences, exponents, curvature by distance.
-
-In single precision the losses L of a VGG11 scatter by about 5e-8 L, so their second differences at
-spacing h by 1.2e-7 L / h², long before the losses themselves look wrong.
-"""
+"""How a loss grows along a line: second differences, exponents, curvature by distance."""
 
 from dataclasses import dataclass
 from math import comb, inf, isfinite, nan, sqrt
@@ -29,30 +25,19 @@ PLATEAU_TOL = 0.2  # from the exponent 2, within which the curvature is on a pla
 def second_difference(values, spacing):
     """Central second differences ``(v[i-1] - 2 v[i] + v[i+1]) / spacing²`` along the last axis.
 
+    Averages of the curvature over one spacing to either side; kinks, as of ReLU, count here and not
+    in the Hessian. Raises ValueError where rounding hides the differences.
+
     Parameters
     ----------
     values : array_like, shape (..., D)
         Losses at equal spacing, at least 3.
     spacing : float
-
-    Returns
-    -------
-    ndarray, shape (..., D - 2)
-        Averages of the curvature over one spacing to either side. The kinks of ReLU and max pooling
-        count here, and not in the Hessian: choose a spacing that is a part of a step of descent.
-
-    Raises
-    ------
-    ValueError
-        For values not finite or in half precision, and where rounding hides the differences.
-
-    Notes
-    -----
-    Ma et al. (2022), figure 3.1, leave out the division by spacing².
+        A part of a step of descent; Ma et al. (2022), figure 3.1, do not divide by its square.
 
     Examples
     --------
-    >>> from mslbook.probes import second_difference
+    >>> from mslbook import second_difference
     >>> second_difference([9.0, 4.0, 1.0, 0.0, 1.0], spacing=0.5)
     array([8., 8., 8.])
     """
@@ -63,9 +48,8 @@ def second_difference(values, spacing):
     size = sqrt(np.mean(differences**2))
     if rounded and 0 < size < MIN_SIGNAL_TO_NOISE * _difference_std(noise, 2):
         raise ValueError(
-            f"at spacing {spacing:g} the rounding of the losses ({values.dtype}) hides their "
-            "second differences: take a wider spacing or, if they are not yet in double precision, "
-            "loss.to(dtype=torch.float64) at theta.double()"
+            f"at spacing {spacing:g} the rounding of the losses hides their second differences: "
+            "take a wider spacing or double precision, loss.to(dtype=torch.float64)"
         )
     return differences / spacing**2
 
@@ -73,26 +57,20 @@ def second_difference(values, spacing):
 def rounding(values, spacing):
     """The standard deviation of the rounding errors in ``second_difference(values, spacing)``.
 
+    From the sixth differences, in which little but rounding is left of a smooth line.
+
     Parameters
     ----------
     values : array_like, shape (..., D)
         Losses at equal spacing, at least 9.
     spacing : float
 
-    Returns
-    -------
-    float
-        From the sixth differences, in which little but rounding is left of a smooth line; whatever
-        is rough at this spacing, such as kinks, counts too.
-
     Examples
     --------
     >>> import numpy as np
-    >>> from mslbook.losses import f1
-    >>> from mslbook.probes import line, rounding
-    >>> values = line(f1, 1.0, 1.0, 0.01 * np.arange(-20, 21))
-    >>> rounding(values, 0.01) < 1e-8, 1e-4 < rounding(values.astype(np.float32), 0.01) < 1e-2
-    (True, True)
+    >>> from mslbook import rounding
+    >>> print(f"{rounding(np.linspace(-1, 1, 201, dtype=np.float32) ** 2, 0.01):.1g}")
+    0.0002
     """
     values, spacing = _line_values(values, least=NOISE_ORDER + 3), _spacing(spacing)
     return _difference_std(_noise_std(values), 2) / spacing**2
@@ -100,28 +78,18 @@ def rounding(values, spacing):
 
 @dataclass(frozen=True, repr=False)
 class Growth:
-    """The answer of `growth`; whatever the line does not determine is nan.
+    """The answer of `growth`, pairs towards smaller and larger distances; nan is undetermined."""
 
-    Attributes
-    ----------
-    minimum, value, curvature : float
-        The distance at which the line is lowest, the loss and its second difference there.
-    drops : pair of float
-        Towards smaller and larger distances: how far from the minimum the second difference has
-        fallen by a tenth; inf where it does not.
-    exponents, fitted : pair of float, pair of pairs of float
-        p of the fit ``L - value ~ c |distance - minimum|^p`` on each side, and its range.
-    spacing : float
-        Of the second differences.
-    """
-
-    minimum: float = nan
-    value: float = nan
-    curvature: float = nan
+    minimum: float = nan  #: the distance at which the line is lowest
+    value: float = nan  #: the loss there
+    curvature: float = nan  #: the second difference there
+    #: how far from the minimum the second difference has fallen by a tenth; inf where it does not
     drops: tuple[float, float] = (nan, nan)
+    #: p of the fit ``L - value ~ c |distance - minimum|^p`` on each side
     exponents: tuple[float, float] = (nan, nan)
+    #: the range of each fit
     fitted: tuple[tuple[float, float], tuple[float, float]] = ((nan, nan), (nan, nan))
-    spacing: float = nan
+    spacing: float = nan  #: of the second differences
 
     def __repr__(self):
         exponents, drops = ("{:.3g} | {:.3g}".format(*p) for p in (self.exponents, self.drops))
@@ -129,7 +97,7 @@ class Growth:
         return f"Growth({place}, exponents {exponents}, drops {drops})"
 
 
-def growth(distances, values):
+def growth(distances, values) -> Growth:
     """Measure how the loss along a line grows around its minimum.
 
     Parameters
@@ -137,32 +105,20 @@ def growth(distances, values):
     distances, values : array_like, shape (D,)
         At least 9 distances, increasing at equal spacing, and the losses there.
 
-    Returns
-    -------
-    Growth
-
-    Raises
-    ------
-    ValueError
-        For distances that are not equally spaced.
-
     Notes
     -----
-    The minimum is the vertex of the parabola through the lowest value and its neighbours. Each side
-    is followed as far as the loss rises. Its quadratic core ends where the second difference first
-    differs by a tenth from that at the minimum. From there, or from half way if that is nearer, the
-    exponent is fitted in logarithms; below 2 the loss grows subquadratically (Ma et al., 2022,
-    section 3.1). Where second differences scatter by more than a fiftieth of the curvature, only
-    every second, fourth, ... value is used, as long as 9 remain; else there are no drops. A side
-    with fewer than 4 points to fit has no exponent, a line that is lowest at an end no minimum.
+    The minimum is the vertex of the parabola through the lowest three values. Each side is followed
+    as far as the loss rises. Its quadratic core ends where the second difference first differs by a
+    tenth from that at the minimum; from there, or from half way if that is nearer, the exponent is
+    fitted in logarithms: below 2 the loss grows subquadratically (Ma et al. (2022), section 3.1).
+    Where second differences are noisy only every second, fourth, ... value is used.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from mslbook.losses import PseudoHuber
-    >>> from mslbook.probes import growth, line
+    >>> from mslbook import growth
     >>> distances = np.linspace(-16, 32, 385)
-    >>> growth(distances, line(PseudoHuber(), 0.0, 1.0, distances))
+    >>> growth(distances, np.sqrt(1 + distances**2) - 1)
     Growth(minimum 0 at 0, curvature 0.996, exponents 1.3 | 1.21, drops 0.27 | 0.27)
     """
     distances, values = _one_line(distances, values, least=NOISE_ORDER + 3)
@@ -195,20 +151,12 @@ def growth(distances, values):
 
 @dataclass(frozen=True, repr=False)
 class CurvatureProfile:
-    """The answer of `curvature_profile`: pairs are of the sides of smaller and larger distances.
+    """The answer of `curvature_profile`, pairs for the sides of smaller and larger distances."""
 
-    Attributes
-    ----------
-    minimum, value : float
-        The distance at which the line is lowest, and the loss there.
-    distances, curvatures : pair of ndarray
-        The distances r from the minimum, increasing, and 2 (L - value) / r² there.
-    """
-
-    minimum: float
-    value: float
-    distances: tuple[np.ndarray, np.ndarray]
-    curvatures: tuple[np.ndarray, np.ndarray]
+    minimum: float  #: the distance at which the line is lowest
+    value: float  #: the loss there
+    distances: tuple[np.ndarray, np.ndarray]  #: the distances r from the minimum, increasing
+    curvatures: tuple[np.ndarray, np.ndarray]  #: 2 (L - value) / r² there
 
     @property
     def exponents(self):
@@ -228,10 +176,7 @@ class CurvatureProfile:
 
     @property
     def plateaus(self):
-        """The longest ranges beyond the dip with an exponent of 2 ± 0.2, as ratios of distances.
-
-        It is 1 where there is none, and little more where the exponent passes 2 on its way up.
-        """
+        """The longest ranges beyond the dip with an exponent of 2 ± 0.2, as ratios of distances."""
         sides = zip(self.distances, self.exponents, strict=True)
         return tuple(_plateau(r[p.argmin() :], p[p.argmin() :]) for r, p in sides)
 
@@ -241,42 +186,28 @@ class CurvatureProfile:
         return f"CurvatureProfile({place}, curvature falls {before:.3g} | {beyond:.3g}-fold)"
 
 
-def curvature_profile(distances, values):
+def curvature_profile(distances, values) -> CurvatureProfile:
     """Secant curvature 2 (L - L*) / r² on each side of a line's minimum, by the distance r.
 
     Parameters
     ----------
     distances, values : array_like, shape (D,)
-        At least 9 distances, increasing at any spacing (``np.geomspace`` on either side, say), and
-        the losses there.
-
-    Returns
-    -------
-    CurvatureProfile
-
-    Raises
-    ------
-    ValueError
-        If the lowest value is at an end, or in two places with a barrier between.
+        At least 9 distances, increasing at any spacing, and the losses there.
 
     Notes
     -----
-    It is an average of the second derivative between the minimum and r, with the weight
-    2 (1 - s / r) / r at s. In a continuum of scales it falls steadily; separate scales show as a
-    high plateau, a fall and a low plateau (Ma et al., 2022, section 3.2). The minimum is found as
-    in `growth`, or in the middle of a flat bottom; distances so small that the error of its place
-    or the rounding of the losses would count are left out.
+    It is an average of the second derivative between the minimum and r. In a continuum of scales it
+    falls steadily; separate scales show as a high plateau, a fall and a low plateau (Ma et al.
+    (2022), section 3.2). Distances so small that the error of the minimum or the rounding of the
+    losses would count are left out. Raises ValueError for a line lowest at an end or in two places.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from mslbook.losses import two_valleys
-    >>> from mslbook.probes import curvature_profile, line
-    >>> out = np.geomspace(0.01, 10, 49)
-    >>> distances = np.concatenate([-out[::-1], [0.0], out])
-    >>> losses = line(two_valleys, [0.0, 0.0], [1.0, 1.0], distances)
-    >>> np.round(curvature_profile(distances, losses).separations, 1)
-    array([58.6, 58.6])
+    >>> from mslbook import curvature_profile
+    >>> distances = np.linspace(-16, 32, 385)
+    >>> np.round(curvature_profile(distances, np.sqrt(1 + distances**2) - 1).separations, 1)
+    array([ 8.4, 16.3])
     """
     distances, values = _one_line(distances, values, least=2 * MIN_OFFSET_SPACINGS + 3)
     values, eps = values.astype(float), float(np.finfo(values.dtype).eps)
@@ -314,10 +245,7 @@ def _clear_stride(values, lowest):
 
 
 def _side(offset, rise, ratios, clear):
-    """The drop, the exponent and the fitted range, from points ordered outwards.
-
-    `ratios` are of the curvature to that at the minimum; they count if they are `clear`.
-    """
+    """The drop, the exponent and the fitted range, from points ordered outwards."""
     places, ratios = np.r_[0.0, offset[: len(ratios)]], np.r_[1.0, ratios]
     drop = _first_below(places, ratios, 1 - CORE_TOL) if clear else nan
     core = min(drop, _first_below(places, -ratios, -1 - CORE_TOL)) if clear else inf
@@ -343,17 +271,15 @@ def _first_below(places, heights, level):
 
 
 def _vertex(distances, values, ties):
-    """Where the minimum is, and the loss there, for the indices of the lowest values."""
     if len(ties) > 2:
         return (distances[ties[0]] + distances[ties[-1]]) / 2, values[ties[0]]
     near, lowest = slice(ties[0] - 1, ties[0] + 2), distances[ties[0]]
-    fit = np.polynomial.polynomial.polyfit(distances[near] - lowest, values[near], 2)
-    constant, slope, square = fit
+    parabola = np.polynomial.polynomial.polyfit(distances[near] - lowest, values[near], 2)
+    constant, slope, square = parabola
     return lowest - slope / (2 * square), constant - slope**2 / (4 * square)
 
 
 def _plateau(r, exponents):
-    """The longest run of exponents close to 2: the ratio of its last distance to its first."""
     level = np.flatnonzero(np.abs(exponents - 2) <= PLATEAU_TOL)
     runs = np.split(level, np.flatnonzero(np.diff(level) > 1) + 1)
     return max((float(r[run[-1]] / r[run[0]]) for run in runs if len(run)), default=1.0)
@@ -370,7 +296,6 @@ def _noise_std(values):
 
 
 def _difference_std(sigma, order):
-    """The standard deviation of finite differences of independent noise."""
     return sigma * sqrt(comb(2 * order, order))
 
 
@@ -382,19 +307,16 @@ def _line_values(values, least):
     values = np.asarray(values.detach().cpu() if hasattr(values, "detach") else values, dtype=dtype)
     if values.shape[-1:] < (least,) or not (values.size and np.isfinite(values).all()):
         raise ValueError(
-            f"give at least {least} finite values along the last axis: those of shape "
-            f"{values.shape} are fewer, or some are inf or nan"
+            f"give at least {least} finite values along the last axis, not {values.shape} values"
         )
     return values
 
 
 def _one_line(distances, values, least):
-    """The distances and values of one line, whose distances increase."""
     distances, values = as_row("distances", distances), _line_values(values, least)
     if values.shape != distances.shape:
         raise ValueError(
-            f"{len(distances)} distances do not go with values of shape {values.shape}: "
-            "pass one line at a time"
+            f"{len(distances)} distances do not go with {values.shape} values: one line at a time"
         )
     if not np.all(np.diff(distances) > MIN_SPACING):
         raise ValueError(f"distances must increase, by more than {MIN_SPACING:g} at a time")

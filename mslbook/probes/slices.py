@@ -14,31 +14,19 @@ MIN_ANGLE_SINE = 1e-3  # of two directions that span a plane
 def line(loss, theta, direction, distances):
     """The losses at ``theta + distance * direction / ||direction||``.
 
+    A NumPy array in the precision of theta; in single precision rounding may hide the curvature of
+    a network (see `rounding`): take ``loss.to(dtype=torch.float64)``.
+
     Parameters
     ----------
     loss : Loss
-        Anything with ``value``; a network is evaluated in its chunks, without graphs.
     theta : array_like, shape () or (n,)
-        A number, for a function of one variable, or a vector of n coordinates.
     direction : array_like, shape of theta
-        Such as a gradient, an eigenvector or a `random_direction`; its length does not matter.
     distances : array_like, shape (D,)
-
-    Returns
-    -------
-    ndarray, shape (D,)
-        In the precision of theta; inf or nan where the loss is so. In single precision rounding may
-        hide the curvature of a network (see `rounding`): take ``loss.to(dtype=torch.float64)``.
-
-    Raises
-    ------
-    ValueError
-        For theta in half precision, and a direction of another shape, 0 or not finite.
 
     Examples
     --------
-    >>> from mslbook.losses import f1
-    >>> from mslbook.probes import line
+    >>> from mslbook import f1, line
     >>> line(f1, 0.0, 1.0, [-1, 0, 1]).round(4)
     array([0.3863, 0.    , 0.3863])
     """
@@ -48,7 +36,7 @@ def line(loss, theta, direction, distances):
 
 
 def plane(loss, theta, directions, first, second, progress=False):
-    """The losses at theta + a u + b w for every distance a in `first` and b in `second`.
+    """The losses at theta + a u + b w, shape (A, B), for every distance a and b.
 
     Parameters
     ----------
@@ -61,19 +49,9 @@ def plane(loss, theta, directions, first, second, progress=False):
     progress : bool
         Whether to show a bar on stderr.
 
-    Returns
-    -------
-    ndarray, shape (A, B)
-
-    Raises
-    ------
-    ValueError
-        As `line` does, and for parallel directions.
-
     Examples
     --------
-    >>> from mslbook.losses import valley
-    >>> from mslbook.probes import plane
+    >>> from mslbook import plane, valley
     >>> plane(valley, [1.0, 0.0], [[1, 0], [0, 1]], [-1, 0, 1], [0, 1]).shape
     (3, 2)
     """
@@ -90,22 +68,17 @@ def plane(loss, theta, directions, first, second, progress=False):
 
 
 def random_direction(theta, seed=0):
-    """A direction of independent standard normal coordinates.
+    """Independent standard normal coordinates, the same on every library and device.
 
     Parameters
     ----------
     theta : array_like
         Of the shape, dtype and device wanted.
     seed : int
-        The same direction for every library and device.
-
-    Returns
-    -------
-    array, shape of theta
 
     Examples
     --------
-    >>> from mslbook.probes import random_direction
+    >>> from mslbook import random_direction
     >>> random_direction([0.0, 0.0, 0.0], seed=1).round(3)
     array([0.346, 0.822, 0.33 ])
     """
@@ -117,36 +90,22 @@ def random_direction(theta, seed=0):
 def filter_normalised(loss, theta, direction):
     """The direction with every filter as long as that of the network.
 
+    A filter is a slice along the first axis of a parameter with two axes or more; biases and
+    BatchNorm are not moved (H. Li et al., "Visualizing the loss landscape of neural nets", 2018).
+
     Parameters
     ----------
     loss : NetworkLoss
     theta, direction : Tensor, shape (n,)
 
-    Returns
-    -------
-    Tensor, shape (n,)
-
-    Notes
-    -----
-    A filter is a slice along the first axis of a parameter with two axes or more. Parameters with
-    one axis, biases and those of BatchNorm, are not moved. There the unit of distance is the
-    length of this direction: `line` has that at ``t * direction.norm()``, t from -1 to 1.
-
-    References
-    ----------
-    H. Li et al., "Visualizing the loss landscape of neural nets" (2018), section 4.
-
     Examples
     --------
     >>> import torch
-    >>> from mslbook.losses.network import NetworkLoss, half_squared_error
-    >>> from mslbook.probes import filter_normalised, random_direction
-    >>> x, y = torch.ones(4, 3), torch.tensor([0, 1, 1, 0])
-    >>> loss = NetworkLoss(torch.nn.Linear(3, 2), x, y, half_squared_error)
-    >>> d = filter_normalised(loss, loss.theta, random_direction(loss.theta))
-    >>> filters, weights = d[:6].reshape(2, 3), loss.theta[:6].reshape(2, 3)
-    >>> torch.allclose(filters.norm(dim=1), weights.norm(dim=1)), d[6:].tolist()
-    (True, [0.0, 0.0])
+    >>> from mslbook import NetworkLoss, filter_normalised, random_direction
+    >>> model, x, y = torch.nn.Linear(3, 2), torch.ones(4, 3), torch.tensor([0, 1, 1, 0])
+    >>> loss = NetworkLoss(model, x, y, torch.nn.functional.cross_entropy)
+    >>> filter_normalised(loss, loss.theta, random_direction(loss.theta))[6:]
+    tensor([0., 0.])
     """
     if not hasattr(loss, "model"):
         raise TypeError("only a network has filters: pass a NetworkLoss")
@@ -167,7 +126,7 @@ def filter_normalised(loss, theta, direction):
 
 
 def _values(loss, theta, unit, distances):
-    """The losses at the distances; the points are made one by one, since networks are large."""
+    # The points are made one by one, since networks are large.
     values = [float(loss.value(theta + float(d) * unit)) for d in distances]
     return np.array(values, dtype=precision(theta))
 
@@ -178,10 +137,8 @@ def _unit(xp, theta, direction):
     direction = direction.detach() if hasattr(direction, "detach") else direction
     direction = xp.asarray(direction, dtype=theta.dtype, device=device(theta))
     if direction.shape != theta.shape:
-        raise ValueError(
-            f"the direction has shape {tuple(direction.shape)}, theta {tuple(theta.shape)}: give "
-            "one number for each coordinate"
-        )
+        shape, wanted = tuple(direction.shape), tuple(theta.shape)
+        raise ValueError(f"the direction has shape {shape}, theta {wanted}")
     largest = xp.max(xp.abs(direction))
     if not 0 < float(largest) < inf:
         raise ValueError("the direction is 0 or not finite: it points nowhere")

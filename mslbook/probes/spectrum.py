@@ -14,20 +14,12 @@ from mslbook.probes.lanczos import KrylovSpace
 
 @dataclass(frozen=True)
 class SpectralDensity:
-    """The answer of `spectral_density`; what is computed from it is a mean over the samples.
+    """The answer of `spectral_density`; what is computed from it is a mean over the samples."""
 
-    Attributes
-    ----------
-    nodes, weights : ndarray, shape (samples, steps)
-        Eigenvalues, ascending, and their weights, which add up to 1 in each sample.
-    dimension, hvps : int
-        The number n of eigenvalues of the Hessian, and of Hessian-vector products made.
-    """
-
-    nodes: np.ndarray
-    weights: np.ndarray
-    dimension: int
-    hvps: int
+    nodes: np.ndarray  #: eigenvalues, ascending, shape (samples, steps)
+    weights: np.ndarray  #: their weights, which add up to 1 in each sample
+    dimension: int  #: the number n of eigenvalues of the Hessian
+    hvps: int  #: the number of Hessian-vector products made
 
     def density(self, grid, width):
         """The density at `grid`, smoothed by a Gaussian of standard deviation `width`."""
@@ -57,8 +49,8 @@ class SpectralDensity:
 
 
 @in_full_precision
-def spectral_density(loss, theta, steps=64, samples=8, seed=0):
-    """The density of the eigenvalues of the Hessian of a loss, by stochastic Lanczos quadrature.
+def spectral_density(loss, theta, steps=64, samples=8, seed=0) -> SpectralDensity:
+    """The density of the eigenvalues of a Hessian by stochastic Lanczos quadrature.
 
     Parameters
     ----------
@@ -69,30 +61,18 @@ def spectral_density(loss, theta, steps=64, samples=8, seed=0):
     samples : int
         Random vectors; the error of a mean falls with the root of samples · n.
     seed : int
-        Of these; the same everywhere, whatever the library or device.
-
-    Returns
-    -------
-    SpectralDensity
-
-    Raises
-    ------
-    FloatingPointError
-        If a product is not finite.
 
     Notes
     -----
-    For a random unit vector v, the mean of (v·u)² is 1/n for every eigenvector u, so the weights
-    (v·u)² at the eigenvalues are on average their density. Lanczos from v turns these n weights
-    into as many as it makes steps, with the same moments up to the (2 steps - 1)-th (Gaussian
-    quadrature). Memory: `steps` + 5 vectors of n numbers.
+    For a random unit vector v, the weights (v·u)² at the eigenvalues are on average their density,
+    since each has the mean 1/n. Lanczos from v turns these n weights into as many as it makes
+    steps, with the same moments up to the (2 steps - 1)-th (Gaussian quadrature), in `steps` + 5
+    vectors of n numbers. A product that is not finite raises FloatingPointError.
 
     Examples
     --------
-    >>> from mslbook.losses import two_valleys
-    >>> from mslbook.probes import spectral_density
-    >>> density = spectral_density(two_valleys, [0.0, 0.0], samples=1)
-    >>> density.nodes.round(6)
+    >>> from mslbook import spectral_density, two_valleys
+    >>> spectral_density(two_valleys, [0.0, 0.0], samples=1).nodes.round(6)
     array([[ 1., 25.]])
     """
     check_int("steps", steps, least=1)

@@ -16,62 +16,36 @@ LEVEL_TOL = 1e-6  # of scores (of unit length over the path): two that differ by
 
 @dataclass(frozen=True)
 class PrincipalDirections:
-    """The answer of `principal_directions`, in float64.
+    """The answer of `principal_directions`, in float64."""
 
-    Attributes
-    ----------
-    directions : ndarray, shape (k, n)
-        Orthonormal, the largest variance first.
-    variances, shares : ndarray, shape (k,)
-        Mean squared distance from the mean along each, and as a part of the total variance.
-    mean : ndarray, shape (n,)
-        Of the snapshots.
-    """
-
-    directions: np.ndarray
-    variances: np.ndarray
-    shares: np.ndarray
-    mean: np.ndarray
+    directions: np.ndarray  #: orthonormal, the largest variance first, shape (k, n)
+    variances: np.ndarray  #: mean squared distances from the mean along each, shape (k,)
+    shares: np.ndarray  #: these as parts of the total variance
+    mean: np.ndarray  #: of the snapshots, shape (n,)
 
     def __repr__(self):
         return f"PrincipalDirections(shares {self.shares.round(3).tolist()})"
 
 
-def principal_directions(snapshots, k, memory=MEMORY):
-    """The k directions in which the snapshots of a path vary most.
+def principal_directions(snapshots, k, memory=MEMORY) -> PrincipalDirections:
+    """The k directions in which the snapshots of a path vary most, each from its start to its end.
+
+    Compare the shares with `random_walk_shares`: the principal components of a random walk in many
+    dimensions are cosines of time (Antognini & Sohl-Dickstein, 2018).
 
     Parameters
     ----------
     snapshots : array, shape (T, n), or sequence of T arrays (n,)
         The points of the path: arrays, memory maps or tensors from any device.
     k : int
-        At most T - 1.
     memory : int
         Bytes of snapshots that are held at a time, beside the answer.
 
-    Returns
-    -------
-    PrincipalDirections
-        Each direction points from the start of the path to its end.
-
-    Raises
-    ------
-    ValueError
-        For snapshots that are not finite, or vary in fewer than k directions.
-
-    Notes
-    -----
-    The principal components of a random walk in many dimensions are cosines of time
-    (Antognini & Sohl-Dickstein, 2018), so a smooth curve is no sign of structure: compare the
-    shares with `random_walk_shares`.
-
     Examples
     --------
-    >>> import numpy as np
-    >>> from mslbook.probes import principal_directions
-    >>> pca = principal_directions(np.array([[0.0, 0.0], [3.0, 4.0], [6.0, 8.0]]), 1)
-    >>> pca.directions, pca.shares
-    (array([[0.6, 0.8]]), array([1.]))
+    >>> from mslbook import principal_directions
+    >>> principal_directions([[0.0, 0.0], [3.0, 4.0], [6.0, 8.0]], 1).directions
+    array([[0.6, 0.8]])
     """
     count, n = len(snapshots), len(snapshots[0])
     _check_k(k, count)
@@ -94,19 +68,13 @@ def segment_directions(segments, memory=MEMORY):
     Parameters
     ----------
     segments : sequence of paths
-        In Ma et al. (2022), figure 3.2, those before the learning rate decays, after an early and
-        after a late decay.
+        In Ma et al. (2022), figure 3.2: before the rate decays, after an early, after a late decay.
     memory : int
-
-    Returns
-    -------
-    ndarray, shape (number of segments, n)
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from mslbook.probes import segment_directions
-    >>> segment_directions([np.array([[0.0, 0.0], [2.0, 0.0]]), np.array([[2, 0], [3, 1]])])
+    >>> from mslbook import segment_directions
+    >>> segment_directions([[[0, 0], [2, 0]], [[2, 0], [3, 1]]])
     array([[1., 0.],
            [0., 1.]])
     """
@@ -120,18 +88,9 @@ def orthogonalise(vectors):
     ----------
     vectors : array_like, shape (k, n)
 
-    Returns
-    -------
-    ndarray, shape (k, n)
-
-    Raises
-    ------
-    ValueError
-        For a vector that is 0, not finite or within the span of the earlier ones.
-
     Examples
     --------
-    >>> from mslbook.probes import orthogonalise
+    >>> from mslbook import orthogonalise
     >>> orthogonalise([[3.0, 0.0], [1.0, 2.0]])
     array([[1., 0.],
            [0., 1.]])
@@ -143,37 +102,25 @@ def orthogonalise(vectors):
     new = np.append(np.abs(np.diag(triangle)) > MIN_OUTSIDE, False)
     if new.sum() < len(rows):
         raise ValueError(
-            f"direction {new.argmin()} (counted from 0) is 0, not finite or within the span of "
-            "those before it: leave it out"
+            f"direction {new.argmin()} (from 0) is 0, not finite or within the span of the earlier"
         )
     return np.sign(np.diag(triangle))[:, None] * basis.T + 0.0  # + 0.0 makes 0 of -0
 
 
 def project(snapshots, origin, directions, memory=MEMORY):
-    """The coordinates of a path along orthonormal directions.
+    """The coordinates, shape (T, k), of a path along orthonormal directions from an origin.
 
     Parameters
     ----------
     snapshots : array, shape (T, n), or sequence of T arrays (n,)
     origin : array_like, shape (n,)
-        Where all coordinates are 0.
     directions : array_like, shape (k, n)
     memory : int
 
-    Returns
-    -------
-    ndarray, shape (T, k)
-
-    Raises
-    ------
-    ValueError
-        If the directions are not orthonormal, or anything is not finite.
-
     Examples
     --------
-    >>> import numpy as np
-    >>> from mslbook.probes import project
-    >>> project(np.array([[1.0, 1.0], [2.0, 5.0]]), [1.0, 1.0], np.eye(2))
+    >>> from mslbook import project
+    >>> project([[1.0, 1.0], [2.0, 5.0]], origin=[1.0, 1.0], directions=[[1, 0], [0, 1]])
     array([[0., 0.],
            [1., 4.]])
     """
@@ -189,19 +136,16 @@ def project(snapshots, origin, directions, memory=MEMORY):
 def random_walk_shares(count, k):
     """The shares of variance of the first k principal components of a random walk.
 
+    They are 6 / (πj)², j = 1, ..., k, for a long walk in many more dimensions.
+
     Parameters
     ----------
     count, k : int
-        Points of the walk, in many more dimensions; k is at most count - 1.
-
-    Returns
-    -------
-    ndarray, shape (k,)
-        In proportion to 1 / sin²(πj / 2 count), j = 1, ..., k; 6 / (πj)² for a long walk.
+        The number of points, and at most count - 1.
 
     Examples
     --------
-    >>> from mslbook.probes import random_walk_shares
+    >>> from mslbook import random_walk_shares
     >>> random_walk_shares(1000, 3).round(3)
     array([0.608, 0.152, 0.068])
     """

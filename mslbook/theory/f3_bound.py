@@ -12,26 +12,21 @@ MIN_HALF_WIDTH = 1e-4  # of a box: the search gives up below
 def c_of_f3_exceeds(c):
     """Whether a search through boxes proves that grad·x >= c ‖grad‖ ‖x‖ everywhere on f3.
 
+    False means that nothing is proved, and not that the contrary is.
+
     Parameters
     ----------
     c : float
-        Positive: the constant of Ma et al. (2022), definition 4.1.
-
-    Returns
-    -------
-    bool
-        False means that nothing is proved, and not that the contrary is.
+        The constant of Ma et al. (2022), definition 4.1, positive.
 
     Notes
     -----
-    In a = x1 >= 0 and s = x1 + x2, up to r = 30; beyond, a bound by hand takes over, and within
-    r = 0.23 f3 is quadratic but for its last term, and the cosine at least 2/3. Each box gets a
-    lower bound of the cosine, and is cut in four until the bound is above `c`; the margin to the
-    smallest cosine, 0.3125, makes up for rounding.
+    A box in a = x1 >= 0 and s = x1 + x2 is cut in four until its bound is above `c`. Beyond r = 30
+    a bound by hand takes over; within r = 0.23 f3 is quadratic but for its last term.
 
     Examples
     --------
-    >>> from mslbook.theory import c_of_f3_exceeds
+    >>> from mslbook import c_of_f3_exceeds
     >>> c_of_f3_exceeds(0.3), c_of_f3_exceeds(0.35)
     (True, False)
     """

@@ -16,7 +16,7 @@ LOG_EPS = 1e-15  # what rounding leaves of the logarithm of a number near 1
 
 @dataclass(frozen=True, repr=False, eq=False)
 class SlowMotion:
-    """The motion along a valley that :func:`quasistatic` computes."""
+    """The answer of `quasistatic`, in NumPy."""
 
     points: np.ndarray  #: x, the coordinates along the valley, shape (steps + 1, ..., d)
     amplitudes: np.ndarray  #: ``|y|``, of the two-cycle at x, shape (steps + 1, ...)
@@ -34,36 +34,21 @@ def quasistatic(valley: Valley, start, lr, steps: int) -> SlowMotion:
     Parameters
     ----------
     valley : Valley
-        F(x, y) = f(h(x) y), for x of d coordinates.
+        With x of d coordinates.
     start : array_like, shape (..., d)
-        Points x along the valley; for d = 1 a number will do. Tensors are copied to NumPy.
-    lr : float or array_like
-        The learning rate; an array, whose last axis has length 1, broadcasts against `start`.
+        Points x along the valley; for d = 1 a number will do.
+    lr : float or array_like, shape (..., 1)
     steps : int
         The number of updates x <- x - 2 y² ∇log h(x).
 
-    Returns
-    -------
-    SlowMotion
-        Arrays of NumPy. The relative error of y is about 1e-12, or
-        1e-15 / (1 - 2 / (lr h² f''(0))) if that is more.
-
-    Raises
-    ------
-    ValueError
-        If `start` and `lr` do not fit the valley or have no cycle there, or h is not positive and
-        finite at the start or where a step leads.
-
     Notes
     -----
-    y > 0 solves lr h f'(h y) = 2 y (Ma et al. (2022), eqs. 4.7 and 4.8): it is the two-cycle of f
-    at the learning rate lr h², over h. Where lr h² f''(0) <= 2 there is none: y is 0, and the
-    motion has stopped.
+    y > 0 solves lr h f'(h y) = 2 y (Ma et al. (2022), eqs. 4.7 and 4.8), to a relative error of
+    about 1e-12. Where lr h² f''(0) <= 2 there is no such y: it is 0, and the motion has stopped.
 
     Examples
     --------
-    >>> from mslbook.losses import valley
-    >>> from mslbook.theory import quasistatic
+    >>> from mslbook import quasistatic, valley
     >>> quasistatic(valley, start=1.0, lr=3.0, steps=1000)
     <SlowMotion of 1000 steps: |y| 1.08 -> 0.5127>
     """
@@ -99,11 +84,8 @@ def quasistatic(valley: Valley, start, lr, steps: int) -> SlowMotion:
 
 
 def _follow(f, lr, log_u):
-    """The two-cycle u of f at `lr` from a guess close to it: log u, and d log u / d log lr.
-
-    Newton's method for log(lr f'(u) / 2u) = 0 in log u, where the equation is nearly straight.
-    """
-    for _ in range(20):
+    """The two-cycle u of f at `lr` from a guess close to it: log u, and d log u / d log lr."""
+    for _ in range(20):  # Newton's method for log(lr f'(u) / 2u) = 0, nearly straight in log u
         u = np.exp(log_u)
         slope = f.grad(u)
         excess = np.log(lr * slope / (2 * u))
@@ -116,11 +98,9 @@ def _follow(f, lr, log_u):
 
 
 def _steepness(valley, x, step):
-    """The pair of h and its gradient at x; ValueError where there is no valley."""
     h, h_grad = value_and_grad(valley.h, x)
     if not ((h > 0) & (h < np.inf)).all():
         raise ValueError(
-            f"after {step} steps h(x) is not a positive finite number, as the valley f(h(x) y) "
-            "needs it: start elsewhere, or with a smaller learning rate"
+            f"after {step} steps h(x) is not a positive finite number: start elsewhere, or lower lr"
         )
     return h, h_grad

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy  # whose modules are imported on first use
 
 from mslbook._arrays import as_lrs, check_lrs, to_numpy
 from mslbook._checks import check_loss
@@ -21,14 +22,11 @@ ZERO_TOL = 1e-6  # of a cosine, or of a ratio of gradients
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Subquadratic:
-    """What :func:`subquadratic` measures; r is the distance ‖theta - minimum‖.
-
-    All of it is sampled, so the true extremes over space may lie further out.
-    """
+    """What `subquadratic` samples, so that true extremes may lie further out; r is a distance."""
 
     c: float  #: the smallest cosine of the angle between the gradient and theta - minimum
-    worst_point: Any  #: a point where it was found, of the shape of the minimum
-    radii: np.ndarray  #: the distances r that were sampled, shape (spheres,)
+    worst_point: Any  #: a point where it was found
+    radii: np.ndarray  #: the distances r from the minimum that were sampled, shape (spheres,)
     cosines: np.ndarray  #: the smallest cosine on each sphere, shape (spheres,)
     growth: np.ndarray  #: the largest ‖grad‖ / r on each sphere, shape (spheres,)
     limits: np.ndarray  #: the learning rate below which all steps from a sphere come nearer
@@ -36,10 +34,7 @@ class Subquadratic:
 
     @property
     def gradient_growth_vanishes(self) -> bool:
-        """Whether the growth decreases by 1 % from the last decade but one to the last.
-
-        Evidence that it tends to 0, and no proof: a growth like 1 + 1 / ln r decreases so too.
-        """
+        """Whether the growth decreases by 1 % over the last decade: evidence, and no proof."""
         last, before = self.growth[-PER_DECADE:], self.growth[-2 * PER_DECADE : -PER_DECADE]
         return bool(np.all(np.isfinite(self.growth)) and last.max() <= 0.99 * before.max())
 
@@ -56,7 +51,7 @@ class Subquadratic:
 
 @dataclass(frozen=True)
 class TrappingBall:
-    """The radii that :func:`trapping_radius` computes, each of the shape of `lr`."""
+    """The answer of `trapping_radius`, numbers or arrays as `lr` is."""
 
     lr: Any  #: the learning rate
     by_c: Any  #: the proof's r1, from c: beyond it ‖grad‖ < (2 c / lr) r
@@ -65,10 +60,7 @@ class TrappingBall:
 
     @property
     def radius(self):
-        """The larger of r1 and r2: no step leaves this ball, and all trajectories end up in it.
-
-        If r2 > r1 every trajectory enters it; if not, it enters every ball that is larger.
-        """
+        """The larger of r1 and r2: all trajectories enter every larger ball, and none leaves it."""
         return np.maximum(self.r1, self.r2)
 
 
@@ -80,31 +72,19 @@ def subquadratic(loss: Loss, minimum=None) -> Subquadratic:
     loss : Loss
         Of one or a few variables; the more there are, the more lies between the samples.
     minimum : array_like, shape () or (n,), optional
-        Its minimum, by default 0. A tensor is copied to NumPy.
-
-    Returns
-    -------
-    Subquadratic
-
-    Raises
-    ------
-    ValueError
-        If `minimum` has the wrong shape, or the gradient does not vanish there.
+        By default 0.
 
     Notes
     -----
     Subquadratic means that grad·(theta - minimum) >= c ‖grad‖ ‖theta - minimum‖ with one c > 0, and
     that ‖grad‖ / ‖theta - minimum‖ tends to 0 at infinity (Ma et al. (2022), definition 4.1). Both
-    are measured on spheres with radii from 1e-4 to 1e6, in 256 directions or more, the worst of
-    them improved and followed from sphere to sphere. No chance is involved. What is found is exact
-    at the points sampled and proves nothing between them.
+    are measured on spheres with radii from 1e-4 to 1e6.
 
     Examples
     --------
-    >>> from mslbook.losses import Quadratic, f2
-    >>> from mslbook.theory import subquadratic
-    >>> subquadratic(f2), subquadratic(Quadratic())
-    (<c at most 1, growth falls>, <c at most 1, growth does not fall>)
+    >>> from mslbook import f2, subquadratic
+    >>> subquadratic(f2)
+    <c at most 1, growth falls>
     """
     return _survey(_Field(loss, minimum))[0]
 
@@ -117,30 +97,16 @@ def trapping_radius(loss: Loss, lr, minimum=None) -> TrappingBall:
     loss, minimum
         As for :func:`subquadratic`; the gradient vanishes nowhere else.
     lr : float or array_like
-        The learning rate.
-
-    Returns
-    -------
-    TrappingBall
-        Radii of 0 where every step from everywhere comes nearer.
-
-    Raises
-    ------
-    ValueError
-        If `lr` is not positive and finite, the minimum none, or the loss not of this kind.
 
     Notes
     -----
-    The ball of Ma et al. (2022), theorem 4.3. A step from theta comes nearer if and only if
-    lr < 2 (theta - minimum)·grad / ‖grad‖². Between two spheres r1 is found by bisection, r2 from
-    the best samples by the simplex method. For a function of one variable both are accurate to
-    about 1e-9, unless something happens between two spheres; for others a larger value than what
-    sampling found cannot be excluded.
+    The ball of Ma et al. (2022), theorem 4.3: a step from theta comes nearer if and only if
+    lr < 2 (theta - minimum)·grad / ‖grad‖². The radii are improved samples: for one variable exact
+    to about 1e-9, for more they may be larger than what sampling found.
 
     Examples
     --------
-    >>> from mslbook.losses import f2
-    >>> from mslbook.theory import trapping_radius
+    >>> from mslbook import f2, trapping_radius
     >>> ball = trapping_radius(f2, lr=2.0)  # r1 = (lr / 9)^(1/3), r2 = 2 lr - 1/3
     >>> print(round(ball.r1, 6), round(ball.r2, 6), round(ball.radius, 6))
     0.605707 3.666667 3.666667
@@ -149,34 +115,31 @@ def trapping_radius(loss: Loss, lr, minimum=None) -> TrappingBall:
     field = _Field(loss, minimum)
     found, directions = _survey(field)
     _require_conditions(found)
-    radii = np.array([_radii(field, found, directions, rate) for rate in lr.ravel()])
-    fields = (lr, *radii.T.reshape(3, *lr.shape))
+
+    def radii(lr):
+        by_c = _outermost(field, 1, 1 / found.growth, directions, lr / (2 * found.c))
+        r1 = _outermost(field, 2, found.limits, directions, lr)
+        return by_c, r1, _farthest_landing(field, directions, r1, lr)
+
+    fields = (lr, *np.transpose([radii(rate) for rate in lr.ravel()]).reshape(3, *lr.shape))
     return TrappingBall(*(array if lr.ndim else array.item() for array in fields))
 
 
 def _written(point):
-    """A point in words, to four digits."""
     return np.array2string(np.asarray(point), precision=4)
 
 
 def _require_conditions(found):
-    """ValueError if the loss lacks a condition of the theorem."""
     if found.c <= ZERO_TOL:
         raise ValueError(
             f"the loss is not subquadratic: at {_written(found.worst_point)} the gradient does not "
-            f"point away from the minimum (cosine {found.c:.2g}); if the minimum lies elsewhere, "
-            "pass it as minimum="
+            "point away from the minimum; if that lies elsewhere, pass it as minimum="
         )
     if not found.gradient_growth_vanishes:
-        raise ValueError(
-            "the loss is not subquadratic: ‖grad‖ / r does not tend to 0 (it is "
-            f"{found.growth[-1]:.2g} at r = {found.radii[-1]:.0e}), so no ball traps all descent"
-        )
+        raise ValueError("the loss is not subquadratic: ‖grad‖ / r does not tend to 0 at infinity")
     if found.critical is not None:
-        raise ValueError(
-            f"the gradient vanishes at {_written(found.critical)} too, so descent can rest there: "
-            "give a loss whose gradient vanishes only at the minimum"
-        )
+        where = _written(found.critical)
+        raise ValueError(f"the gradient vanishes at {where} too, and not only at the minimum")
 
 
 class _Field:
@@ -189,9 +152,9 @@ class _Field:
         size = np.linalg.norm(np.atleast_1d(loss.grad(self.minimum)))
         near = np.linalg.norm(self.grad(RADII[0] * _directions(self.n)), axis=-1).max()
         if not size <= ZERO_TOL * near:
+            where = _written(self.minimum)
             raise ValueError(
-                f"the gradient does not vanish at {_written(self.minimum)}, its norm there is "
-                f"{size:.2g}: pass the point where the loss is smallest as minimum="
+                f"the gradient does not vanish at {where}: pass where it does as minimum="
             )
 
     def point(self, x):
@@ -221,9 +184,8 @@ def _directions(n):
     if n == 2:
         angles = 2 * np.pi * np.arange(256) / 256
         return np.stack((np.cos(angles), np.sin(angles)), axis=-1)
-    from scipy.stats import norm, qmc  # slow to import
-
-    normal = norm.ppf(qmc.Sobol(n, scramble=False).random_base2(10) + 0.5 / 1024)
+    uniform = scipy.stats.qmc.Sobol(n, scramble=False).random_base2(10) + 0.5 / 1024
+    normal = scipy.stats.norm.ppf(uniform)
     return normal / np.linalg.norm(normal, axis=-1, keepdims=True)
 
 
@@ -253,29 +215,28 @@ def _best_apart(measures, candidates):
 
 def _survey(field):
     """What was found on all spheres, and the directions kept on each, (spheres, 3, kept, n)."""
-    from scipy.optimize import minimize
-
     spread = candidates = _directions(field.n)
-    rows, kept, best = [], [], []
+    spheres = []
     for radius in RADII:
-        values, u, worst = _smallest(field, radius, candidates, COARSE_ANGLES)
-        rows.append(values)
-        kept.append(u)
-        best.append(worst[0])
+        spheres.append(_smallest(field, radius, candidates, COARSE_ANGLES))
         if field.n > 1:  # a steep strip of constant width looks ever thinner: follow it outwards
-            candidates = np.concatenate((spread, u.reshape(-1, field.n)))
-    cosines, steps, limits = np.array(rows).T
+            candidates = np.concatenate((spread, spheres[-1][1].reshape(-1, field.n)))
+    values, kept, best = (np.array(one) for one in zip(*spheres, strict=True))
+    cosines, steps, limits = values.T
     worst = int(np.argmin(cosines))
-    run = minimize(lambda x: field.measures(x)[0], RADII[worst] * best[worst], method="Nelder-Mead")
+    run = _minimize(lambda x: field.measures(x)[0], RADII[worst] * best[worst, 0])
     with np.errstate(divide="ignore"):
         growth = 1 / steps
     measured = RADII, cosines, growth, limits, _other_critical_point(field, spread)
-    return Subquadratic(float(run.fun), field.point(run.x), *measured), np.array(kept)
+    return Subquadratic(float(run.fun), field.point(run.x), *measured), kept
+
+
+def _minimize(function, start, **options):
+    return scipy.optimize.minimize(function, start, method="Nelder-Mead", options=options)
 
 
 def _other_critical_point(field, directions):
     """A point where the gradient vanishes, sought where it is smallest along a ray; or None."""
-    from scipy.optimize import minimize
 
     def size(x):
         return np.linalg.norm(field.grad(x), axis=-1)
@@ -290,33 +251,21 @@ def _other_critical_point(field, directions):
         k, d = np.unravel_index(flat, dips.shape)
         if not dips[k, d] < 1:
             break
-        found = minimize(size, RADII[k + 1] * directions[d], method="Nelder-Mead")
+        found = _minimize(size, RADII[k + 1] * directions[d])
         inside = RADII[k] < np.linalg.norm(found.x) < RADII[k + 2]
         if inside and found.fun < ZERO_TOL * around[k, d]:
             return field.point(found.x)
     return None
 
 
-def _radii(field, found, directions, lr):
-    """The proof's r1, the smallest r1, and r2, for one learning rate."""
-    by_c = _outermost(field, 1, 1 / found.growth, directions, lr / (2 * found.c))
-    r1 = _outermost(field, 2, found.limits, directions, lr)
-    return by_c, r1, _farthest_landing(field, directions, r1, lr)
-
-
 def _outermost(field, row, values, directions, level):
     """The largest radius at which a measure, `values` on the spheres, is not above `level`."""
-    from scipy.optimize import brentq
-
     below = np.flatnonzero(values <= level)
     if len(below) == 0:
         return 0.0
     k = below[-1]
     if k == len(RADII) - 1:
-        raise ValueError(
-            f"even at distance {RADII[-1]:.0e} a step may lead away from the minimum: the ball is "
-            "larger than what is sampled, or the loss is not subquadratic"
-        )
+        raise ValueError(f"the ball is larger than what is sampled, r = {RADII[-1]:.0e}")
     candidates = directions[k : k + 2, row].reshape(-1, field.n)
 
     def excess(log_r):
@@ -325,17 +274,11 @@ def _outermost(field, row, values, directions, level):
     ends = np.log(RADII[k : k + 2])
     if excess(ends[0]) >= 0:
         return float(RADII[k])
-    return float(np.exp(brentq(excess, *ends, xtol=1e-10)))
+    return float(np.exp(scipy.optimize.brentq(excess, *ends, xtol=1e-10)))
 
 
 def _farthest_landing(field, directions, r1, lr):
-    """The largest ‖x - lr grad‖ over ‖x‖ <= r1: the best samples, improved.
-
-    They are the best on spheres where the neighbouring spheres have no better ones. Each is
-    improved along its ray first, since the simplex method does not leave the rim inwards.
-    """
-    from scipy.optimize import minimize, minimize_scalar
-
+    """The largest ‖x - lr grad‖ over ‖x‖ <= r1: the samples at its local maxima in r, improved."""
     if r1 == 0:
         return 0.0
 
@@ -352,8 +295,8 @@ def _farthest_landing(field, directions, r1, lr):
     hills = np.flatnonzero((around[1:-1] <= around[:-2]) & (around[1:-1] <= around[2:]))
     farthest = [depths.min()]
     for k in hills[np.argsort(around[1:-1][hills])[:N_IMPROVED]]:
+        # Along its ray first, since the simplex method does not leave the rim inwards.
         ray, ends = u[k, depths[k].argmin()], radii[[max(k - 1, 0), min(k + 1, len(radii) - 1)]]
-        top = minimize_scalar(lambda r, ray=ray: lost(r * ray), bounds=ends, method="bounded").x
-        options = {"xatol": 1e-10, "fatol": 1e-12 * r1}
-        farthest.append(minimize(lost, top * ray, method="Nelder-Mead", options=options).fun)
+        top = scipy.optimize.minimize_scalar(lambda r, ray=ray: lost(r * ray), bounds=ends).x
+        farthest.append(_minimize(lost, top * ray, xatol=1e-10, fatol=1e-12 * r1).fun)
     return float(-min(farthest))
