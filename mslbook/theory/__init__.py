@@ -2,7 +2,6 @@
 
 from mslbook import _public
 from mslbook.theory.cycles import stable_lr, two_cycle
-from mslbook.theory.f3_bound import c_of_f3_exceeds
 from mslbook.theory.slow_motion import SlowMotion, quasistatic
 from mslbook.theory.trapping import Subquadratic, TrappingBall, subquadratic, trapping_radius
 

@@ -7,9 +7,10 @@ from scipy.integrate import quad
 
 from mslbook.descent import descend, iterate
 from mslbook.losses import F1, Landing, Quadratic, Radial, Staircase, f2, f3
-from mslbook.paper.general_setting import claims
+from mslbook.paper.general_setting import claims, f3_bound
+from mslbook.paper.general_setting.f3_bound import c_of_f3_exceeds
 from mslbook.paper.ledger import FAILS, HOLDS
-from mslbook.theory import c_of_f3_exceeds, f3_bound, subquadratic
+from mslbook.theory import subquadratic
 
 
 @pytest.fixture(autouse=True)

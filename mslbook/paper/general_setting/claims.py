@@ -7,9 +7,10 @@ import numpy as np
 
 from mslbook.descent import descend, iterate
 from mslbook.losses import F2, Landing, Quadratic, Scaled, Staircase, Sum, f1, f2, f3
+from mslbook.paper.general_setting.f3_bound import c_of_f3_exceeds
 from mslbook.paper.ledger import FAILS, HOLDS, RESERVED, claim, graded, listed, verdict
 from mslbook.probes import lyapunov
-from mslbook.theory import c_of_f3_exceeds, subquadratic, trapping_radius, two_cycle
+from mslbook.theory import subquadratic, trapping_radius, two_cycle
 
 LRS = (0.2, 1.0, 5.0, 8.0)
 ROUNDING = 1 + 1e-9  # the radius of a ball is computed to about this

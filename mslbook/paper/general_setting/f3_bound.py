@@ -26,7 +26,7 @@ def c_of_f3_exceeds(c):
 
     Examples
     --------
-    >>> from mslbook import c_of_f3_exceeds
+    >>> from mslbook.paper.general_setting.f3_bound import c_of_f3_exceeds
     >>> c_of_f3_exceeds(0.3), c_of_f3_exceeds(0.35)
     (True, False)
     """
