@@ -152,6 +152,12 @@ def test_the_drift_of_remark_4_2_is_minus_the_gradient():
     np.testing.assert_allclose(covariance, 0.1 * 0.25 * H(z[:, :2]), rtol=1e-12)
 
 
+def test_a_step_adds_the_drift_and_the_noise_that_is_drawn():
+    drawn, matrix = rng().standard_normal((2, 3)), np.arange(6.0).reshape(2, 3)
+    sampled = euler_maruyama(lambda x: 3 * x, lambda x: matrix, POINTS, 0.25, 1, seed=rng())
+    np.testing.assert_allclose(sampled.points[1], 1.75 * POINTS + 0.5 * drawn @ matrix.T)
+
+
 def test_brownian_motion_spreads_with_time():
     start = np.zeros((20_000, 1))
     sampled = euler_maruyama(lambda x: 0 * x, lambda x: np.eye(1), start, 0.5, 8, every=4)
