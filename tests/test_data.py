@@ -192,6 +192,17 @@ def test_a_small_file_may_shrink_as_far_as_it_can(tmp_path):
     assert load(path).train_images.shape == black.shape
 
 
+def test_a_large_file_may_unpack_to_a_hundred_times_its_size(tmp_path, monkeypatch):
+    monkeypatch.setattr(data, "FREE_BYTES", 0)  # which a small file has besides
+    path, random = tmp_path / "images.npz", rng.integers(0, 256, 1000, dtype=np.uint8)
+    np.savez_compressed(path, a=random, b=np.zeros(90_000, np.uint8))
+    assert 50 < 91_000 / path.stat().st_size < 100
+    np.testing.assert_array_equal(data.read_npz(path)["a"], random)
+    np.savez_compressed(path, a=random, b=np.zeros(300_000, np.uint8))
+    with pytest.raises(ValueError, match="would unpack to 301"):
+        data.read_npz(path)
+
+
 def test_a_lack_of_memory_is_not_the_fault_of_the_file(tmp_path, monkeypatch):
     def full(*_, **__):
         raise MemoryError

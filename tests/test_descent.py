@@ -239,7 +239,7 @@ def test_sums_over_a_huge_but_finite_sweep_are_no_divergence():
 
 
 def test_paths_describe_themselves():
-    assert repr(descend(Quadratic(), 2.0, 0.5, 1)) == "<Trajectory of 1 steps: loss 2 -> 0.5>"
+    assert repr(descend(Quadratic(), 2.0, 0.5, 2)) == "<Trajectory of 2 steps: loss 2 -> 0.125>"
     sweep = descend(Quadratic(), [1.0, 2.0, 3.0], 0.5, 10)
     assert repr(sweep) == "<Trajectory of 10 steps: 0 of 3 trajectories diverged>"
 

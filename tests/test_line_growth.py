@@ -90,6 +90,12 @@ def test_rounding_is_never_nothing():
     assert rounding(np.ones(20, dtype=np.float32), 1.0) > 1e-8
 
 
+def test_nine_values_show_how_rough_a_line_is():
+    scattered = np.random.default_rng(0).normal(size=(1000, 9))
+    found = [rounding(values, 1.0) for values in scattered]
+    assert np.median(found) == pytest.approx(np.sqrt(6), rel=0.2)  # the scatter of a - 2 b + c
+
+
 @pytest.mark.parametrize(
     "values",
     [

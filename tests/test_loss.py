@@ -46,6 +46,12 @@ def test_batches_of_points_are_answered_one_by_one():
         np.testing.assert_allclose(loss.hvp(point, v), loss.hvp(POINTS, V)[i])
 
 
+def test_a_batch_may_have_several_axes():
+    loss, grid = FunctionLoss(quartic, dimension=2), np.stack((POINTS, V, POINTS + V))
+    np.testing.assert_allclose(loss.value(grid), [loss.value(row) for row in grid])
+    np.testing.assert_allclose(loss.grad(grid), [loss.grad(row) for row in grid])
+
+
 def test_points_and_vectors_broadcast():
     loss = FunctionLoss(quartic, dimension=2)
     np.testing.assert_allclose(loss.hvp(POINTS[0], V), [loss.hvp(POINTS[0], v) for v in V])

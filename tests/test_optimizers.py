@@ -1,5 +1,6 @@
 """Every optimizer: its numbers are torch.optim's, its edge is where it is, and it resumes."""
 
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
@@ -142,8 +143,6 @@ class Blowing:
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: GradientDescent(0), "a learning rate must be positive and finite, not 0"),
-        (lambda: GradientDescent([0.1, -1.0]), "a learning rate must be positive and finite"),
         (lambda: Momentum(0.1, 1.0), "momentum must be at least 0 and below 1, not 1.0"),
         (lambda: Nesterov(0.1, -0.1), "momentum must be at least 0 and below 1, not -0.1"),
         (lambda: RMSProp(0.1, decay=1), "decay must be at least 0 and below 1, not 1"),
@@ -156,6 +155,13 @@ class Blowing:
 def test_a_hyperparameter_out_of_range_is_refused(make, words):
     with pytest.raises(ValueError, match=words):
         make()
+
+
+@each
+def test_its_learning_rates_are_positive_and_finite(optimizer):
+    for wrong in (0, [0.1, float("inf")]):
+        with pytest.raises(ValueError, match="a learning rate must be positive and finite, not"):
+            replace(optimizer, lr=wrong)
 
 
 def test_the_state_of_another_optimizer_is_refused():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mslbook.descent import decays, descend, iterate
-from mslbook.losses import Quadratic, Ridge, Valley, f1, two_valleys, valley
+from mslbook.losses import Quadratic, Radial, Ridge, Valley, f1, two_valleys, valley
 from mslbook.optimizers import Adam, GradientDescent
 from mslbook.stochastic import (
     Minibatches,
@@ -43,6 +43,13 @@ def test_label_noise_is_the_gradient_of_the_shifted_loss():
     assert drawn[:, 1].std() == pytest.approx(0.3 * h, rel=0.02)
 
 
+def test_label_noise_is_that_of_a_valley_along_several_coordinates():
+    loss = Valley(f1, Radial(Quadratic(0.3, minimum=1.0), 2))
+    points = rng().normal(size=(4, 3))
+    without = label_noise(loss, 0.0)(rng(), points)
+    np.testing.assert_allclose(without, loss.grad(points), rtol=1e-12)
+
+
 def test_label_noise_does_not_vanish_on_the_floor_and_rescaling_does():
     floor = np.array([[1.0, 0.0]] * 3)
     assert np.all(label_noise(valley, 0.1)(rng(), floor)[:, 1] != 0)
@@ -70,6 +77,18 @@ def test_the_same_seed_gives_the_same_walk_and_another_another():
     runs = [sgd(label_noise(valley, 0.1), POINTS, 1.5, 10, seed).points for seed in (3, 3, 4)]
     np.testing.assert_array_equal(runs[0], runs[1])
     assert np.all(runs[0][-1] != runs[2][-1])
+
+
+def test_without_a_seed_it_is_0():
+    np.testing.assert_array_equal(
+        sgd(label_noise(valley, 0.1), POINTS, 1.5, 10).points,
+        sgd(label_noise(valley, 0.1), POINTS, 1.5, 10, seed=0).points,
+    )
+    noise = np.negative, lambda x: np.eye(2)
+    np.testing.assert_array_equal(
+        euler_maruyama(*noise, POINTS, 0.1, 10).points,
+        euler_maruyama(*noise, POINTS, 0.1, 10, seed=0).points,
+    )
 
 
 def test_sgd_takes_a_rate_for_each_walk():
@@ -150,6 +169,12 @@ def test_the_drift_of_remark_4_2_is_minus_the_gradient():
     assert np.all(noise[:, :2] == 0)
     covariance = noise[:, 2:] @ noise[:, 2:].swapaxes(-1, -2)
     np.testing.assert_allclose(covariance, 0.1 * 0.25 * H(z[:, :2]), rtol=1e-12)
+
+
+def test_a_step_adds_the_drift_and_the_noise_that_is_drawn():
+    drawn, matrix = rng().standard_normal((2, 3)), np.arange(6.0).reshape(2, 3)
+    sampled = euler_maruyama(lambda x: 3 * x, lambda x: matrix, POINTS, 0.25, 1, seed=rng())
+    np.testing.assert_allclose(sampled.points[1], 1.75 * POINTS + 0.5 * drawn @ matrix.T)
 
 
 def test_brownian_motion_spreads_with_time():

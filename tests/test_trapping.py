@@ -170,6 +170,13 @@ def test_ball_of_f2_on_paper(C):
     np.testing.assert_allclose(ball.r2, 2 * C * lr / 3 - 1 / C, rtol=1e-8)
 
 
+def test_a_learning_rate_may_be_the_limit_of_a_sphere_that_was_sampled():
+    found = subquadratic(f1)
+    far = (found.limits > 2.01) & (found.radii < 1e5)  # nearer 0 the limits are hardly apart
+    ball = trapping_radius(f1, found.limits[far])
+    np.testing.assert_allclose(ball.r1, found.radii[far], rtol=1e-8)
+
+
 def test_a_radial_loss_has_the_ball_of_its_profile():
     one, three = trapping_radius(f1, 6.0), trapping_radius(Radial(f1, dimension=3), 6.0)
     assert three.r1 == pytest.approx(one.r1, rel=1e-6)

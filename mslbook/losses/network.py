@@ -159,13 +159,14 @@ class NetworkLoss(Loss):
             raise ValueError("theta holds nan or infinite numbers, where BatchNorm has none")
         model = deepcopy(self.model).eval()
         nn.utils.vector_to_parameters(theta, model.parameters())
-        for module in model.modules():
-            if isinstance(module, _NormBase) and module.track_running_stats:
-                module.reset_running_stats()
-                module.momentum = None  # a plain mean over the chunks
-                module.train()
+        norms = [module for module in model.modules() if isinstance(module, _NormBase)]
+        tracking = [module.train() for module in norms if module.track_running_stats]
+        for module in tracking:
+            module.reset_running_stats()  # which may be nan
         with torch.no_grad(), full_precision(self.device):
-            for part in self._parts():
+            for k, part in enumerate(self._parts()):
+                for module in tracking:
+                    module.momentum = 1 / (k + 1)  # a plain mean over the chunks
                 with part.statistics():
                     model(self.inputs[part.rows])
         frozen = copy(self)

@@ -113,7 +113,8 @@ def build(name, device="cpu", dtype=torch.float64):
     model, n, pixels, chunk, batchnorm = CASES[name]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(3)
-        model, x = model().to(dtype), torch.randn(n, 3, pixels, pixels, dtype=dtype)
+        model, shape = model().to(dtype), (n, 3, pixels, pixels)
+        x = torch.randn(shape, dtype=dtype, requires_grad=True)  # which nobody here asks for
     y = torch.arange(n) % 5
     return NetworkLoss(
         model.to(device), x.to(device), y.to(device), half_squared_error, chunk, batchnorm

@@ -42,7 +42,7 @@ def c_of_f3_exceeds(c):
 
 
 def cosine_in_boxes(a, s, half):
-    """A lower bound of the cosine on boxes |x1 - a|, |x1 + x2 - s| <= half that do not straddle 0.
+    """A lower bound of the cosine on boxes around a = x1 and s = x1 + x2 that do not straddle 0.
 
     The gradient is p + λ x/r with p from the two f2 and λ = ln(1 + r) / 2. With q = p·x/r its angle
     to x has the tangent sqrt(‖p‖² - q²) / (q + λ).
