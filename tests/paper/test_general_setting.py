@@ -7,7 +7,7 @@ from scipy.integrate import quad
 
 from mslbook.descent import descend, iterate
 from mslbook.losses import F1, Landing, Quadratic, Radial, Staircase, f2
-from mslbook.paper.general_setting import claims
+from mslbook.paper.general_setting import claims, f3_bound
 from mslbook.paper.ledger import FAILS, HOLDS
 from mslbook.theory import subquadratic
 
