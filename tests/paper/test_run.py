@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cases import OPTIMIZERS
 
 torch = pytest.importorskip("torch")
 
@@ -22,7 +23,7 @@ from tiny import everything_in, stop_at  # noqa: E402
 from mslbook import data  # noqa: E402
 from mslbook.descent import decays, iterate  # noqa: E402
 from mslbook.losses.network import NetworkLoss  # noqa: E402
-from mslbook.optimizers import Adam, GradientDescent, Momentum, Nesterov, RMSProp  # noqa: E402
+from mslbook.optimizers import Adam, GradientDescent, Momentum  # noqa: E402
 from mslbook.paper import launch, recording  # noqa: E402
 from mslbook.paper import run as runs  # noqa: E402
 from mslbook.paper.experiments import Experiment  # noqa: E402
@@ -38,12 +39,8 @@ MINIBATCHES = {"optimizer": Momentum(RATES), "batch": BATCH, "seed": 3}
 WAYS = {
     "minibatches": MINIBATCHES,
     "minibatches by Adam": MINIBATCHES | {"optimizer": Adam(1e-3)},
-    **{
-        type(optimizer).__name__: {"optimizer": optimizer}
-        for optimizer in (GradientDescent(0.1), Momentum(0.1), Nesterov(0.05), RMSProp(1e-3),
-                          Adam(1e-3))
-    },
-}  # fmt: skip
+    **{name: {"optimizer": optimizer} for name, optimizer in OPTIMIZERS.items()},
+}
 PROBES = {0, 5, 6, 7, 20, STEPS}
 SNAPSHOTS = range(4, STEPS + 1, 2)
 
@@ -310,7 +307,7 @@ def killed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("killed")
     script = f"""
 import pathlib, sys
-sys.path.insert(0, {str(Path(__file__).parent)!r})
+sys.path[:0] = {[str(folder) for folder in Path(__file__).parents[:2]]}
 import test_run as tests
 tests.torch.set_num_threads({torch.get_num_threads()})
 tests.run_and_be_killed(pathlib.Path({str(folder)!r}))
