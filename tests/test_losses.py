@@ -322,6 +322,10 @@ def test_losses_say_how_to_make_them():
         assert eval(repr(loss), vars(losses)) == loss
 
 
+def test_a_loss_may_be_a_key(loss):
+    assert {loss: "seen"}[loss] == "seen"
+
+
 def test_losses_are_values():
     assert F2(3.0) == f2
     assert hash(F2(3.0)) == hash(f2)

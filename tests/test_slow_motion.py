@@ -67,6 +67,25 @@ def test_descent_stays_with_it():
     assert motion.points[-1, 0] > 14
 
 
+class Counted:
+    """PseudoHuber, counting how often it is differentiated."""
+
+    dimension, calls = None, 0
+
+    def grad(self, x):
+        self.calls += 1
+        return PseudoHuber().grad(x)
+
+    def __getattr__(self, name):
+        return getattr(PseudoHuber(), name)
+
+
+def test_a_step_costs_a_few_gradients():
+    f = Counted()
+    quasistatic(Valley(f, valley.h), 1.0, 3.0, 100)
+    assert f.calls < 5 * 100
+
+
 def test_a_sweep_of_starts_and_rates_is_the_single_runs():
     starts = np.array([[20.0, 10.0], [-25.0, 3.0], [5.0, -16.0]])
     rates = np.array([3.0, 6.0])[:, None, None]
