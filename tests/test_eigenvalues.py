@@ -8,7 +8,7 @@ from scipy.sparse.linalg import eigsh
 
 torch = pytest.importorskip("torch")
 from matrices import SPECTRA, Diagonal, N, Parabola, rotated  # noqa: E402
-from test_network_loss import CRITERIA, MODELS, build, by_definition, dense, targets_for  # noqa: E402
+from models import CRITERIA, MODELS, build, by_definition, dense, targets_for  # noqa: E402
 
 from mslbook.losses import f1, f2, f3, two_valleys, valley  # noqa: E402
 from mslbook.losses.network import NetworkLoss, half_squared_error  # noqa: E402

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
-from test_network_loss import build  # noqa: E402
+from models import build  # noqa: E402
 
 from mslbook.losses import PseudoHuber, Quadratic, f1, f2, f3  # noqa: E402
 from mslbook.losses.network import NetworkLoss, half_squared_error  # noqa: E402

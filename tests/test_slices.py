@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
-from test_network_loss import MODELS, build  # noqa: E402
+from models import MODELS, build  # noqa: E402
 from torch import nn  # noqa: E402
 
 from mslbook.losses import (  # noqa: E402

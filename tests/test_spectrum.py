@@ -5,7 +5,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 from matrices import SPECTRA, N, Parabola, rotated  # noqa: E402
-from test_network_loss import CRITERIA, build, by_definition, dense, targets_for  # noqa: E402
+from models import CRITERIA, build, by_definition, dense, targets_for  # noqa: E402
 
 from mslbook.losses import f1, f3, two_valleys, valley  # noqa: E402
 from mslbook.losses.network import NetworkLoss  # noqa: E402

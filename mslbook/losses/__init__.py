@@ -1,8 +1,8 @@
 """Losses in closed form, without torch; that of a torch model is in `mslbook.losses.network`."""
 
-from .. import _public
-from ..loss import FunctionLoss, Loss, QuadraticModel
-from .combine import (
+from mslbook import _public
+from mslbook.loss import FunctionLoss, Loss, QuadraticModel
+from mslbook.losses.combine import (
     Composed,
     Linear,
     Radial,
@@ -13,9 +13,14 @@ from .combine import (
     crossed_valleys,
     separable,
 )
-from .counterexamples import Landing, Staircase
-from .one_variable import F1, F2, Clip, PseudoHuber, Quadratic, Reciprocal, Saturation
-from .paper import f1, f2, f3, two_valleys, valley
-from .three_neurons import EmpiricalLoss, PopulationLoss, three_neurons, three_neurons_piecewise
+from mslbook.losses.counterexamples import Landing, Staircase
+from mslbook.losses.one_variable import F1, F2, Clip, PseudoHuber, Quadratic, Reciprocal, Saturation
+from mslbook.losses.paper import f1, f2, f3, two_valleys, valley
+from mslbook.losses.three_neurons import (
+    EmpiricalLoss,
+    PopulationLoss,
+    three_neurons,
+    three_neurons_piecewise,
+)
 
 __all__ = _public.names(globals())
