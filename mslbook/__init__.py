@@ -31,6 +31,10 @@ def __getattr__(name):
         return sorted({*_MODULES, *(name for part in _PACKAGES for name in _import(part).__all__)})
     if name.startswith("_"):
         raise AttributeError(name)
+    return globals().setdefault(name, _find(name))  # found once
+
+
+def _find(name):
     if name in _MODULES:
         return getattr(_import(_MODULES[name]), name)
     try:

@@ -45,6 +45,15 @@ class Minibatches:
         order = _order(len(self.loss.inputs), self.seed, epoch)
         return self.loss.subset(order[first : first + self.batch])
 
+    def check_last(self, theta):
+        """Try the last batch of an epoch now: it may come an hour from now, and be too small."""
+        try:
+            self.at_step(self.steps_per_epoch - 1).value(theta)
+        except ValueError as error:
+            raise ValueError(
+                f"the last batch of an epoch cannot be evaluated: choose another batch ({error})"
+            ) from error
+
 
 @lru_cache(maxsize=1)
 def _order(count, seed, epoch):
@@ -77,12 +86,7 @@ def minibatch_sgd(
     optimizer = Momentum(lr, momentum)
     if batch is not None:
         loss = Minibatches(loss, batch, seed)
-        try:  # now, since the first epoch may end an hour from now
-            loss.at_step(loss.steps_per_epoch - 1).value(start)
-        except ValueError as error:
-            raise ValueError(
-                f"the last batch of an epoch cannot be evaluated: choose another batch ({error})"
-            ) from error
+        loss.check_last(start)
     return iterate(loss, start, first_step=first_step, optimizer=optimizer, state=state)
 
 

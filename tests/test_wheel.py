@@ -45,19 +45,19 @@ def test_it_is_the_library_alone(library):
     assert run(library, "-c", "import mslbook.paper").returncode == 1
 
 
-def passes(library, *arguments):
+def check(library, *arguments):
     """Run pytest on the library that is installed, with the configuration of the project."""
     configuration = ["-c", ROOT / "pyproject.toml", "--rootdir", library]
     done = run(library, "-m", "pytest", "-q", "-p", "no:cacheprovider", *configuration, *arguments)
-    return done.returncode == 0 or done.stdout + done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_its_tests_find_what_they_import(library):
     tests = ROOT / "tests"
-    assert passes(library, "--collect-only", tests, f"--ignore={tests / 'paper'}") is True
+    check(library, "--collect-only", tests, f"--ignore={tests / 'paper'}")
 
 
 def test_its_examples_and_descent_pass(library):
     pytest.importorskip("torch")
     tests = ROOT / "tests" / "test_descent.py"
-    assert passes(library, "--ignore-glob=*/__main__.py", "mslbook", tests) is True
+    check(library, "--ignore-glob=*/__main__.py", "mslbook", tests)

@@ -160,9 +160,10 @@ class NetworkLoss(Loss):
         model = deepcopy(self.model).eval()
         nn.utils.vector_to_parameters(theta, model.parameters())
         norms = [module for module in model.modules() if isinstance(module, _NormBase)]
-        tracking = [module.train() for module in norms if module.track_running_stats]
+        tracking = [module for module in norms if module.track_running_stats]
         for module in tracking:
             module.reset_running_stats()  # which may be nan
+            module.train()
         with torch.no_grad(), full_precision(self.device):
             for k, part in enumerate(self._parts()):
                 for module in tracking:

@@ -105,10 +105,11 @@ def run(name, data="digits", size="small", device="cpu", folder="runs", root=".d
     device = _device(device)
     _check_writable(Path(folder))
     with joined(device) as device:
-        if download and rank() == 0:  # one downloads for all
-            datasets.load(data, root, download)
-        wait_for_all()
+        if download and rank() > 0:  # one downloads for all
+            wait_for_all()
         images = datasets.load(data, root, download)
+        if download and rank() == 0:
+            wait_for_all()
         path = Path(folder) / f"{name}-{images.name}-{size}.npz"
         checkpoints = path.with_suffix("")
         _check_writable(checkpoints)

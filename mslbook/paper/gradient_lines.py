@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mslbook.optimizers import GradientDescent
 from mslbook.paper.experiments import recorded
 from mslbook.paper.recording import Recording
 from mslbook.probes import Growth, SpectralDensity, growth, second_difference
@@ -21,6 +22,11 @@ EXPERIMENTS = {
 }
 # Second differences over a quarter of a step: at the recorded sixteenth, kinks make them scatter.
 COARSE = 4
+
+
+def edge(run):
+    """2/η, the curvature above which descent with the learning rate of a run is unstable."""
+    return GradientDescent(run["lr"]).edge()
 
 
 @dataclass(frozen=True)

@@ -300,8 +300,7 @@ def _iterates(loss, optimizer, training, batch, seed):
     """The iterates of a training from where it stands."""
     if batch is not None:
         loss = Minibatches(loss, batch, seed)
-        # The last batch is tried now, since the first epoch may end an hour from now.
-        loss.at_step(loss.steps_per_epoch - 1).value(training.theta)
+        loss.check_last(training.theta)
     return iterate(loss, training.theta, first_step=training.step, optimizer=optimizer,
                    state=training.state or None)  # fmt: skip
 

@@ -9,7 +9,7 @@ from mslbook.descent import descend
 from mslbook.losses import Quadratic
 from mslbook.optimizers import GradientDescent
 from mslbook.paper.experiments import recorded
-from mslbook.paper.gradient_lines import recordings
+from mslbook.paper.gradient_lines import edge, recordings
 from mslbook.paper.ledger import HOLDS, RESERVED, claim, graded, listed, verdict
 
 
@@ -106,7 +106,7 @@ def quadratic_blows_up():
 
 def in_edges(run):
     """The sharpness in units of 2/η."""
-    return run["sharpness"] / GradientDescent(run["lr"]).edge()
+    return run["sharpness"] / edge(run)
 
 
 @claim(

@@ -5,6 +5,7 @@ import numpy as np
 
 from mslbook.optimizers import GradientDescent
 from mslbook.paper import style
+from mslbook.paper.gradient_lines import edge
 from mslbook.paper.style import BLUE, DASHED, THREE_LINES, VERMILLION
 
 
@@ -40,7 +41,7 @@ def other_networks(runs, step_curvatures):
     """Sharpness and the curvature along each step, in 2/η, for each network of figure 3.1."""
     figure, panels = style.small_multiples(runs, "step", "curvature, in 2/η")
     for axes, (name, run) in zip(panels, runs.items(), strict=True):
-        steps, sharpness = run["probe_steps"], run["sharpness"] / GradientDescent(run["lr"]).edge()
+        steps, sharpness = run["probe_steps"], run["sharpness"] / edge(run)
         axes.plot(steps, sharpness, "-", color=BLUE, label="sharpness")
         look = {"color": VERMILLION, "markersize": 4, "label": "felt by the step"}
         axes.plot(steps, step_curvatures[name], "s", **look)

@@ -5,16 +5,15 @@ The second half of a run is where it oscillates; curvatures are in units of 2/η
 
 import numpy as np
 
-from mslbook.optimizers import GradientDescent
-from mslbook.paper.gradient_lines import late, lines, recordings
+from mslbook.paper.gradient_lines import edge, late, lines, recordings
 from mslbook.paper.ledger import FAILS, HOLDS, RESERVED, claim, graded, listed
 
 MOST = 0.9  # of the lines
 
 
-def edge(run):
-    """2/η, above which descent with its learning rate is unstable."""
-    return GradientDescent(run["lr"]).edge()
+def share_beyond_edge(run):
+    """The share of late probes at which the sharpness is above 2/η."""
+    return (run["sharpness"][late(run)] > edge(run)).mean()
 
 
 def late_lines(run):
@@ -126,7 +125,7 @@ def bounded(run):
     """
     half = len(run["losses"]) // 2
     ratio = run["losses"][half:].max() / run["losses"][0]
-    share = (run["sharpness"][late(run)] > edge(run)).mean()
+    share = share_beyond_edge(run)
     stays = run["losses"][-20:].mean() / run["losses"][half : half + 20].mean()
     number = (
         f"sharper than 2/η at {share:.0%} of the probes; in the second half the loss is at most "
@@ -182,7 +181,7 @@ def goes_with(run):
     """It is growth slower than a quadratic that causes the edge of stability."""
     slower = late_lines(run).is_subquadratic
     both, some = slower.all(axis=1).mean(), slower.any(axis=1).mean()
-    sharp = (run["sharpness"][late(run)] > edge(run)).mean()
+    sharp = share_beyond_edge(run)
     number = f"slower on both sides on {both:.0%} of the lines, on one at least on {some:.0%}, "
     number += f"sharper than 2/η at {sharp:.0%} of the probes"
     return number, graded(both >= MOST and sharp >= MOST, some >= MOST and sharp >= MOST)

@@ -3,8 +3,8 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from mslbook.optimizers import GradientDescent
 from mslbook.paper import style
+from mslbook.paper.gradient_lines import edge
 from mslbook.paper.style import BLUE, DASHED, GREY, ONE_PANEL, THREE_LINES, VERMILLION
 
 DOWNHILL = "distance downhill, in steps"
@@ -24,7 +24,7 @@ def along_the_gradient(runs, probes, second_differences):
             upper.plot(place, losses[abs(steps - place).argmin()], "o", **look)
         upper.set(title=name)
         lower.plot(steps[::4][1:-1], second_differences[name], ".-", color=BLUE, linewidth=1.5)
-        lower.axhline(GradientDescent(run["lr"]).edge(), label="2/η", **DASHED)
+        lower.axhline(edge(run), label="2/η", **DASHED)
     rows[0, 0].set_ylabel("loss")
     rows[1, 0].set_ylabel("second difference")
     style.legend_outside(figure, *rows[:, 0])
