@@ -59,6 +59,20 @@ def listed(numbers, form="{:g}"):
     return ", ".join(form.format(number) for number in numbers)
 
 
+FIGURES = dict(zip(("2.1", "3.1", "3.2", "4.1", "4.2", "5.1", "6.1"), "1234567", strict=True))
+
+
+def in_preprint(place):
+    """A place of the journal by the preprint's numbers of its figures, equations and theorems.
+
+    >>> in_preprint("section 5 and fig. 5.1"), in_preprint("theorem 4.3 (proof)")
+    ('section 5 and fig. 6', 'theorem 3 (proof)')
+    """
+    place = re.sub(r"(?<=fig\. )\d\.\d", lambda found: FIGURES[found[0]], place)
+    place = place.replace("eq. 6.2", "eq. 11")
+    return re.sub(r"(eq\.|lemma|theorem|remark|definition) 4\.(?=\d)", r"\1 ", place)
+
+
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 LOWERED = str.maketrans("0123456789in", "₀₁₂₃₄₅₆₇₈₉ᵢₙ")
 
@@ -91,12 +105,12 @@ class Claim:
     measure : callable
         Returns our number as text and the verdict that it leads to; its docstring begins with the
         claim. It takes a run if there are `runs`.
-    where : str
-        Where the paper says it, in the journal and in the preprint.
-    tolerance : str
-        How far our number may be off, and why.
     verdict : str
         The verdict when the ledger was last written.
+    tolerance : str
+        How far our number may be off, and why.
+    place : str
+        Where the journal says it, if that is not simply the section.
     number : str
         The number that the paper gives.
     runs : callable, optional
@@ -105,9 +119,9 @@ class Claim:
 
     id: str
     measure: Callable[..., tuple[str, str]]
-    where: str
-    tolerance: str
     verdict: str
+    tolerance: str
+    place: str = ""
     number: str = "—"
     runs: Callable[[], dict] | None = None
 
@@ -121,14 +135,20 @@ class Claim:
         return self.id.split("-")[0]
 
     @property
+    def where(self):
+        """Where the paper says it, in the journal and in the preprint."""
+        place = self.place or self.section
+        return f"journal {place}, preprint {in_preprint(place)}"
+
+    @property
     def says(self):
         """The claim in a sentence, the first one of the function's docstring."""
         return " ".join(getdoc(self.measure).split("\n\n")[0].split()).removesuffix(".")
 
 
-def claim(name, **about):
-    """Make a `Claim` of the function below; `about` has its attributes."""
-    return lambda measure: Claim(name, measure, **about)
+def claim(name, verdict, tolerance, **about):
+    """Make a `Claim` of the function below; `about` has its other attributes."""
+    return lambda measure: Claim(name, measure, verdict, tolerance, **about)
 
 
 class Entry(NamedTuple):

@@ -64,7 +64,7 @@ from mslbook import HalfSteps, LogCosh, descend, gradient_norm
 from mslbook.paper.ledger import HOLDS, claim, verdict
 
 
-@claim("9-half", where="journal 9, preprint 9", tolerance="a millionth", verdict=HOLDS)
+@claim("9-half", HOLDS, "a millionth")
 def half_steps_arrive():
     """Descent by half steps arrives."""
     end = descend(LogCosh(), 1.0, optimizer=HalfSteps(1.0), steps=50).points[-1]

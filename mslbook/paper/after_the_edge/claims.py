@@ -63,10 +63,7 @@ def steepness(points):
 
 
 @claim(
-    "4.4-across",
-    where="journal 4.4, preprint 4.4",
-    tolerance="none: slope / |y| must fall from 0.01 to 10⁴ at every one of 200 places",
-    verdict=HOLDS,
+    "4.4-across", HOLDS, "none: slope / |y| must fall from 0.01 to 10⁴ at every one of 200 places"
 )
 def across_the_floor():
     """Across the floor the loss grows subquadratically, wherever one is along it."""
@@ -81,12 +78,7 @@ def across_the_floor():
     return number + " at x1 = 0, 20, 100", verdict(np.all(np.diff(slopes) < 0))
 
 
-@claim(
-    "4.4-log-h",
-    where="journal eq. 4.8, preprint eq. 8",
-    tolerance="none: h must fall at every step",
-    verdict=HOLDS,
-)
+@claim("4.4-log-h", HOLDS, "none: h must fall at every step", place="eq. 4.8")
 def downhill():
     """Oscillating descent reduces h(x): it searches for flatter minima."""
     h = steepness(figure_4_2()[0].points)
@@ -95,12 +87,7 @@ def downhill():
     return number, verdict(falls == len(h) - 1)
 
 
-@claim(
-    "4.4-close",
-    where="journal fig. 4.2, preprint fig. 5",
-    tolerance="1 % of the way",
-    verdict=HOLDS,
-)
+@claim("4.4-close", HOLDS, "1 % of the way", place="fig. 4.2")
 def close():
     """The slow motion (4.8) approximates descent very well."""
     path, motion = figure_4_2()
@@ -112,9 +99,9 @@ def close():
 
 @claim(
     "4.4-cycle",
-    where="journal eq. 4.7, preprint eq. 7",
-    tolerance="1 % from the tenth step on; it lags behind a cycle that shrinks",
-    verdict=HOLDS,
+    HOLDS,
+    "1 % from the tenth step on; it lags behind a cycle that shrinks",
+    place="eq. 4.7",
 )
 def on_the_cycle():
     """Y bounces on the two-cycle that belongs to the present x."""
@@ -136,9 +123,9 @@ def mean_speeds(distances, steps=100):
 
 @claim(
     "4.4-slower",
-    where="journal fig. 4.2, preprint fig. 5",
-    tolerance="a power of 1 or more never arrives; the distance falls like 1/t here",
-    verdict=RESERVED,
+    RESERVED,
+    "a power of 1 or more never arrives; the distance falls like 1/t here",
+    place="fig. 4.2",
 )
 def slower():
     """The motion gets ever slower, and finally stops."""
@@ -155,10 +142,10 @@ def slower():
 
 @claim(
     "4.4-figure",
-    where="journal fig. 4.2, preprint fig. 5",
+    HOLDS,
+    "none: signs alternate, x1 grows at every step, |x2| falls from step 20 on",
+    place="fig. 4.2",
     number="start (1, 1), η = 3",
-    tolerance="none: signs alternate, x1 grows at every step, |x2| falls from step 20 on",
-    verdict=HOLDS,
 )
 def figure():
     """On f1(x2/(1 + 0.01 x1)), descent bounces and moves to flatter minima."""
@@ -171,9 +158,8 @@ def figure():
 
 @claim(
     "4.4-small-rate",
-    where="journal 4.4, preprint 4.4",
-    tolerance="none: it must fall with η down to 2.1, near the smallest; it falls from 6 to 2.5",
-    verdict=RESERVED,
+    RESERVED,
+    "none: it must fall with η down to 2.1, near the smallest; it falls from 6 to 2.5",
 )
 def small_rate():
     """The quasistatic view is right when the learning rate is relatively small."""
@@ -190,9 +176,9 @@ def small_rate():
 
 @claim(
     "4.4-flattest",
-    where="journal remark 4.1, preprint remark 1",
-    tolerance="descent within 1 of it, twenty noisy walks on average within a fifth of it from 0",
-    verdict=HOLDS,
+    HOLDS,
+    "descent within 1 of it, twenty noisy walks on average within a fifth of it from 0",
+    place="remark 4.1",
 )
 def flattest():
     """Noise drives to the flattest minimum; descent stops at one that is flat enough."""
@@ -207,9 +193,9 @@ def flattest():
 
 @claim(
     "4.4-interpolation",
-    where="journal remark 4.1, preprint remark 1",
-    tolerance="0.1 along the valley: true below the edge, above it SGD oscillates as descent does",
-    verdict=RESERVED,
+    RESERVED,
+    "0.1 along the valley: true below the edge, above it SGD oscillates as descent does",
+    place="remark 4.1",
 )
 def interpolation():
     """On interpolating minima noise vanishes, and SGD shows no flatness-driven motion."""
@@ -225,9 +211,9 @@ def interpolation():
 
 @claim(
     "4.4-moves",
-    where="journal remark 4.1, preprint remark 1",
-    tolerance="0.1 along the valley: η must be above 2/(h² f''(0)), too",
-    verdict=RESERVED,
+    RESERVED,
+    "0.1 along the valley: η must be above 2/(h² f''(0)), too",
+    place="remark 4.1",
 )
 def descent_moves():
     """With subquadratic growth descent moves on interpolating minima, too."""
@@ -241,11 +227,9 @@ def descent_moves():
 
 @claim(
     "4.4-subquadratic",
-    where="journal remark 4.1, preprint remark 1",
-    tolerance=(
-        "a move of 1: the slow walk needs it; without, y grows and flings x far beyond the end"
-    ),
-    verdict=RESERVED,
+    RESERVED,
+    "a move of 1: the slow walk needs it; without, y grows and flings x far beyond the end",
+    place="remark 4.1",
 )
 def parabola():
     """Descent moves along the valley because f grows more slowly than a parabola."""
@@ -263,10 +247,10 @@ def parabola():
 
 @claim(
     "4.4-covariance",
-    where="journal remark 4.2, preprint remark 2",
+    HOLDS,
+    "3 standard errors and the bias ‖H‖ dt of the time step",
+    place="remark 4.2",
     number="(ησ²/4) I",
-    tolerance="3 standard errors and the bias ‖H‖ dt of the time step",
-    verdict=HOLDS,
 )
 def covariance():
     """At equilibrium y has the covariance (ησ²/4) I, whatever H is."""
@@ -286,10 +270,10 @@ def covariance():
 
 @claim(
     "4.4-drift",
-    where="journal remark 4.2, preprint remark 2",
+    HOLDS,
+    "3 standard errors and the bias ‖H‖ dt of the time step",
+    place="remark 4.2",
     number="-(ησ²/4) ∇Tr H",
-    tolerance="3 standard errors and the bias ‖H‖ dt of the time step",
-    verdict=HOLDS,
 )
 def drift():
     """X drifts, on average over y, down the trace of H(x)."""

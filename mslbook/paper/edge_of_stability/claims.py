@@ -19,13 +19,7 @@ def edge_run():
     return run, GradientDescent(run["lrs"]).edge(), run["eigenvalues"][:, :, 0]
 
 
-@claim(
-    "2.1-rises",
-    where="journal 2.1, preprint 2.1",
-    number="2/η",
-    tolerance="none: it must cross",
-    verdict=HOLDS,
-)
+@claim("2.1-rises", HOLDS, "none: it must cross", number="2/η")
 def rises():
     """Under gradient descent the sharpness rises until it reaches 2/η."""
     _, edge, sharpness = edge_run()
@@ -36,10 +30,10 @@ def rises():
 
 @claim(
     "2.1-settles",
-    where="journal fig. 2.1 left, preprint fig. 1 left",
+    HOLDS,
+    "10 %: it oscillates about a level a little above",
+    place="fig. 2.1 left",
     number="1 × 2/η",
-    tolerance="10 %: it oscillates about a level a little above",
-    verdict=HOLDS,
 )
 def settles():
     """Once at 2/η, the sharpness hovers near it."""
@@ -51,10 +45,7 @@ def settles():
 
 
 @claim(
-    "2.1-falls",
-    where="journal fig. 2.1 left, preprint fig. 1 left",
-    tolerance="none: it must be lower, mean of the last 100 steps",
-    verdict=HOLDS,
+    "2.1-falls", HOLDS, "none: it must be lower, mean of the last 100 steps", place="fig. 2.1 left"
 )
 def keeps_falling():
     """Past 2/η the loss still goes down."""
@@ -71,10 +62,9 @@ def keeps_falling():
 
 @claim(
     "2.1-fates",
-    where="journal 2.1, preprint 2.1",
+    HOLDS,
+    "six orders of magnitude either way in 2000 steps; at 2/λ 10⁻⁹, rounding",
     number="2/λ",
-    tolerance="six orders of magnitude either way in 2000 steps; at 2/λ 10⁻⁹, rounding",
-    verdict=HOLDS,
 )
 def three_fates():
     """On a quadratic loss descent converges or blows up, unless η is exactly 2/λ."""
@@ -84,12 +74,7 @@ def three_fates():
     return number, verdict(ends[0] < 1e-6 and abs(ends[1] - 1) < 1e-9 and ends[2] > 1e6)
 
 
-@claim(
-    "2.1-quadratic",
-    where="journal 2.1, preprint 2.1",
-    tolerance="ten times the true loss within 600 steps",
-    verdict=HOLDS,
-)
+@claim("2.1-quadratic", HOLDS, "ten times the true loss within 600 steps")
 def quadratic_blows_up():
     """On a quadratic loss the same descent would blow up exponentially."""
     run, _, _ = edge_run()
@@ -111,11 +96,11 @@ def in_edges(run):
 
 @claim(
     "2.1-networks",
-    where="journal 2.1 and fig. 3.1, preprint 2.1 and fig. 2",
+    RESERVED,
+    "none: each must begin below and pass it; with a reservation if it begins above",
+    place="2.1 and fig. 3.1",
     number="2/η",
-    tolerance="none: each must begin below and pass it; with a reservation if it begins above",
     runs=recordings,
-    verdict=RESERVED,
 )
 def rises_too(run):
     """Networks of other kinds sharpen up to 2/η as well."""

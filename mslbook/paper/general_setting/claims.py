@@ -32,12 +32,12 @@ def balls_of_f3():
 
 @claim(
     "4.3-definition",
-    where="journal definition 4.1, preprint definition 1",
-    tolerance=(
-        "c sampled and, for f3, proved; f2 and f3 have no continuous second derivative, which the"
-        " theorem does not need"
+    RESERVED,
+    (
+        "c sampled and, for f3, proved; f2 and f3 have no continuous second derivative, which the "
+        "theorem does not need"
     ),
-    verdict=RESERVED,
+    place="definition 4.1",
 )
 def examples():
     """F1, f2 and f3 are subquadratic: twice continuously differentiable, one c > 0, gradient
@@ -56,12 +56,11 @@ def examples():
 
 @claim(
     "4.3-slower",
-    where="journal 4.3, preprint 4.3",
-    tolerance=(
+    HOLDS,
+    (
         "f/r² must fall below a tenth of itself over three decades, twice; on f3 the largest of "
         "256 directions"
     ),
-    verdict=HOLDS,
 )
 def slower():
     """A subquadratic function grows more slowly than a quadratic."""
@@ -77,12 +76,11 @@ def slower():
 
 @claim(
     "4.3-weaker",
-    where="journal 4.3, preprint 4.3",
-    tolerance=(
+    RESERVED,
+    (
         "none: f2 meets the definition, its slope falls, its curvature is negative; but f1 + x², "
         "whose curvature falls as section 4.1 asks at first, does not meet it"
     ),
-    verdict=RESERVED,
 )
 def weaker():
     """The definition is weaker than the condition in one variable: the gradient may fall far
@@ -110,12 +108,11 @@ def smallest_cosine(f):
 
 @claim(
     "4.3-towards",
-    where="journal 4.3, preprint 4.3",
-    tolerance=(
+    RESERVED,
+    (
         "none: every cosine on f1, f2 and f3 must be positive; where a gradient vanishes the "
         "condition holds, and there is no part"
     ),
-    verdict=RESERVED,
 )
 def always_towards_the_minimum():
     """The condition guarantees that the negative gradient (the paper writes: the gradient)
@@ -133,9 +130,9 @@ def always_towards_the_minimum():
 
 @claim(
     "4.3-theorem",
-    where="journal theorem 4.3, preprint theorem 3",
-    tolerance="none: the definition must also ask that the gradient vanish at the minimum only",
-    verdict=FAILS,
+    FAILS,
+    "none: the definition must also ask that the gradient vanish at the minimum only",
+    place="theorem 4.3",
 )
 def theorem_as_stated():
     """On every subquadratic function, at every η, one ball catches all trajectories."""
@@ -147,12 +144,12 @@ def theorem_as_stated():
 
 @claim(
     "4.3-caught",
-    where="journal theorem 4.3, preprint theorem 3",
-    tolerance=(
-        "every start must be inside after 200 steps, and none leave at any step; from farther out"
-        " it takes longer, on f2 some 3x³/(2η) steps; 1e-9 of R for rounding"
+    HOLDS,
+    (
+        "every start must be inside after 200 steps, and none leave at any step; from farther out "
+        "it takes longer, on f2 some 3x³/(2η) steps; 1e-9 of R for rounding"
     ),
-    verdict=HOLDS,
+    place="theorem 4.3",
 )
 def theorem_on_examples():
     """On f1, f2 and f3, at every η, one ball catches all trajectories."""
@@ -175,10 +172,10 @@ def theorem_on_examples():
 
 @claim(
     "4.3-nearer",
-    where="journal eq. 4.5, preprint eq. 5",
+    RESERVED,
+    "none: every ratio must be below 1; it needs a gradient that is not 0",
+    place="eq. 4.5",
     number="below 1",
-    tolerance="none: every ratio must be below 1; it needs a gradient that is not 0",
-    verdict=RESERVED,
 )
 def nearer():
     """Every step from beyond r1 lands nearer to the minimum."""
@@ -197,10 +194,10 @@ def nearer():
 
 @claim(
     "4.3-invariant",
-    where="journal theorem 4.3 (proof), preprint theorem 3 (proof)",
+    HOLDS,
+    "1e-9 for rounding; 50,000 points each at η = 0.2, 1, 5 and 8 on f3",
+    place="theorem 4.3 (proof)",
     number="at most 1",
-    tolerance="1e-9 for rounding; 50,000 points each at η = 0.2, 1, 5 and 8 on f3",
-    verdict=HOLDS,
 )
 def invariant():
     """No step leaves the ball."""
@@ -216,12 +213,12 @@ def invariant():
 
 @claim(
     "4.3-r2",
-    where="journal theorem 4.3 (proof), preprint theorem 3 (proof)",
-    tolerance=(
+    RESERVED,
+    (
         "1e-6: the three functions differ in nothing but their scale; for any one of them r2 "
         "depends on η alone and not on the start, which is all that the theorem needs"
     ),
-    verdict=RESERVED,
+    place="theorem 4.3 (proof)",
 )
 def r2_depends_on_c_and_lr():
     """R2 depends on c and η only."""
@@ -241,9 +238,9 @@ def r2_depends_on_c_and_lr():
 
 @claim(
     "4.3-enters",
-    where="journal theorem 4.3 (proof), preprint theorem 3 (proof)",
-    tolerance="none: it may come near for ever; every larger ball it enters",
-    verdict=RESERVED,
+    RESERVED,
+    "none: it may come near for ever; every larger ball it enters",
+    place="theorem 4.3 (proof)",
 )
 def enters():
     """Every trajectory enters the closed ball of radius r2."""
@@ -256,12 +253,11 @@ def enters():
 
 @claim(
     "4.3-neighbourhood",
-    where="journal 4.3, preprint 4.3",
-    tolerance=(
+    HOLDS,
+    (
         "none: R must grow with η and contain what is visited, whose extent must differ with η "
         "(it need not grow: at η = 8 there is a two-cycle)"
     ),
-    verdict=HOLDS,
 )
 def neighbourhood():
     """Descent oscillates in a neighbourhood whose size depends on η."""
@@ -280,12 +276,7 @@ def neighbourhood():
     return number, verdict(np.all(np.diff(radii) > 0) and within)
 
 
-@claim(
-    "4.3-behaviours",
-    where="journal 4.3, preprint 4.3",
-    tolerance="1e-12, 1e-9, and the sign of the exponent",
-    verdict=HOLDS,
-)
+@claim("4.3-behaviours", HOLDS, "1e-12, 1e-9, and the sign of the exponent")
 def behaviours():
     """Descent may hit the minimum, oscillate at a level, or do so chaotically."""
     hit = round(abs(descend(Landing(), 1.5, 1.0, 1).points[-1]), 12)
@@ -297,12 +288,7 @@ def behaviours():
     return number, verdict(hit == 0 and level and exponent > 0)
 
 
-@claim(
-    "4.3-measure-zero",
-    where="journal 4.3, preprint 4.3",
-    tolerance="1e-12; Landing meets the definition, and its minimum repels",
-    verdict=RESERVED,
-)
+@claim("4.3-measure-zero", RESERVED, "1e-12; Landing meets the definition, and its minimum repels")
 def measure_zero():
     """When η is not too small, almost no start hits or converges to the minimum."""
     line = np.random.default_rng(0).uniform(-2, 2, 10_000)

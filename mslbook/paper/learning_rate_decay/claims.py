@@ -50,9 +50,9 @@ def half_interval(gains):
 
 @claim(
     "2.2-loss",
-    where="journal fig. 2.1 right, preprint fig. 1 right",
-    tolerance="none: every seed must be lower, after each decay and in the end",
-    verdict=RESERVED,
+    RESERVED,
+    "none: every seed must be lower, after each decay and in the end",
+    place="fig. 2.1 right",
 )
 def lower_loss():
     """Decaying the learning rate finds parameters of lower training loss."""
@@ -74,9 +74,9 @@ def lower_loss():
 
 @claim(
     "2.2-later",
-    where="journal fig. 2.1 right, preprint fig. 1 right",
-    tolerance="95 % interval of Student's t over three seeds, last 50 epochs",
-    verdict=HOLDS,
+    HOLDS,
+    "95 % interval of Student's t over three seeds, last 50 epochs",
+    place="fig. 2.1 right",
 )
 def later_is_better():
     """The later decay leads to the better generalisation."""
@@ -89,9 +89,8 @@ def later_is_better():
 
 @claim(
     "2.2-proper",
-    where="journal 2.2, preprint 2.2",
-    tolerance="95 % interval of Student's t over three seeds, last 50 epochs, for the late decay",
-    verdict=HOLDS,
+    HOLDS,
+    "95 % interval of Student's t over three seeds, last 50 epochs, for the late decay",
 )
 def proper_time():
     """Decaying the learning rate benefits generalisation if it is done at a proper time."""
@@ -106,11 +105,9 @@ def proper_time():
 
 @claim(
     "2.2-early",
-    where="journal 5, preprint 5, on the same figure",
-    tolerance=(
-        "95 % interval of Student's t over three seeds, after as many epochs and as much time"
-    ),
-    verdict=RESERVED,
+    RESERVED,
+    "95 % interval of Student's t over three seeds, after as many epochs and as much time",
+    place="5",
 )
 def too_early():
     """Generalisation suffers if the rate is decayed too early."""
@@ -125,12 +122,7 @@ def too_early():
     return number, graded(in_epochs and in_time, in_epochs)
 
 
-@claim(
-    "2.2-longer",
-    where="journal 5, preprint 5",
-    tolerance="with every seed more than twice as many epochs",
-    verdict=HOLDS,
-)
+@claim("2.2-longer", HOLDS, "with every seed more than twice as many epochs", place="5")
 def more_epochs():
     """Decayed too early, descent has to go on at the small rate, which can cost much more time."""
     run, on = recorded_run(), run_on()
@@ -145,12 +137,12 @@ def more_epochs():
 
 @claim(
     "2.2-elsewhere",
-    where="journal 1, preprint 1",
-    tolerance=(
+    RESERVED,
+    (
         "with every seed the early one is never as good; in full only if by more than the seeds "
         "differ: a solution is told apart by little else here, as no run has converged"
     ),
-    verdict=RESERVED,
+    place="1",
 )
 def elsewhere():
     """A decay makes the trajectory converge to a different solution."""
@@ -170,9 +162,9 @@ def elsewhere():
 
 @claim(
     "2.2-stable",
-    where="journal fig. 2.1 right, preprint fig. 1 right",
-    tolerance="growth below half of the change at the decay, mean of the seeds",
-    verdict=RESERVED,
+    RESERVED,
+    "growth below half of the change at the decay, mean of the seeds",
+    place="fig. 2.1 right",
 )
 def nearly_stable():
     """Both decays come when the test accuracy is nearly stable and increases very slowly."""
@@ -195,9 +187,9 @@ def nearly_stable():
 
 @claim(
     "2.2-slow",
-    where="journal fig. 2.1 right, preprint fig. 1 right",
-    tolerance="it must still fall, with less than half the slope before",
-    verdict=HOLDS,
+    HOLDS,
+    "it must still fall, with less than half the slope before",
+    place="fig. 2.1 right",
 )
 def slow_after():
     """After the decay the training loss decreases very slowly."""
@@ -215,12 +207,7 @@ def slow_after():
     return number, verdict(np.all(np.array(ratios) < 0.5) and np.all(np.array(ratios) > 0))
 
 
-@claim(
-    "2.2-beyond",
-    where="journal 2.2, preprint 2.2",
-    tolerance="one step in ten must raise the loss; none for the order",
-    verdict=RESERVED,
-)
+@claim("2.2-beyond", RESERVED, "one step in ten must raise the loss; none for the order")
 def beyond_quadratics():
     """What the time of the decay does cannot be explained by a quadratic loss."""
     run = recorded_run()
@@ -256,12 +243,7 @@ def arrival(path):
     return np.argmax(near) if near.any() else np.inf
 
 
-@claim(
-    "2.2-slower",
-    where="journal 2.2, preprint 2.2",
-    tolerance="none: the order must be that",
-    verdict=RESERVED,
-)
+@claim("2.2-slower", RESERVED, "none: the order must be that")
 def slower():
     """On a quadratic loss decay makes convergence slower."""
     counts = [arrival(path) for path in schedules()[:3]]
@@ -274,12 +256,7 @@ def slower():
     return number, graded(slower and held <= decayed, slower)
 
 
-@claim(
-    "2.2-same",
-    where="journal 2.2, preprint 2.2",
-    tolerance="1e-6 after 4000 steps",
-    verdict=HOLDS,
-)
+@claim("2.2-same", HOLDS, "1e-6 after 4000 steps")
 def same_end():
     """On a quadratic loss the iterates end at the same solution, so they generalise alike."""
     away = max(np.linalg.norm(path.points[-1] - ENDS) for path in schedules())

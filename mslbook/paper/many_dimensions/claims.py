@@ -27,11 +27,9 @@ def random_starts(count, n=N):
 
 @claim(
     "4.2-eigen",
-    where="journal eq. 4.4, preprint eq. 4",
-    tolerance=(
-        "1e-8, what sharpness is asked for: p_i, f_i''(0) are the Hessian's eigenvectors, values"
-    ),
-    verdict=HOLDS,
+    HOLDS,
+    "1e-8, what sharpness is asked for: p_i, f_i''(0) are the Hessian's eigenvectors, values",
+    place="eq. 4.4",
 )
 def eigendirections():
     """The directions of a sum (4.4) play the part of a quadratic's eigenvectors."""
@@ -46,9 +44,9 @@ def eigendirections():
 
 @claim(
     "4.2-converges",
-    where="journal theorem 4.2, preprint theorem 2",
-    tolerance="1e-9 from 0 or the two-cycle in every component, after 300 steps at η = 2.5",
-    verdict=HOLDS,
+    HOLDS,
+    "1e-9 from 0 or the two-cycle in every component, after 300 steps at η = 2.5",
+    place="theorem 4.2",
 )
 def components_converge():
     """From almost every start each component rests or cycles, as in one dimension."""
@@ -66,9 +64,9 @@ def components_converge():
 
 @claim(
     "4.2-orthogonal",
-    where="journal theorem 4.2, preprint theorem 2",
-    tolerance="1e-9 over 30 steps: rounding, before chaos enlarges it",
-    verdict=HOLDS,
+    HOLDS,
+    "1e-9 over 30 steps: rounding, before chaos enlarges it",
+    place="theorem 4.2",
 )
 def components_are_separate():
     """Orthogonal directions make n separate descents in one dimension."""
@@ -81,12 +79,7 @@ def components_are_separate():
     return number, verdict(off < ARRIVED)
 
 
-@claim(
-    "4.2-many",
-    where="journal 4.2, preprint 4.2",
-    tolerance="none: the two-cycles reached from 1500 starts (to 1e-6) must be 2ᵏ⁻¹",
-    verdict=HOLDS,
-)
+@claim("4.2-many", HOLDS, "none: the two-cycles reached from 1500 starts (to 1e-6) must be 2ᵏ⁻¹")
 def exponentially_many():
     """There are exponentially many two-cycles, by the combinations of signs."""
     orbits, level = [], two_cycle(f1, 5.0)
@@ -106,10 +99,10 @@ def exponentially_many():
 
 @claim(
     "4.2-right",
-    where="journal fig. 4.1 right, preprint fig. 4 right",
+    HOLDS,
+    "the signs of the exponents; 1e-9 after the last decay",
+    place="fig. 4.1 right",
     number="from (-3, 3); η = 1, 0.3, 0.1; steps 200, 400",
-    tolerance="the signs of the exponents; 1e-9 after the last decay",
-    verdict=HOLDS,
 )
 def right_panel():
     """On f3 descent is chaotic, until the last decay brings it to rest."""
@@ -126,12 +119,7 @@ def right_panel():
     return number, verdict(min(exponents) > 0 and rest < ARRIVED and 0.1 < stable < 0.3)
 
 
-@claim(
-    "4.2-several",
-    where="journal 4.2, preprint 4.2",
-    tolerance="1e-9 for the return after two steps",
-    verdict=HOLDS,
-)
+@claim("4.2-several", HOLDS, "1e-9 for the return after two steps")
 def several_cycles():
     """If the loss is not convex, descent may end in this cycle or in that one, by its start."""
     ends = descend(g, random_starts(1000, 1)[:, 0] / 10, 1.9, 1000, every=1000).points[-1]
@@ -153,9 +141,8 @@ def period_of(lr, longest=60):
 
 @claim(
     "4.2-long",
-    where="journal 4.2, preprint 4.2",
-    tolerance="1e-7 for the return; each period must be twice the last: doubling knows no bound",
-    verdict=HOLDS,
+    HOLDS,
+    "1e-7 for the return; each period must be twice the last: doubling knows no bound",
 )
 def long_periods():
     """If the loss is not convex, some cycles have very long periods."""
@@ -170,9 +157,8 @@ def long_periods():
 
 @claim(
     "4.2-chaos",
-    where="journal 4.2, preprint 4.2",
-    tolerance="easily: more than half of 34 η up to 2; from η ≈ 5.1 on f3 is orderly again",
-    verdict=RESERVED,
+    RESERVED,
+    "easily: more than half of 34 η up to 2; from η ≈ 5.1 on f3 is orderly again",
 )
 def chaos_is_easy():
     """Without convexity a large learning rate easily makes descent chaotic."""
@@ -197,9 +183,8 @@ def chaos_is_easy():
 
 @claim(
     "4.2-bounded",
-    where="journal 4.2, preprint 4.2",
-    tolerance="none; the growth must be subquadratic far out, not only around the minimum",
-    verdict=RESERVED,
+    RESERVED,
+    "none; the growth must be subquadratic far out, not only around the minimum",
 )
 def bounded():
     """Subquadratic growth around the minimum keeps descent from blowing up at any η."""

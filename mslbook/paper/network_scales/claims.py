@@ -55,12 +55,11 @@ def convex(distances, losses):
 
 @claim(
     "3.2-nonconvex",
-    where="journal 3.2, preprint 3.2",
-    tolerance=(
+    RESERVED,
+    (
         "ten per cent of a slope, for the kinks of ReLU; beyond a hundredth of the length of the "
         "parameters; all lines"
     ),
-    verdict=RESERVED,
 )
 def non_convex():
     """In a larger domain the loss inevitably behaves in a non-convex way."""
@@ -109,23 +108,13 @@ def wells(*names):
     return "; ".join(numbers), graded(set(held) == {HOLDS}, HOLDS in held)
 
 
-@claim(
-    "3.2-gradient-well",
-    where="journal fig. 3.2 left, preprint fig. 3 left",
-    tolerance=WELL,
-    verdict=RESERVED,
-)
+@claim("3.2-gradient-well", RESERVED, WELL, place="fig. 3.2 left")
 def along_the_gradient():
     """Along the gradient the minimum lies in a small sharp well within a large flat one."""
     return wells("descent")
 
 
-@claim(
-    "3.2-random-well",
-    where="journal fig. 3.2 middle, preprint fig. 3 middle",
-    tolerance=WELL,
-    verdict=FAILS,
-)
+@claim("3.2-random-well", FAILS, WELL, place="fig. 3.2 middle")
 def along_random_directions():
     """Along a random direction, too, the minimum lies in a small sharp well within a flat one."""
     return wells("random")
@@ -133,9 +122,9 @@ def along_random_directions():
 
 @claim(
     "3.2-any-curvature",
-    where="journal 3, preprint 3",
-    tolerance=f"{DECADES} orders of magnitude; in between all occur, as the lines are continuous",
-    verdict=HOLDS,
+    HOLDS,
+    f"{DECADES} orders of magnitude; in between all occur, as the lines are continuous",
+    place="3",
 )
 def any_curvature():
     """Almost any curvature can be found somewhere in the space of parameters.
@@ -166,26 +155,14 @@ def how_different(degrees):
     return graded(least >= APART, least >= APART / 2)
 
 
-@claim(
-    "3.2-before-after",
-    where="journal fig. 3.2 right, preprint fig. 3 right",
-    tolerance=ANGLE,
-    runs=paths,
-    verdict=RESERVED,
-)
+@claim("3.2-before-after", RESERVED, ANGLE, place="fig. 3.2 right", runs=paths)
 def before_and_after(run):
     """After the decay the parameters move along another direction than before."""
     degrees = angles(run["cosines"][0, 1:])
     return listed(degrees, "{:.0f}°") + " after the three decays", how_different(degrees)
 
 
-@claim(
-    "3.2-different-decays",
-    where="journal 3.2, preprint 3.2",
-    tolerance=ANGLE,
-    runs=paths,
-    verdict=FAILS,
-)
+@claim("3.2-different-decays", FAILS, ANGLE, runs=paths)
 def different_decays(run):
     """Decays at different epochs lead along very different directions."""
     degrees = angles(run["cosines"][1:, 1:][np.triu_indices(3, 1)])
@@ -224,13 +201,7 @@ def horizons(run):
     return [int(run["decays"][-1] - run["decays"][0]) // part for part in (1, 2, 4)]
 
 
-@claim(
-    "3.2-fine-scale",
-    where="journal 3.2, preprint 3.2",
-    tolerance=ANGLE,
-    runs=paths,
-    verdict=FAILS,
-)
+@claim("3.2-fine-scale", FAILS, ANGLE, runs=paths)
 def fine_structure(run):
     """The fine structure that the decay shows differs from the large-scale one."""
     steps = horizons(run)

@@ -18,10 +18,9 @@ def random_starts(count=10_000):
 
 @claim(
     "4.1-stable",
-    where="journal 4.1, preprint 4.1",
+    HOLDS,
+    "1e-9 after 1000 steps, each of which takes a tenth of |x| away near 0",
     number="2 for f1",
-    tolerance="1e-9 after 1000 steps, each of which takes a tenth of |x| away near 0",
-    verdict=HOLDS,
 )
 def stable_below():
     """Below η = 2/f''(0), descent converges to the minimum."""
@@ -31,12 +30,7 @@ def stable_below():
     return number, verdict(farthest < ARRIVED)
 
 
-@claim(
-    "4.1-repels",
-    where="journal 4.1, preprint 4.1",
-    tolerance="none: a thousandfold growth, at every one of the first hundred steps",
-    verdict=HOLDS,
-)
+@claim("4.1-repels", HOLDS, "none: a thousandfold growth, at every one of the first hundred steps")
 def repels():
     """Above η = 2/f''(0) the minimum is an unstable stationary point."""
     start = np.array([1e-6, -1e-6])
@@ -48,10 +42,10 @@ def repels():
 
 @claim(
     "4.1-at-the-edge",
-    where="journal theorem 4.1, preprint theorem 1",
+    HOLDS,
+    "nearer at every step, and below 2/t: it needs ever more steps, but gets there",
+    place="theorem 4.1",
     number="2 for f1",
-    tolerance="nearer at every step, and below 2/t: it needs ever more steps, but gets there",
-    verdict=HOLDS,
 )
 def stable_at_the_edge():
     """At exactly η = 2/f''(0) descent still converges to the minimum."""
@@ -64,9 +58,9 @@ def stable_at_the_edge():
 
 @claim(
     "4.1-stable-rate",
-    where="journal 3.1, preprint 3.1",
-    tolerance="none: it decreases, which is what the argument of sections 3 and 4 needs",
-    verdict=FAILS,
+    FAILS,
+    "none: it decreases, which is what the argument of sections 3 and 4 needs",
+    place="3.1",
 )
 def stable_rate_towards_the_minimum():
     """The stable learning rate increases as the parameters come close to the minimum."""
@@ -76,12 +70,7 @@ def stable_rate_towards_the_minimum():
     return number, verdict(np.all(np.diff(rates) > 0))
 
 
-@claim(
-    "4.1-cycle",
-    where="journal lemma 4.1, preprint lemma 1",
-    tolerance="none: 1000 values must increase",
-    verdict=HOLDS,
-)
+@claim("4.1-cycle", HOLDS, "none: 1000 values must increase", place="lemma 4.1")
 def cycle_grows():
     """Above η = 2/f''(0) a two-cycle exists, for every η, and grows with η."""
     lrs = np.geomspace(2.001, 1e4, 1000)
@@ -91,10 +80,7 @@ def cycle_grows():
 
 
 @claim(
-    "4.1-converges",
-    where="journal theorem 4.1, preprint theorem 1",
-    tolerance="1e-9 after 400 steps at η = 5, far above rounding",
-    verdict=HOLDS,
+    "4.1-converges", HOLDS, "1e-9 after 400 steps at η = 5, far above rounding", place="theorem 4.1"
 )
 def all_reach_the_cycle():
     """From almost every start, descent converges to the two-cycle."""
@@ -106,11 +92,7 @@ def all_reach_the_cycle():
 
 
 @claim(
-    "4.1-contracts",
-    where="journal eq. 4.2, preprint eq. 2",
-    number="below 1",
-    tolerance="none: every ratio must be below 1",
-    verdict=HOLDS,
+    "4.1-contracts", HOLDS, "none: every ratio must be below 1", place="eq. 4.2", number="below 1"
 )
 def contraction():
     """Every step brings the iterate nearer to a point of the cycle."""
@@ -122,10 +104,10 @@ def contraction():
 
 @claim(
     "4.1-left",
-    where="journal fig. 4.1 left, preprint fig. 4 left",
+    HOLDS,
+    "1e-9 from the two cycles and 0: far below their distances, far above rounding",
+    place="fig. 4.1 left",
     number="from -5; η = 5, 3 from step 100, 1 from step 150",
-    tolerance="1e-9 from the two cycles and 0: far below their distances, far above rounding",
-    verdict=HOLDS,
 )
 def left_panel():
     """On f1 each drop of η brings a smaller cycle, and at last rest."""
@@ -138,10 +120,10 @@ def left_panel():
 
 @claim(
     "4.1-middle",
-    where="journal fig. 4.1 middle, preprint fig. 4 middle",
+    HOLDS,
+    "the sign of the exponents; no iterate beyond the start; 1e-9 from 0 in the end",
+    place="fig. 4.1 middle",
     number="C = 3; from -5; η = 2, 0.5 from step 500, 0.2 from step 700",
-    tolerance="the sign of the exponents; no iterate beyond the start; 1e-9 from 0 in the end",
-    verdict=HOLDS,
 )
 def middle_panel():
     """On the non-convex f2 descent is chaotic before the last decay, and yet bounded."""
@@ -156,10 +138,9 @@ def middle_panel():
 
 @claim(
     "4.1-convex",
-    where="journal 4.1, preprint 4.1",
+    FAILS,
+    "none: lemma 4.1 itself asks that f'' fall to 0, which strong convexity forbids",
     number="f'' bounded away from 0",
-    tolerance="none: lemma 4.1 itself asks that f'' fall to 0, which strong convexity forbids",
-    verdict=FAILS,
 )
 def strongly_convex():
     """The functions of this section are strongly convex."""

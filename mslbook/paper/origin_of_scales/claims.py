@@ -54,10 +54,9 @@ def curvatures_from(values, spacing):
 
 @claim(
     "6-wells",
-    where="journal 6, preprint 6",
+    HOLDS,
+    "1 % of the width, the spacing of the grid; rounding of the curvature",
     number="1/x wide",
-    tolerance="1 % of the width, the spacing of the grid; rounding of the curvature",
-    verdict=HOLDS,
 )
 def wells():
     """Larger data make narrower and sharper wells, smaller data wider and flatter ones."""
@@ -73,12 +72,7 @@ def wells():
     return number, verdict(worst[0] < 0.01 and worst[1] < ROUNDING)
 
 
-@claim(
-    "6-empirical",
-    where="journal 6, preprint 6",
-    tolerance="1e-12, rounding",
-    verdict=HOLDS,
-)
+@claim("6-empirical", HOLDS, "1e-12, rounding")
 def empirical():
     """The loss on n data is piecewise quadratic, then constant."""
     x = np.sort(np.random.default_rng(1).lognormal(sigma=1.5, size=200))
@@ -95,11 +89,8 @@ def empirical():
 
 @claim(
     "6-sharper",
-    where="journal 6, preprint 6",
-    tolerance=(
-        "1e-6, that of second differences; away from the corners at 1/x, where there is no L''"
-    ),
-    verdict=HOLDS,
+    HOLDS,
+    "1e-6, that of second differences; away from the corners at 1/x, where there is no L''",
 )
 def sharper():
     """The loss on n data gets sharper towards w = 0."""
@@ -112,12 +103,7 @@ def sharper():
     return number + ("never rises with |w|" if falls else "rises somewhere"), verdict(falls)
 
 
-@claim(
-    "6-orders",
-    where="journal 6, preprint 6",
-    tolerance="rounding: it is Σx² / min x², the orders of the data twice over",
-    verdict=HOLDS,
-)
+@claim("6-orders", HOLDS, "rounding: it is Σx² / min x², the orders of the data twice over")
 def orders():
     """If the data vary a lot in magnitude, sharpness grows by orders of magnitude towards 0."""
     curvature = average_curvature(EmpiricalLoss(DATA))
@@ -128,12 +114,7 @@ def orders():
     return number, verdict(exact and ratio >= SEVERAL)
 
 
-@claim(
-    "6-population",
-    where="journal 6, preprint 6",
-    tolerance="1e-9, that of the direct quadrature",
-    verdict=HOLDS,
-)
+@claim("6-population", HOLDS, "1e-9, that of the direct quadrature")
 def population():
     """The population loss is w² E[x²; x < 1/|w|] + P(x > 1/|w|)."""
     from scipy.integrate import quad  # slow to import, as scipy.stats is
@@ -156,13 +137,7 @@ def population():
     return number, verdict(worst < QUADRATURE)
 
 
-@claim(
-    "6-uniform",
-    where="journal eq. 6.2, preprint eq. 11",
-    number="C²/3, 2/(3C)",
-    tolerance="1e-12, that of our quadrature",
-    verdict=HOLDS,
-)
+@claim("6-uniform", HOLDS, "1e-12, that of our quadrature", place="eq. 6.2", number="C²/3, 2/(3C)")
 def uniform():
     """For data uniform on [0, C] it is C² w²/3 up to 1/C, then 1 - 2/(3C|w|)."""
     from scipy.stats import uniform
@@ -175,13 +150,7 @@ def uniform():
     return number, verdict(worst < ROUNDING)
 
 
-@claim(
-    "6-separate",
-    where="journal fig. 6.1 left, preprint fig. 7 left",
-    number="3 data",
-    tolerance="none: three scales",
-    verdict=HOLDS,
-)
+@claim("6-separate", HOLDS, "none: three scales", place="fig. 6.1 left", number="3 data")
 def three_scales():
     """Three data of different magnitude give a loss with separate scales."""
     levels = count_levels(average_curvature(EmpiricalLoss(DRAWN)))
@@ -191,9 +160,9 @@ def three_scales():
 
 @claim(
     "6-continuous",
-    where="journal fig. 6.1 left, preprint fig. 7 left",
-    tolerance="none: slower than w² beyond 1/C, with no plateau of L'/w; section 4.1 asks for more",
-    verdict=HOLDS,
+    HOLDS,
+    "none: slower than w² beyond 1/C, with no plateau of L'/w; section 4.1 asks for more",
+    place="fig. 6.1 left",
 )
 def continuous():
     """Uniform data give a continuum of scales, and so subquadratic growth."""
@@ -206,12 +175,7 @@ def continuous():
     return number, verdict(slower)
 
 
-@claim(
-    "6-large",
-    where="journal 6, preprint 6",
-    tolerance="0.1 of the power -1/2, by the means of ten samples",
-    verdict=HOLDS,
-)
+@claim("6-large", HOLDS, "0.1 of the power -1/2, by the means of ten samples")
 def large_data():
     """On very many data the loss has nearly continuous scales too."""
     rng, w = np.random.default_rng(2), np.geomspace(0.05, 20, 400)
@@ -232,10 +196,10 @@ def largest_gap(loss, w):
 
 @claim(
     "6-valleys",
-    where="journal fig. 6.1 right, preprint fig. 7 right",
+    HOLDS,
+    "rounding of the curvatures; 1e-3 of the width, which is searched for",
+    place="fig. 6.1 right",
     number="10",
-    tolerance="rounding of the curvatures; 1e-3 of the width, which is searched for",
-    verdict=HOLDS,
 )
 def two_valleys():
     """If x2 = 10 x1, the loss is a sum of two valleys, the one along w1 on the smaller scale."""
@@ -250,12 +214,7 @@ def two_valleys():
     return number, verdict(scaled and abs(separate) < ROUNDING)
 
 
-@claim(
-    "6-cause",
-    where="journal abstract and 6, preprint abstract and 6",
-    tolerance="none: one scale without either",
-    verdict=HOLDS,
-)
+@claim("6-cause", HOLDS, "none: one scale without either", place="abstract and 6")
 def cause():
     """A non-convex model and data of different magnitude together are one cause of the scales."""
     both = count_levels(average_curvature(EmpiricalLoss(DATA)))
@@ -274,11 +233,8 @@ def huber(z):
 
 @claim(
     "6-convex",
-    where="journal 6, preprint 6",
-    tolerance=(
-        "none: one curvature is no structure; no plateau and no second minimum, but the scales"
-    ),
-    verdict=RESERVED,
+    RESERVED,
+    "none: one curvature is no structure; no plateau and no second minimum, but the scales",
 )
 def convex_sum():
     """If the loss of each datum is convex, the sum has no very rich structure."""
@@ -295,11 +251,8 @@ def convex_sum():
 
 @claim(
     "6-standardised",
-    where="journal 6, preprint 6",
-    tolerance=(
-        "a ratio of 2 would do, 4 in curvature; 10,000 of CIFAR-10, and 50 classes of CIFAR-100"
-    ),
-    verdict=HOLDS,
+    HOLDS,
+    "a ratio of 2 would do, 4 in curvature; 10,000 of CIFAR-10, and 50 classes of CIFAR-100",
 )
 def standardised():
     """Standardising sets means and variances but leaves pictures of different length."""
@@ -315,10 +268,9 @@ def standardised():
 
 @claim(
     "6-norms",
-    where="journal 6, preprint 6",
+    RESERVED,
+    "two orders would do; true of data with heavy tails, one order on these pictures",
     number="several orders",
-    tolerance="two orders would do; true of data with heavy tails, one order on these pictures",
-    verdict=RESERVED,
 )
 def norms():
     """Even after standardising, some data may be longer than others by orders of magnitude."""
@@ -374,9 +326,8 @@ def exponents_at(run, level):
 
 @claim(
     "6-data",
-    where="journal 6, preprint 6",
-    tolerance="0.1 of the exponent, a quarter of what is missing to 2; not by length, but by speed",
-    verdict=RESERVED,
+    RESERVED,
+    "0.1 of the exponent, a quarter of what is missing to 2; not by length, but by speed",
 )
 def growth_by_arm():
     """The training data may be what makes the loss of real networks multiscale."""
@@ -442,12 +393,7 @@ def first_layer(k):
     return lambda layers: [1 / k] + [1.0] * (layers - 1)
 
 
-@claim(
-    "6-homogeneous",
-    where="journal 6, preprint 6",
-    tolerance="1e-12, rounding; it needs k > 0, which the paper does not say",
-    verdict=RESERVED,
-)
+@claim("6-homogeneous", RESERVED, "1e-12, rounding; it needs k > 0, which the paper does not say")
 def first_identity():
     """A ReLU network without bias: l1(W) = l2(sW) with s = k to the power -1/L, if x2 = k x1."""
     positive = worst_difference(all_layers(FACTOR), FACTOR)
@@ -466,12 +412,7 @@ def curvature_along(x, y, weights, biases, along, step=1e-4):
     return curvatures_from(errors, step)[0]
 
 
-@claim(
-    "6-shape",
-    where="journal 6, preprint 6",
-    tolerance="1e-3, that of second differences",
-    verdict=HOLDS,
-)
+@claim("6-shape", HOLDS, "1e-3, that of second differences")
 def same_shape():
     """Both losses have one shape, on two scales: the curvature goes with k to the power 2/L."""
     rng, off = np.random.default_rng(4), []
@@ -486,24 +427,14 @@ def same_shape():
     return number + f"off by {at_most(max(off), SECOND)}", verdict(max(off) < SECOND)
 
 
-@claim(
-    "6-bias",
-    where="journal 6, preprint 6",
-    tolerance="1 % would be a difference",
-    verdict=HOLDS,
-)
+@claim("6-bias", HOLDS, "1 % would be a difference")
 def first_identity_with_bias():
     """For this it must be without biases: with biases left as they are it fails."""
     worst = worst_difference(all_layers(FACTOR), FACTOR, bias=0.5)
     return f"with biases l2/l1 is off 1 by up to {worst:.1f}", verdict(worst > 0.01)
 
 
-@claim(
-    "6-first-layer",
-    where="journal 6, preprint 6",
-    tolerance="1e-12, rounding",
-    verdict=HOLDS,
-)
+@claim("6-first-layer", HOLDS, "1e-12, rounding")
 def second_identity():
     """Scaling the first layer alone by 1/k is enough, and true with biases too."""
     worst = [

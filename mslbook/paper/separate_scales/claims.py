@@ -55,12 +55,7 @@ def at(array):
     return [array[..., step - CANDIDATES[0]] for step in DECAYS]
 
 
-@claim(
-    "5-flattest",
-    where="journal section 5, preprint section 5",
-    tolerance="none: it must be the smallest of 4001 curvatures",
-    verdict=HOLDS,
-)
+@claim("5-flattest", HOLDS, "none: it must be the smallest of 4001 curvatures")
 def flattest():
     """(0, 0) is the flattest minimum of the large valley."""
     x = np.linspace(-20, 20, 4001)
@@ -72,9 +67,8 @@ def flattest():
 
 @claim(
     "5-kink",
-    where="journal section 5, preprint section 5",
-    tolerance="a slope that jumps by less than 1e-6 would do: descent needs a gradient everywhere",
-    verdict=RESERVED,
+    RESERVED,
+    "a slope that jumps by less than 1e-6 would do: descent needs a gradient everywhere",
 )
 def kink():
     """The simplest cut-off is min{z, c}."""
@@ -87,12 +81,7 @@ def kink():
     return number, verdict(hard < 1e-6, RESERVED)
 
 
-@claim(
-    "5-local",
-    where="journal section 5, preprint section 5",
-    tolerance="one step: with ¼ z/(1 + z) the small valley pulls from afar",
-    verdict=RESERVED,
-)
+@claim("5-local", RESERVED, "one step: with ¼ z/(1 + z) the small valley pulls from afar")
 def local():
     """The cut-off makes the small valley's effect local."""
     paths = before(), descend(HARD, START, LARGE, 550)
@@ -101,12 +90,7 @@ def local():
     return number, verdict(abs(steps[0] - steps[1]) <= 1, RESERVED)
 
 
-@claim(
-    "5-sharp",
-    where="journal section 5, preprint section 5",
-    tolerance="it must be below a tenth of the large rate 2.5",
-    verdict=HOLDS,
-)
+@claim("5-sharp", HOLDS, "it must be below a tenth of the large rate 2.5")
 def needs_a_small_rate():
     """The small valley is sharp, so descent needs a small learning rate to converge in it."""
     stable = 2 / sharpness(two_valleys, np.zeros(2), tol=1e-8).values[0]
@@ -116,12 +100,9 @@ def needs_a_small_rate():
 
 @claim(
     "5-rest",
-    where="journal section 5, preprint section 5",
+    RESERVED,
+    "the sign of the exponent: they arrive, but do not come to rest before one more decay",
     number="0.25",
-    tolerance=(
-        "the sign of the exponent: they arrive, but do not come to rest before one more decay"
-    ),
-    verdict=RESERVED,
 )
 def comes_to_rest():
     """With the small rate the three trajectories converge in the small valley."""
@@ -144,10 +125,10 @@ def comes_to_rest():
 
 @claim(
     "5-first",
-    where="journal section 5 and fig. 5.1, preprint section 5 and fig. 6",
+    HOLDS,
+    "5 % of the two-cycle; x1 below -15 when it is reached",
+    place="5 and fig. 5.1",
     number="(-20, 3), 2.5",
-    tolerance="5 % of the two-cycle; x1 below -15 when it is reached",
-    verdict=HOLDS,
 )
 def attracted_first():
     """From (-20, 3) at η = 2.5, descent is first attracted by the large valley."""
@@ -163,11 +144,8 @@ def attracted_first():
 
 @claim(
     "5-along",
-    where="journal section 5, preprint section 5",
-    tolerance=(
-        "0.1 % of the least curvature, 1; the rate must be at least 2, or it stops where h² = 2/η"
-    ),
-    verdict=HOLDS,
+    HOLDS,
+    "0.1 % of the least curvature, 1; the rate must be at least 2, or it stops where h² = 2/η",
 )
 def to_the_flattest():
     """Descent then moves along the large valley to its flattest part."""
@@ -179,12 +157,7 @@ def to_the_flattest():
     return number, verdict(curvature[1] < 1.001 < 4 / 3 < curvature[0])
 
 
-@claim(
-    "5-faster",
-    where="journal section 5, preprint section 5",
-    tolerance="none: the steps must decrease",
-    verdict=HOLDS,
-)
+@claim("5-faster", HOLDS, "none: the steps must decrease")
 def faster():
     """Descent moves along it faster with a larger learning rate."""
     rates = np.array([2.5, 3.0, 4.0])
@@ -196,11 +169,8 @@ def faster():
 
 @claim(
     "5-loss",
-    where="journal section 5, preprint section 5",
-    tolerance=(
-        "15 %; true of the last part; before it the loss falls tenfold, as the valley gets flatter"
-    ),
-    verdict=RESERVED,
+    RESERVED,
+    "15 %; true of the last part; before it the loss falls tenfold, as the valley gets flatter",
 )
 def loss_hardly_falls():
     """While it moves along the large valley, the loss hardly decreases."""
@@ -216,13 +186,7 @@ def loss_hardly_falls():
     return number, verdict(values[-1] > 0.85 * values[0], RESERVED)
 
 
-@claim(
-    "5-466",
-    where="journal fig. 5.1, preprint fig. 6",
-    number="466, -4",
-    tolerance="none",
-    verdict=HOLDS,
-)
+@claim("5-466", HOLDS, "none", place="fig. 5.1", number="466, -4")
 def passes_minus_4():
     """X1 first exceeds -4 at step 466."""
     x = before().points[: DECAYS[-1] + 1, 0]
@@ -232,10 +196,10 @@ def passes_minus_4():
 
 @claim(
     "5-similar",
-    where="journal section 5 and fig. 5.1, preprint section 5 and fig. 6",
+    HOLDS,
+    "10 %, the paper names no number",
+    place="5 and fig. 5.1",
     number="650, 700, 750",
-    tolerance="10 %, the paper names no number",
-    verdict=HOLDS,
 )
 def similar_losses():
     """At the decays at steps 650, 700 and 750 the losses are similar."""
@@ -245,9 +209,8 @@ def similar_losses():
 
 @claim(
     "5-times",
-    where="journal section 5, preprint section 5",
-    tolerance="1.5 times the next: decays 7 % apart in step must differ far more in their wait",
-    verdict=HOLDS,
+    HOLDS,
+    "1.5 times the next: decays 7 % apart in step must differ far more in their wait",
 )
 def different_times():
     """Yet the three need very unequal times from there to the small valley."""
@@ -258,9 +221,8 @@ def different_times():
 
 @claim(
     "5-earlier",
-    where="journal section 5, preprint section 5",
-    tolerance="none: the arrival must fall with every decay step from 650 to the first of the best",
-    verdict=HOLDS,
+    HOLDS,
+    "none: the arrival must fall with every decay step from 650 to the first of the best",
 )
 def earlier_costs_more():
     """Decayed earlier, descent takes longer."""
@@ -272,12 +234,7 @@ def earlier_costs_more():
     return number, verdict(len(until) > 1 and np.all(np.diff(until) < 0))
 
 
-@claim(
-    "5-ideal",
-    where="journal section 5, preprint section 5",
-    tolerance="twice the 0.17 at which the small valley has half its depth",
-    verdict=HOLDS,
-)
+@claim("5-ideal", HOLDS, "twice the 0.17 at which the small valley has half its depth")
 def in_the_vicinity():
     """One decays best when the iterate has got close to the small valley."""
     total = CANDIDATES + arrival_steps()
@@ -289,11 +246,8 @@ def in_the_vicinity():
 
 @claim(
     "5-stuck",
-    where="journal section 5, preprint section 5",
-    tolerance=(
-        "a slope below 1e-100 is none; that only min{z, ¼} has such minima is proved on the page"
-    ),
-    verdict=RESERVED,
+    RESERVED,
+    "a slope below 1e-100 is none; that only min{z, ¼} has such minima is proved on the page",
 )
 def suboptimal_minimum():
     """Decayed much too early, descent can end for good in the large valley."""

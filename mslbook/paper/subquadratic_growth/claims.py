@@ -23,12 +23,10 @@ def late_lines(run):
 
 @claim(
     "3.1-oscillates",
-    where="journal fig. 3.1, preprint fig. 2",
-    tolerance=(
-        "the minimum half-way to the next iterate, within 0.1; a loss that falls by 5 % at most"
-    ),
+    RESERVED,
+    "the minimum half-way to the next iterate, within 0.1; a loss that falls by 5 % at most",
+    place="fig. 3.1",
     runs=recordings,
-    verdict=RESERVED,
 )
 def oscillates(run):
     """When the loss hardly falls any more, descent oscillates around a minimum."""
@@ -43,10 +41,10 @@ def oscillates(run):
 
 @claim(
     "3.1-convex",
-    where="journal fig. 3.1, preprint fig. 2",
-    tolerance="on 90 % of the lines; with a reservation if only as far as one step goes",
+    RESERVED,
+    "on 90 % of the lines; with a reservation if only as far as one step goes",
+    place="fig. 3.1",
     runs=recordings,
-    verdict=RESERVED,
 )
 def convex(run):
     """Around the minimum the line along the gradient is convex."""
@@ -60,14 +58,14 @@ def convex(run):
 
 @claim(
     "3.1-subquadratic",
-    where="journal fig. 3.1, preprint fig. 2",
-    number="exponents below 2",
-    tolerance=(
+    RESERVED,
+    (
         "exponent below 2 and a curvature that falls by a tenth, on both sides of 90 % of the "
         "lines; with a reservation if on one side of most"
     ),
+    place="fig. 3.1",
+    number="exponents below 2",
     runs=recordings,
-    verdict=RESERVED,
 )
 def subquadratic(run):
     """Along the gradient the loss grows more slowly than a quadratic, as its second differences
@@ -85,14 +83,13 @@ def subquadratic(run):
 
 @claim(
     "3.1-explains",
-    where="journal 3.1, preprint 3.1",
-    number="2/η between",
-    tolerance=(
+    FAILS,
+    (
         "curvature above 2/η at the minimum, below it on both walls; with a reservation if only "
         "in some quarters of the run, or on one wall"
     ),
+    number="2/η between",
     runs=recordings,
-    verdict=FAILS,
 )
 def explains(run):
     """The learning rate is too large close to the minimum and not farther out."""
@@ -111,13 +108,12 @@ def explains(run):
 
 @claim(
     "3.1-bounded",
-    where="journal 3.1, preprint 3.1",
-    tolerance=(
+    RESERVED,
+    (
         "in the second half sharper than 2/η at 90 % of the probes, and never above the first "
         "loss; at a level, if the loss falls by 5 % at most"
     ),
     runs=recordings,
-    verdict=RESERVED,
 )
 def bounded(run):
     """Where growth is subquadratic, descent can only oscillate at a certain level, and need not
@@ -137,10 +133,9 @@ def bounded(run):
 
 @claim(
     "3.1-small",
-    where="journal 3.1, preprint 3.1",
-    tolerance="the curvature is off by a tenth within one step of the minimum",
+    HOLDS,
+    "the curvature is off by a tenth within one step of the minimum",
     runs=recordings,
-    verdict=HOLDS,
 )
 def small_region(run):
     """The quadratic approximation holds in a very small region only."""
@@ -150,13 +145,13 @@ def small_region(run):
 
 @claim(
     "3.1-differences",
-    where="journal fig. 3.1, preprint fig. 2",
-    tolerance=(
+    RESERVED,
+    (
         "divided by the spacing squared, a quarter of a step, equal to 10 %; with a reservation "
         "if the middle half lies within a factor of 1.5 of another ratio"
     ),
+    place="fig. 3.1",
     runs=recordings,
-    verdict=RESERVED,
 )
 def not_the_derivative(run):
     """Second differences are proportional, not equal, to the second derivative."""
@@ -169,13 +164,13 @@ def not_the_derivative(run):
 
 @claim(
     "3.1-cause",
-    where="journal 2.1 and 3.1, preprint 2.1 and 3.1",
-    tolerance=(
+    RESERVED,
+    (
         "at the edge, and slower than a parabola on both sides of 90 % of the lines; with a "
         "reservation if on one side of them; it tests what goes together, not which is the cause"
     ),
+    place="2.1 and 3.1",
     runs=recordings,
-    verdict=RESERVED,
 )
 def goes_with(run):
     """It is growth slower than a quadratic that causes the edge of stability."""
