@@ -3,17 +3,16 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from math import inf, prod, sqrt
+from math import inf, prod
 from typing import Any
 
 import numpy as np
 from array_api_compat import array_namespace, device
 
-from mslbook._arrays import as_theta, broadcast_lr
-from mslbook._checks import check_int, check_loss, check_lr, check_real, check_save_every
+from mslbook._arrays import as_theta, broadcast_lr, like
+from mslbook._checks import check_int, check_loss, check_real, check_save_every
 from mslbook.descent import Iterate, iterate
-from mslbook.loss import Loss, value_and_grad
-from mslbook.losses import Valley
+from mslbook.loss import Loss
 from mslbook.optimizers import Momentum
 
 
@@ -108,7 +107,7 @@ def sgd(sample_grad, start, lr, steps: int, seed=0, every: int = 1) -> SamplePat
     Parameters
     ----------
     sample_grad : callable
-        Takes a NumPy generator and points (..., n) to a gradient for each; see :func:`label_noise`.
+        Takes a NumPy generator and points (..., n) to a random gradient for each.
     start : ndarray or Tensor, shape (..., n)
         A point for each path.
     lr : float or array_like, shape (..., 1)
@@ -119,61 +118,14 @@ def sgd(sample_grad, start, lr, steps: int, seed=0, every: int = 1) -> SamplePat
     Examples
     --------
     >>> import numpy as np
-    >>> from mslbook import valley
-    >>> from mslbook.stochastic import label_noise, sgd
-    >>> sgd(label_noise(valley, 0.1), np.ones((50, 2)), lr=1.5, steps=100)
+    >>> from mslbook.stochastic import sgd
+    >>> noisy = lambda rng, x: x + rng.standard_normal(x.shape)  # of a parabola
+    >>> sgd(noisy, np.ones((50, 2)), lr=0.1, steps=100)
     <50 SamplePaths of 100 steps>
     """
     x = _points(start)
     x, lr = broadcast_lr(x, lr, x.shape[-1])
     return _sample_paths(lambda rng, x: x - lr * sample_grad(rng, x), x, steps, seed, every)
-
-
-def label_noise(valley: Valley, size: float):
-    """Gradients of f(h(x) y - ξ), with a fresh ξ from N(0, size²) each time, for :func:`sgd`.
-
-    Wrong labels: this noise does not vanish at the minima y = 0 (Ma et al. (2022), remark 4.1).
-
-    Parameters
-    ----------
-    valley : Valley
-    size : float
-    """
-    if not isinstance(valley, Valley):
-        raise ValueError(f"{valley!r} is no valley f(h(x) y): write it as mslbook.losses.Valley")
-    check_real("the size of the label noise", size, least=0)
-
-    def sample_grad(rng, x):
-        xp, kind = array_namespace(x), _kind(x)
-        x, y = x[..., :-1], x[..., -1]
-        h, h_grad = value_and_grad(valley.h, x)
-        noise = size * xp.asarray(rng.standard_normal(tuple(y.shape)), **kind)
-        slope = valley.f.grad(h * y - noise)
-        return xp.concat(((slope * y)[..., None] * h_grad, (slope * h)[..., None]), axis=-1)
-
-    return sample_grad
-
-
-def rescaled(loss: Loss, spread: float):
-    """Gradients of a * loss, a uniform from 1 - spread to 1 + spread each time, for :func:`sgd`.
-
-    Data that can all be fitted: this noise vanishes at minima (Ma et al. (2022), remark 4.1).
-
-    Parameters
-    ----------
-    loss : Loss
-    spread : float
-        At least 0 and below 1.
-    """
-    check_real("the spread", spread, least=0, below=1)
-    if check_loss(loss).dimension is None:  # whose points would share a factor
-        raise ValueError(f"{loss!r} is a function of one variable: write Ridge(f, (1,))")
-
-    def sample_grad(rng, x):
-        scale = rng.uniform(1 - spread, 1 + spread, (*x.shape[:-1], 1))
-        return array_namespace(x).asarray(scale, **_kind(x)) * loss.grad(x)
-
-    return sample_grad
 
 
 def euler_maruyama(drift, diffusion, start, dt, steps: int, seed=0, every: int = 1) -> SamplePaths:
@@ -198,69 +150,20 @@ def euler_maruyama(drift, diffusion, start, dt, steps: int, seed=0, every: int =
     """
     check_real("the time dt of one step", dt, above=0)
     x = _points(start)
-    xp, kind, n = array_namespace(x), _kind(x), x.shape[-1]
+    xp, n = array_namespace(x), x.shape[-1]
 
     def update(rng, x):
-        slope, matrix = (xp.asarray(f(x), **kind) for f in (drift, diffusion))
+        slope, matrix = (like(x, f(x)) for f in (drift, diffusion))
         if slope.shape[-1:] != (n,) or matrix.shape[-2:-1] != (n,):  # which might broadcast
             raise ValueError(
                 f"at points of {n} coordinates the drift must have the shape (..., {n}) and the "
                 f"diffusion (..., {n}, m), not {tuple(slope.shape)} and {tuple(matrix.shape)}"
             )
         kicks = rng.standard_normal((*x.shape[:-1], matrix.shape[-1]))
-        noise = xp.einsum("...ij,...j->...i", matrix, xp.asarray(kicks, **kind))
+        noise = xp.einsum("...ij,...j->...i", matrix, like(x, kicks))
         return x + dt * slope + np.sqrt(dt) * noise
 
     return _sample_paths(update, x, steps, seed, every)
-
-
-def valley_sde(H, H_grad, along: int, lr: float, sigma: float):
-    """The drift and the diffusion of descent on yᵀ H(x) y with noise across the valley alone.
-
-    dx = -yᵀ∇H(x)y dt and dy = -2 H(x) y dt + σ √(lr H(x)) dW (Ma et al. (2022), remark 4.2), for
-    :func:`euler_maruyama`; √H is the Cholesky factor, since every root makes the same noise.
-
-    Parameters
-    ----------
-    H, H_grad : callable
-        Take x (..., d) to positive definite (..., m, m), and to their derivatives (..., d, m, m).
-    along : int
-        The number d of coordinates along the valley, the first ones.
-    lr, sigma : float
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from mslbook.stochastic import valley_sde
-    >>> H, H_grad = lambda x: x[..., None] * np.eye(2), lambda x: np.eye(2)[None]
-    >>> drift, diffusion = valley_sde(H, H_grad, along=1, lr=0.1, sigma=1.0)
-    >>> drift(np.array([3.0, 1.0, 0.0]))
-    array([-1., -6., -0.])
-    """
-    along, lr = check_int("along", along, least=1), check_lr(lr)
-    check_real("sigma", sigma, least=0)
-
-    def drift(z):
-        xp, kind = array_namespace(z), _kind(z)
-        x, y = z[..., :along], z[..., along:]
-        steepness, change = (xp.asarray(f(x), **kind) for f in (H, H_grad))
-        slide = xp.einsum("...i,...dij,...j->...d", y, change, y)
-        return -xp.concat((slide, 2 * xp.einsum("...ij,...j->...i", steepness, y)), axis=-1)
-
-    def diffusion(z):
-        xp, kind = array_namespace(z), _kind(z)
-        root = sigma * sqrt(lr) * _root(xp, xp.asarray(H(z[..., :along]), **kind))
-        zero = xp.zeros((*root.shape[:-2], along, root.shape[-1]), **kind)
-        return xp.concat((zero, root), axis=-2)
-
-    return drift, diffusion
-
-
-def _root(xp, matrix):
-    """The Cholesky factor, for which LAPACK reads one triangle and does not see asymmetry."""
-    if matrix.shape[-1] == matrix.shape[-2] and xp.allclose(matrix, xp.matrix_transpose(matrix)):
-        return xp.linalg.cholesky(matrix)
-    raise ValueError("H(x) must be a symmetric, positive definite matrix wherever a path leads")
 
 
 def _points(start):
@@ -271,15 +174,11 @@ def _points(start):
     return x.detach() if hasattr(x, "detach") else x
 
 
-def _kind(x):
-    return {"dtype": x.dtype, "device": device(x)} if hasattr(x, "detach") else {}
-
-
 def _sample_paths(update, x, steps, seed, every):
     """Iterate x <- update(rng, x), and keep every `every`-th point."""
     steps, every = check_save_every(steps, every)
     rng, xp = np.random.default_rng(seed), array_namespace(x)
-    points = xp.empty((steps // every + 1, *x.shape), **_kind(x))
+    points = xp.empty((steps // every + 1, *x.shape), dtype=x.dtype, device=device(x))
     points[0, ...] = x
     for step in range(1, steps + 1):
         with np.errstate(all="ignore"):

@@ -5,84 +5,47 @@ from itertools import islice
 import numpy as np
 import pytest
 
+from mslbook._arrays import like
 from mslbook.descent import decays, descend, iterate
-from mslbook.losses import Quadratic, Radial, Ridge, Valley, f1, two_valleys, valley
+from mslbook.losses import Quadratic, Ridge, two_valleys, valley
 from mslbook.optimizers import Adam, GradientDescent
 from mslbook.stochastic import (
     Minibatches,
     euler_maruyama,
-    label_noise,
     minibatch_sgd,
-    rescaled,
     sgd,
-    valley_sde,
 )
 
 POINTS = np.array([[1.0, 0.5], [20.0, -2.0]])
 
 
-def rng():
-    return np.random.default_rng(1)
+def exact(loss):
+    """A sample of the gradient without any noise."""
+    return lambda rng, x: loss.grad(x)
+
+
+def noisy(loss):
+    """A sample of the gradient with noise in every coordinate."""
+    return lambda rng, x: loss.grad(x) + like(x, 0.1 * rng.standard_normal(tuple(x.shape)))
 
 
 def test_without_noise_sgd_is_descent():
     path = descend(valley, POINTS, 3.0, 40, every=10)
-    for sample_grad in (label_noise(valley, 0.0), rescaled(valley, 0.0)):
-        sampled = sgd(sample_grad, POINTS, 3.0, 40, every=10)
-        np.testing.assert_allclose(sampled.points, path.points, rtol=1e-12)
-        np.testing.assert_array_equal(sampled.steps, path.steps)
-
-
-def test_label_noise_is_the_gradient_of_the_shifted_loss():
-    """Across a parabola the noise is additive: it has the mean gradient and h σ around it."""
-    loss = Valley(Quadratic(), valley.h)
-    points = np.broadcast_to(POINTS[0], (40_000, 2))
-    drawn = label_noise(loss, 0.3)(rng(), points)
-    h = loss.h.value(POINTS[0, :1])
-    np.testing.assert_allclose(drawn.mean(axis=0), loss.grad(POINTS[0]), atol=0.006)
-    assert drawn[:, 1].std() == pytest.approx(0.3 * h, rel=0.02)
-
-
-def test_label_noise_is_that_of_a_valley_along_several_coordinates():
-    loss = Valley(f1, Radial(Quadratic(0.3, minimum=1.0), 2))
-    points = rng().normal(size=(4, 3))
-    without = label_noise(loss, 0.0)(rng(), points)
-    np.testing.assert_allclose(without, loss.grad(points), rtol=1e-12)
-
-
-def test_label_noise_does_not_vanish_on_the_floor_and_rescaling_does():
-    floor = np.array([[1.0, 0.0]] * 3)
-    assert np.all(label_noise(valley, 0.1)(rng(), floor)[:, 1] != 0)
-    assert np.all(rescaled(valley, 0.5)(rng(), floor) == 0)
-
-
-def test_rescaled_gradients_are_multiples_between_the_ends():
-    points = np.broadcast_to(POINTS[0], (10_000, 2))
-    factors = rescaled(valley, 0.5)(rng(), points) / valley.grad(POINTS[0])
-    np.testing.assert_allclose(factors[:, 0], factors[:, 1], rtol=1e-12)
-    assert 0.5 <= factors.min() < 0.51
-    assert 1.49 < factors.max() <= 1.5
-    assert factors.mean() == pytest.approx(1, abs=0.01)
-
-
-def test_stationary_variance_of_label_noise_on_a_parabola():
-    """S = η σ² / (2 - η h²), as the chapter derives; here h is 1 everywhere."""
-    loss = Valley(Quadratic(), Ridge(Quadratic(curvature=0.0, minimum=1.0), (1,)))
-    sampled = sgd(label_noise(loss, 0.2), np.zeros((20_000, 2)), 1.5, 60, every=60)
-    assert sampled.points[-1, :, 1].var() == pytest.approx(1.5 * 0.04 / 0.5, rel=0.04)
-    assert np.all(sampled.points[-1, :, 0] == 0)
+    sampled = sgd(exact(valley), POINTS, 3.0, 40, every=10)
+    np.testing.assert_allclose(sampled.points, path.points, rtol=1e-12)
+    np.testing.assert_array_equal(sampled.steps, path.steps)
 
 
 def test_the_same_seed_gives_the_same_walk_and_another_another():
-    runs = [sgd(label_noise(valley, 0.1), POINTS, 1.5, 10, seed).points for seed in (3, 3, 4)]
+    runs = [sgd(noisy(valley), POINTS, 1.5, 10, seed).points for seed in (3, 3, 4)]
     np.testing.assert_array_equal(runs[0], runs[1])
     assert np.all(runs[0][-1] != runs[2][-1])
 
 
 def test_without_a_seed_it_is_0():
     np.testing.assert_array_equal(
-        sgd(label_noise(valley, 0.1), POINTS, 1.5, 10).points,
-        sgd(label_noise(valley, 0.1), POINTS, 1.5, 10, seed=0).points,
+        sgd(noisy(valley), POINTS, 1.5, 10).points,
+        sgd(noisy(valley), POINTS, 1.5, 10, seed=0).points,
     )
     noise = np.negative, lambda x: np.eye(2)
     np.testing.assert_array_equal(
@@ -93,87 +56,30 @@ def test_without_a_seed_it_is_0():
 
 def test_sgd_takes_a_rate_for_each_walk():
     rates = np.array([[1.5], [3.0]])
-    both = sgd(rescaled(valley, 0.0), POINTS, rates, 5).points
+    both = sgd(exact(valley), POINTS, rates, 5).points
     for k, rate in enumerate(rates.ravel()):
-        single = sgd(rescaled(valley, 0.0), POINTS[k], rate, 5).points
+        single = sgd(exact(valley), POINTS[k], rate, 5).points
         np.testing.assert_allclose(both[:, k], single, rtol=1e-12)
 
 
 def test_a_rate_may_have_more_axes_than_the_start():
     rates = np.array([1.5, 3.0, 4.0])[:, None]
-    sampled = sgd(rescaled(valley, 0.0), POINTS[0], rates, 5).points
+    sampled = sgd(exact(valley), POINTS[0], rates, 5).points
     np.testing.assert_allclose(sampled, descend(valley, POINTS[0], rates, 5).points, rtol=1e-12)
 
 
 def test_a_rate_for_each_coordinate_is_refused_as_descend_does():
     for sweep in (sgd, descend):
-        loss = rescaled(valley, 0.0) if sweep is sgd else valley
+        loss = exact(valley) if sweep is sgd else valley
         with pytest.raises(ValueError, match=r"write lr\[:, None\]"):
             sweep(loss, POINTS, [1.5, 3.0], 10)
         with pytest.raises(ValueError, match="cannot be broadcast"):
             sweep(loss, POINTS, [[1.5], [3.0], [4.0]], 10)
 
 
-def test_label_noise_is_that_of_a_valley_and_has_a_size():
-    for loss in (two_valleys, f1):
-        with pytest.raises(ValueError, match="is no valley .*mslbook.losses.Valley"):
-            label_noise(loss, 0.1)
-    for size in (-0.1, np.nan, np.inf, [0.1, 0.2], None, "x"):
-        with pytest.raises(ValueError, match="label noise must be at least 0 and finite"):
-            label_noise(valley, size)
-
-
-def test_factors_of_a_rescaled_loss_are_positive_and_one_for_each_point():
-    for spread in (1.0, 2.0, -0.5, np.nan, None, "x"):
-        with pytest.raises(ValueError, match="at least 0 and below 1"):
-            rescaled(valley, spread)
-    with pytest.raises(ValueError, match=r"write Ridge\(f, \(1,\)\)"):
-        rescaled(f1, 0.5)
-
-
-def test_stationary_covariance_of_remark_4_2():
-    """At equilibrium (ησ²/4)(I - H dt)⁻¹ for steps dt, for a matrix that is not diagonal."""
-    H, dt, walks = np.array([[2.0, 0.6], [0.6, 1.0]]), 0.1, 40_000
-    drift, diffusion = valley_sde(lambda x: H, lambda x: np.zeros((1, 2, 2)), 1, 0.1, 0.3)
-    sampled = euler_maruyama(drift, diffusion, np.zeros((walks, 3)), dt, 50, every=50)
-    x, y = sampled.points[-1, :, 0], sampled.points[-1, :, 1:]
-    expected = 0.1 * 0.3**2 / 4 * np.linalg.inv(np.eye(2) - H * dt)
-    error = np.sqrt(2 / walks) * expected[0, 0]
-    np.testing.assert_allclose(y.T @ y / walks, expected, atol=4 * error)
-    assert np.all(x == 0)
-
-
-def test_the_drift_of_remark_4_2_is_minus_the_gradient():
-    """Of yᵀ H(x) y, for two coordinates along the valley and two across."""
-
-    def H(x):
-        one = np.ones_like(x[..., 0])
-        rows = [2 + x[..., 0] ** 2, x[..., 1], x[..., 1], 3 * one + x[..., 1] ** 2]
-        return np.stack(rows, -1).reshape(*x.shape[:-1], 2, 2)
-
-    def H_grad(x):
-        zero, one = np.zeros_like(x[..., 0]), np.ones_like(x[..., 0])
-        rows = [2 * x[..., 0], zero, zero, zero, zero, one, one, 2 * x[..., 1]]
-        return np.stack(rows, -1).reshape(*x.shape[:-1], 2, 2, 2)
-
-    def loss(z):
-        return np.einsum("i,ij,j->", z[2:], H(z[:2]), z[2:])
-
-    drift, diffusion = valley_sde(H, H_grad, 2, 0.1, 0.5)
-    z = np.random.default_rng(0).normal(size=(5, 4))
-    for point, found in zip(z, drift(z), strict=True):
-        steps = 1e-6 * np.eye(4)
-        slope = [(loss(point + step) - loss(point - step)) / 2e-6 for step in steps]
-        np.testing.assert_allclose(found, -np.array(slope), rtol=1e-7, atol=1e-8)
-    noise = diffusion(z)
-    assert np.all(noise[:, :2] == 0)
-    covariance = noise[:, 2:] @ noise[:, 2:].swapaxes(-1, -2)
-    np.testing.assert_allclose(covariance, 0.1 * 0.25 * H(z[:, :2]), rtol=1e-12)
-
-
 def test_a_step_adds_the_drift_and_the_noise_that_is_drawn():
-    drawn, matrix = rng().standard_normal((2, 3)), np.arange(6.0).reshape(2, 3)
-    sampled = euler_maruyama(lambda x: 3 * x, lambda x: matrix, POINTS, 0.25, 1, seed=rng())
+    drawn, matrix = np.random.default_rng(1).standard_normal((2, 3)), np.arange(6.0).reshape(2, 3)
+    sampled = euler_maruyama(lambda x: 3 * x, lambda x: matrix, POINTS, 0.25, 1, seed=1)
     np.testing.assert_allclose(sampled.points[1], 1.75 * POINTS + 0.5 * drawn @ matrix.T)
 
 
@@ -187,65 +93,24 @@ def test_brownian_motion_spreads_with_time():
 @pytest.mark.parametrize("number", [0.0, -1.0, np.nan, np.inf, [], None, "x"])
 def test_rates_and_times_are_positive(number):
     with pytest.raises(ValueError, match="learning rate must be positive|no learning rate in an"):
-        sgd(rescaled(valley, 0.5), POINTS, number, 10)
+        sgd(exact(valley), POINTS, number, 10)
     with pytest.raises(ValueError, match="time dt of one step must be positive and finite"):
         euler_maruyama(np.negative, np.negative, POINTS, number, 10)
 
 
 def test_what_cannot_be_walked_is_refused():
     with pytest.raises(ValueError, match="every must divide steps"):
-        sgd(rescaled(valley, 0.5), POINTS, 1.0, 10, every=3)
+        sgd(exact(valley), POINTS, 1.0, 10, every=3)
     with pytest.raises(ValueError, match="steps must be a whole number"):
-        sgd(rescaled(valley, 0.5), POINTS, 1.0, -1)
+        sgd(exact(valley), POINTS, 1.0, -1)
     for start in (1.0, [np.nan, 1.0]):
         with pytest.raises(ValueError, match="the start must be a finite point"):
-            sgd(rescaled(valley, 0.5), start, 1.0, 10)
+            sgd(exact(valley), start, 1.0, 10)
 
 
 def test_a_path_that_overflows_is_refused():
     with pytest.raises(ValueError, match="overflowed by step 2000"):
-        sgd(rescaled(Ridge(Quadratic(), (1,)), 0.1), [1.0], 3.0, 2000, every=1000)
-
-
-def test_above_the_edge_noise_that_vanishes_does_not_stop_the_motion():
-    """Journal remark 4.1 says otherwise; see the ledger."""
-    starts, rates = np.ones((2, 20, 2)), np.array([1.5, 3.0])[:, None, None]
-    below, above = sgd(rescaled(Valley(f1, valley.h), 0.5), starts, rates, 500, every=500).points[
-        -1
-    ]
-    assert np.all(below[:, 0] - 1 < 0.1)
-    assert np.all(above[:, 0] - 1 > 2)
-
-
-@pytest.mark.parametrize(
-    ("wrong", "words"),
-    [
-        ({"along": 0}, "along must be a whole number of at least 1"),
-        ({"lr": -0.1}, "a learning rate must be positive"),
-        ({"sigma": np.nan}, "sigma must be at least 0"),
-        ({"sigma": None}, "sigma must be at least 0"),
-    ],
-)
-def test_an_sde_of_a_valley_is_one_that_exists(wrong, words):
-    def H(x):
-        return np.eye(2) * x[..., None]
-
-    def H_grad(x):
-        return np.eye(2) * np.ones_like(x)[..., None, None]
-
-    arguments = {"along": 1, "lr": 0.1, "sigma": 1.0}
-    drift, diffusion = valley_sde(H, H_grad, **arguments)
-    with pytest.raises(ValueError, match="not positive definite"):
-        euler_maruyama(drift, diffusion, np.array([-1.0, 0.0, 0.0]), 0.01, 10)
-    with pytest.raises(ValueError, match=words):
-        valley_sde(H, H_grad, **arguments | wrong)
-
-
-@pytest.mark.parametrize("matrix", [[[1.0, 0.9], [0.0, 1.0]], [[1.0, 2.0]], -np.eye(2)])
-def test_the_noise_of_a_valley_needs_a_positive_definite_matrix(matrix):
-    _, diffusion = valley_sde(lambda x: np.array(matrix), np.zeros_like, 1, 0.1, 1.0)
-    with pytest.raises(ValueError, match="positive definite"):
-        diffusion(np.zeros(3))
+        sgd(exact(Ridge(Quadratic(), (1,))), [1.0], 3.0, 2000, every=1000)
 
 
 @pytest.mark.parametrize(
@@ -259,23 +124,16 @@ def test_drift_and_diffusion_fit_the_points(drift, diffusion):
 
 def test_a_walk_has_a_start():
     with pytest.raises(ValueError, match="the start must be a finite point"):
-        sgd(rescaled(valley, 0.5), np.zeros((0, 2)), 1.0, 10)
+        sgd(exact(valley), np.zeros((0, 2)), 1.0, 10)
 
 
 # --- torch ----------------------------------------------------------------------------------------
 
 
 def walks_of_every_kind(start):
-    def H(x):
-        return (1 + x[..., None] ** 2) * np.eye(2) if isinstance(x, np.ndarray) else H(x.numpy())
-
-    def H_grad(x):
-        return np.asarray(2 * x)[..., None, None] * np.eye(2)
-
-    yield sgd(label_noise(valley, 0.1), start[..., :2], 1.5, 20, every=5)
-    yield sgd(rescaled(two_valleys, 0.5), start[..., :2], [[1.5], [0.5]], 20)
+    yield sgd(noisy(valley), start[..., :2], 1.5, 20, every=5)
+    yield sgd(exact(two_valleys), start[..., :2], [[1.5], [0.5]], 20)
     yield euler_maruyama(lambda x: -x, lambda x: np.eye(3), start, 0.1, 20, every=10)
-    yield euler_maruyama(*valley_sde(H, H_grad, 1, 0.1, 0.3), start, 0.01, 20)
 
 
 def test_walks_of_tensors_are_those_of_arrays():
@@ -290,13 +148,6 @@ def test_walks_of_tensors_are_those_of_arrays():
             assert not theirs.points.requires_grad
             assert repr(ours) == repr(theirs)
             np.testing.assert_allclose(theirs.points, ours.points, rtol=rtol, atol=rtol)
-
-
-def test_a_tensor_meets_a_matrix_that_is_not_positive_definite():
-    torch = pytest.importorskip("torch")
-    _, diffusion = valley_sde(lambda x: -np.eye(2), np.zeros_like, 1, 0.1, 1.0)
-    with pytest.raises(RuntimeError, match="positive-definite"):
-        diffusion(torch.zeros(3))
 
 
 def test_a_minibatch_walk_of_tensors_with_gradients_builds_no_graph():
@@ -319,13 +170,11 @@ def test_a_minibatch_walk_of_tensors_with_gradients_builds_no_graph():
 @pytest.mark.parametrize("seed", [-1, 1.5, "x", object()])
 def test_a_seed_is_a_whole_number_or_a_generator(seed):
     with pytest.raises((TypeError, ValueError), match="non-negative integer|SeedSequence expects"):
-        sgd(rescaled(valley, 0.5), POINTS, 1.0, 10, seed=seed)
+        sgd(exact(valley), POINTS, 1.0, 10, seed=seed)
 
 
 @pytest.mark.parametrize("wrong", [lambda x: x * x, None])
-def test_noise_is_that_of_a_loss(wrong):
-    with pytest.raises(TypeError, match="is not a loss, it has no dimension"):
-        rescaled(wrong, 0.1)
+def test_minibatches_are_those_of_a_loss(wrong):
     with pytest.raises(TypeError, match="is not a loss, it has no dimension"):
         minibatch_sgd(wrong, 1.0, 0.1)
 

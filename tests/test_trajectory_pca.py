@@ -11,7 +11,6 @@ from mslbook.probes import (
     principal_directions,
     project,
     random_walk_shares,
-    segment_directions,
 )
 
 RANDOM = np.random.default_rng(0)
@@ -132,7 +131,8 @@ def test_a_loop_points_to_its_far_end():
 
 def test_directions_of_segments_are_orthogonalised_in_their_order():
     segments = PATH[:10], PATH[10:18], PATH[18:]
-    axes = segment_directions(segments, memory=100 * ONE_ROW)
+    leading = [principal_directions(one, 1, 100 * ONE_ROW).directions[0] for one in segments]
+    axes = orthogonalise(leading)
     np.testing.assert_allclose(axes @ axes.T, np.eye(3), atol=1e-12)
     first, second, third = (by_svd(segment, 1)[0][0] for segment in segments)
     assert_same_lines(axes[:1], first[None])
@@ -140,33 +140,27 @@ def test_directions_of_segments_are_orthogonalised_in_their_order():
     assert_same_lines(axes[1:2], rest[None] / np.linalg.norm(rest))
     rest = third - axes[:2].T @ (axes[:2] @ third)
     assert_same_lines(axes[2:], rest[None] / np.linalg.norm(rest))
-    for axis, segment in zip(axes, segments, strict=True):
-        own = principal_directions(segment, 1).directions[0]
+    for axis, own, segment in zip(axes, leading, segments, strict=True):
         assert own @ (segment[-1] - segment[0]) > 0
         assert axis @ own > 0
 
 
-def test_nearly_parallel_segments_still_give_orthonormal_axes():
-    line = np.array([[0.0, 0, 0], [1, 0, 0]])
-    axes = segment_directions(
-        [line, line + [[0, 0, 0], [0, 1e-4, 0]], np.array([[0, 0, 0], [1, 1, 1e-3]])]
-    )
+def test_nearly_parallel_directions_still_give_orthonormal_axes():
+    axes = orthogonalise([[1.0, 0, 0], [1, 1e-4, 0], [1, 1, 1e-3]])
     np.testing.assert_allclose(axes, np.eye(3), atol=1e-9)
 
 
 @pytest.mark.parametrize(
-    ("segments", "words"),
+    ("vectors", "words"),
     [
-        ([PATH[:1]], "vary in at most 0 directions, not 1"),
-        ([PATH[:5], np.repeat(PATH[:1], 6, axis=0)], "vary in 0 directions only"),
-        ([PATH[:5], PATH[:5]], "direction 1 .* within the span of the earlier"),
-        ([PATH[:5], PATH[:5, :7]], "must have the same shape"),
+        ([PATH[1], PATH[1]], "direction 1 .* within the span of the earlier"),
+        ([PATH[1], PATH[1][:7]], "must have the same shape"),
         ([], "at least one"),
     ],
 )
-def test_segments_without_directions_are_refused(segments, words):
+def test_what_spans_too_little_is_refused(vectors, words):
     with pytest.raises(ValueError, match=words):
-        segment_directions(segments)
+        orthogonalise(vectors)
 
 
 # --- memory ---------------------------------------------------------------------------------------
@@ -179,7 +173,6 @@ def test_no_more_is_held_at_once_than_the_memory_allows(tmp_path):
     axes, memory = orthogonalise(big[:3]), 2**17
     calls = {
         "directions": lambda: principal_directions(stored, 2, memory).directions,
-        "segments": lambda: segment_directions([stored], memory),
         "projection": lambda: project(stored, big[0], axes, memory),
     }
     for name, call in calls.items():

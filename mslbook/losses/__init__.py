@@ -20,7 +20,6 @@ from mslbook.losses.three_neurons import (
     EmpiricalLoss,
     PopulationLoss,
     three_neurons,
-    three_neurons_piecewise,
 )
 
 __all__ = _public.names(globals())

@@ -33,12 +33,6 @@ def three_neurons(x, w):
     return (1 - relu(z + 1) + 2 * relu(z) - relu(z - 1))[()]
 
 
-def three_neurons_piecewise(x, w):
-    """The same network as ``min(1, |xw|)``, accurate near w = 0; see :func:`three_neurons`."""
-    z = abs(_product(x, w))
-    return array_namespace(z).clip(z, None, 1.0)[()]
-
-
 class EmpiricalLoss(ClosedForm):
     """The mean of min(1, x_i² w²) over data x_i > 0, a function of w.
 

@@ -20,7 +20,6 @@ from mslbook.probes.trajectory_pca import (
     principal_directions,
     project,
     random_walk_shares,
-    segment_directions,
 )
 
 __all__ = _public.names(globals())

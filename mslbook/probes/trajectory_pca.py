@@ -62,25 +62,6 @@ def principal_directions(snapshots, k, memory=MEMORY) -> PrincipalDirections:
     return PrincipalDirections(directions, squares / count, squares / np.trace(gram), mean)
 
 
-def segment_directions(segments, memory=MEMORY):
-    """The first principal direction of each segment of a path, orthogonalised in their order.
-
-    Parameters
-    ----------
-    segments : sequence of paths
-        In Ma et al. (2022), figure 3.2: before the rate decays, after an early, after a late decay.
-    memory : int
-
-    Examples
-    --------
-    >>> from mslbook import segment_directions
-    >>> segment_directions([[[0, 0], [2, 0]], [[2, 0], [3, 1]]])
-    array([[1., 0.],
-           [0., 1.]])
-    """
-    return orthogonalise([principal_directions(s, 1, memory).directions[0] for s in segments])
-
-
 def orthogonalise(vectors):
     """Orthonormal vectors, each the part of one vector that is orthogonal to those before it.
 

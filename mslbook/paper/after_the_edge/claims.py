@@ -7,8 +7,9 @@ from scipy.optimize import brentq
 
 from mslbook.descent import descend
 from mslbook.losses import Quadratic, Reciprocal, Ridge, Valley, f1, valley
+from mslbook.paper.after_the_edge.noise import label_noise, rescaled, valley_sde
 from mslbook.paper.ledger import FAILS, HOLDS, RESERVED, claim, listed, verdict
-from mslbook.stochastic import euler_maruyama, label_noise, rescaled, sgd, valley_sde
+from mslbook.stochastic import euler_maruyama, sgd
 from mslbook.theory import quasistatic, two_cycle
 
 LR = 3.0  # of journal fig. 4.2, as is the start (1, 1)
