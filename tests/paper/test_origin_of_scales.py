@@ -152,7 +152,7 @@ def biases_of_0(monkeypatch):
 
 
 def scaled_once_more(monkeypatch):
-    monkeypatch.setattr(claims, "first_layer", lambda k: lambda n: [1 / k] * n)
+    monkeypatch.setattr(claims, "first_layer", lambda weights, k: [W / k for W in weights])
 
 
 @pytest.mark.parametrize(
