@@ -48,7 +48,7 @@ def curvature_of_sum(losses_of_z, w):
     return np.diff(losses, 2, axis=0)[0] / (w / 100) ** 2
 
 
-@claim("6-wells", HOLDS, "1 % of the width, the grid's spacing; rounding", number="1/x wide")
+@claim("6-wells", HOLDS, "1 % of the width, the spacing of the grid; rounding", number="1/x wide")
 def wells():
     """Larger data make narrower and sharper wells, smaller data wider and flatter ones."""
     products = []
@@ -138,7 +138,7 @@ def three_scales():
     return f"L'(w)/w takes {levels} values above 0 on data 0.2, 1, 5", verdict(levels == len(DRAWN))
 
 
-@claim("6-continuous", HOLDS, "none: slower than w², no plateau of L'/w", place="fig. 6.1 left")
+@claim("6-continuous", HOLDS, "none: slower than w², with no plateau", place="fig. 6.1 left")
 def continuous():
     """Uniform data give a continuum of scales, and so subquadratic growth."""
     w = W[W > 1 / f2.C]
@@ -204,7 +204,7 @@ def ratio(lengths):
     return lengths.max() / lengths.min()
 
 
-@claim("6-standardised", HOLDS, "a ratio of 2; 10,000 of CIFAR-10, 50 classes of CIFAR-100")
+@claim("6-standardised", HOLDS, "a ratio of 2; 10,000 of CIFAR-10, 5000 of 50 classes of CIFAR-100")
 def standardised():
     """Standardising sets means and variances but leaves pictures of different length."""
     numbers, holds = [], True
@@ -217,7 +217,7 @@ def standardised():
     return "longest / shortest picture before → after: " + "; ".join(numbers), verdict(holds)
 
 
-@claim("6-norms", RESERVED, "two orders would do, and heavy tails do", number="several orders")
+@claim("6-norms", RESERVED, "two orders would do; heavy tails have them", number="several orders")
 def norms():
     """Even after standardising, some data may be longer than others by orders of magnitude."""
     runs = [recorded("sec6_norms", name, "reduced") for name in PICTURES]

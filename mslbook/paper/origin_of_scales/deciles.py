@@ -1,13 +1,12 @@
 """Section 6: does the length of an image set the scale of its loss, in a network that is trained?
 
-The fully connected network of figure 2.1 (left) is trained on the same images four times, with
-their lengths as they are, all equal, shuffled among them, and spread over two orders of
-magnitude. Sorted into tenths by length, by the change of the first layer, or at random, the images'
-own losses are measured at the start, at the edge of stability and at the end.
+The network of figure 2.1 (left) is trained on the same images under four CONDITIONS of their
+lengths. Sorted into tenths by each of ORDERS, their losses are measured in each of PHASES.
 """
 
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -23,15 +22,13 @@ from mslbook.paper.images import accuracy, labels_of
 from mslbook.probes import growth, line, second_difference, sharpness
 
 CONDITIONS = ("real", "equal", "shuffled", "hundredfold")
-PHASES = ("start", "edge", "end")
-ORDERS = ("length", "speed", "random")
-TENTHS = 10
+PHASES = ("start", "edge", "end")  # edge: the first probe with a sharpness of at least 2/η
+ORDERS = ("length", "speed", "random")  # speed: by how much the first layer changes along v
 TOL = 1e-2  # of the residuals: the eigenvalues themselves are off by the square of it
 POINTS = 65  # along a line
 TABLES = ("length", "speed", "loss", "gradient", "share", "sharpness", "first_layer",
           "lines", "first_part")  # fmt: skip
 PROBED = ("probe_steps", "accuracy", "top", "residual", "growth")
-GROWTH = ("curvature", "drop below", "drop beyond", "exponent below", "exponent beyond")
 
 
 @dataclass(frozen=True)
@@ -47,11 +44,9 @@ class Settings:
 
 
 def lengths_of(condition, real, seed):
-    """The lengths (N,) that a condition gives to images of these real lengths.
+    """The lengths (N,) that a condition gives to images of these real lengths, as large on average.
 
-    All conditions have the mean square of the real lengths. "real" leaves the lengths as they are,
-    "equal" makes all the same, "shuffled" exchanges them at random, and "hundredfold" draws them
-    log-uniformly over two orders of magnitude.
+    They are exchanged at random if "shuffled", log-uniform over two orders if "hundredfold".
 
     >>> lengths_of("equal", np.array([1.0, 7.0]), seed=0)
     array([5., 5.])
@@ -69,9 +64,7 @@ def lengths_of(condition, real, seed):
 def network_loss(images, count, condition="real", seed=0, device="cpu"):
     """The loss of a condition on the first `count` training images, and their order by length.
 
-    The images are standardised per pixel, then brought to the lengths of the condition. The network
-    sees them in the coordinates of `project_to_input_span`. The order (N,) is that of the lengths
-    in this condition; where all are equal, of those that the images had.
+    The images are standardised per pixel. Where all have one length, they are in their real order.
     """
     inputs = standardise(images.train_images[:count]).reshape(count, -1).astype(float)
     real = np.linalg.norm(inputs, axis=1)
@@ -85,25 +78,20 @@ def network_loss(images, count, condition="real", seed=0, device="cpu"):
 
 
 def project_to_input_span(loss, rows):
-    """The loss on the inputs `rows`, without the weights that they cannot see.
+    """The loss on the inputs `rows`, without the weights that they cannot see, which is faster.
 
-    Inputs of D numbers that span r dimensions move the first layer only through its weights on
-    that span. In an orthonormal basis of it these are r for each neuron in place of D: the loss,
-    its gradient's length, descent and the eigenvalues of the Hessian other than 0 stay the same,
-    and what is computed with them is faster. Returns the new loss, and the function that takes
-    vectors of the old loss's coordinates to the new ones.
+    The first layer's weights are kept on the span of the inputs alone: loss, length of the
+    gradient, descent and the eigenvalues of the Hessian other than 0 stay the same. Returns the new
+    loss, and the function that takes vectors of the old loss's coordinates to the new ones.
     """
-    part = loss.subset(rows)
-    inputs = part.inputs.flatten(1)
-    basis = torch.linalg.qr(inputs.T)[0]
-    model = deepcopy(loss.model)
-    first = next(module for module in model if isinstance(module, nn.Linear))
-    shape, size = first.weight.shape, first.weight.numel()
+    part, model = loss.subset(rows), deepcopy(loss.model)
+    inputs, weight = part.inputs.flatten(1), model[1].weight
+    basis, size = torch.linalg.qr(inputs.T)[0], weight.numel()
 
     def project(vector):
-        return torch.cat([(vector[:size].view(shape) @ basis).flatten(), vector[size:]])
+        return torch.cat([(vector[:size].view_as(weight) @ basis).flatten(), vector[size:]])
 
-    first.weight = nn.Parameter(first.weight.detach() @ basis)
+    model[1].weight = nn.Parameter(weight.detach() @ basis)
     return NetworkLoss(model, inputs @ basis, part.targets, loss.criterion), project
 
 
@@ -127,17 +115,13 @@ class FirstLayer:
 
 def first_weights(loss):
     """How many weights, without biases, the first layer has: the first coordinates of theta."""
-    return next(loss.model.parameters()).numel()
+    return loss.model[1].weight.numel()
 
 
 def first_layer_change(loss, direction):
-    """Norms ||V x + c|| (N,) of the change of each image's first-layer pre-activations.
-
-    V and c are the first layer's weights and biases in the direction (n,).
-    """
-    weight, bias = list(loss.model.parameters())[:2]
-    V = direction[: weight.numel()].view(weight.shape)
-    c = direction[weight.numel() : weight.numel() + bias.numel()]
+    """||V x + c|| (N,) of each image x, where V and c are the first layer's of a direction (n,)."""
+    V, c, *_ = direction.split([parameter.numel() for parameter in loss.model.parameters()])
+    V = V.view_as(loss.model[1].weight)
     return (loss.inputs.flatten(1) @ V.T + c).norm(dim=1).cpu().numpy()
 
 
@@ -150,38 +134,31 @@ def losses_along(loss, theta, direction, distances):
     ])  # fmt: skip
 
 
-def tenths(order):
-    """Ten groups of rows, of nearly equal size, along an order (N,)."""
-    return np.array_split(order, TENTHS)
-
-
 def measure_tenths(loss, theta, v, by_length, distances, seed=0):
     """What each tenth of the images has of the loss at `theta`, where v is its top eigenvector.
 
-    `by_length` (N,) is the order of the images by length; the other two of ORDERS are made
-    here, by `first_layer_change` along v and at random. Arrays (3, 10): ``length`` and ``speed``
-    (the change), means; ``loss``, ``gradient`` (its norm), ``share`` (v . H v of the tenth's loss;
-    if the tenths are equally large the mean of the ten is v . H v of the whole loss, its
-    sharpness), ``sharpness`` (of the tenth alone) and ``first_layer`` (its sharpness in the weights
-    of the first layer alone). Then ``lines`` (2, 10, D), the losses along v of the tenths by length
-    and by change, and ``first_part``, the share of ``||v||²`` that the weights of the first layer
-    have.
+    `by_length` (N,) is the first of ORDERS. Arrays (3, 10): ``length`` and ``speed``, means;
+    ``loss``, ``gradient`` (its norm), ``share`` (v . H v of the tenth's loss, whose mean is the
+    sharpness if the tenths are equally large), ``sharpness`` (of the tenth alone) and
+    ``first_layer`` (its sharpness in the weights of the first layer alone). Then ``lines``
+    (2, 10, D), the losses along v of the tenths by length and by speed, and ``first_part``, the
+    share of ``||v||²`` that the weights of the first layer have.
     """
     length, speed = loss.inputs.flatten(1).norm(dim=1).cpu().numpy(), first_layer_change(loss, v)
-    random = np.random.default_rng(seed)
-    orders = (by_length, np.argsort(speed), random.permutation(len(by_length)))
-    groups = [tenths(order) for order in orders]
+    at_random = np.random.default_rng(seed).permutation(len(by_length))
     along = losses_along(loss, theta, v, distances)
-    cells = [[_measure_tenth(loss, theta, v, rows) for rows in ten] for ten in groups]
+
+    def measure(rows):
+        means = {"length": length[rows].mean(), "speed": speed[rows].mean()}
+        return means | _measure_tenth(loss, theta, v, rows) | {"lines": along[:, rows].mean(axis=1)}
+
+    orders = (by_length, np.argsort(speed), at_random)
+    cells = [[measure(rows) for rows in np.array_split(order, 10)] for order in orders]
     table = {
         name: np.array([[cell[name] for cell in ten] for ten in cells]) for name in cells[0][0]
     }
-    return table | {
-        "length": np.array([[length[rows].mean() for rows in ten] for ten in groups]),
-        "speed": np.array([[speed[rows].mean() for rows in ten] for ten in groups]),
-        "lines": np.array([[along[:, rows].mean(axis=1) for rows in ten] for ten in groups[:2]]),
-        "first_part": float(v[: first_weights(loss)].square().sum()),
-    }
+    first_part = float(v[: first_weights(loss)].square().sum())
+    return table | {"lines": table["lines"][:2], "first_part": first_part}
 
 
 def _measure_tenth(loss, theta, v, rows):
@@ -198,10 +175,9 @@ def _measure_tenth(loss, theta, v, rows):
 
 
 def width(distances, values):
-    """How far from the middle of a line its curvature, averaged over both sides, is down a tenth.
+    """How far from the middle of a line its curvature, the mean of both sides, is down a tenth.
 
-    The average leaves out what is odd about the line, such as its slope. `distances` (D,) are
-    equally spaced and symmetrical, D odd; inf where the curvature stays above nine tenths.
+    `distances` (D,) are equally spaced and symmetrical, D odd; inf if it stays above nine tenths.
 
     >>> distances = np.linspace(-1, 1, 65)
     >>> print(f"{width(distances, distances**2 - distances**4 + distances):.2f}")
@@ -221,13 +197,12 @@ def width(distances, values):
 def record(run):
     """Train under every condition from every seed, and measure the tenths.
 
-    Arrays, with 4 CONDITIONS, S seeds, P + 1 probes and 3 PHASES (start, the first probe at which
-    the sharpness is at least 2/η, end; NaN where it never was): ``losses`` (4, S, steps + 1);
-    ``probe_steps``, ``accuracy``, ``top`` (the sharpness) and ``residual`` (4, S, P + 1);
-    ``growth`` (4, S, P + 1, 2, 5), the whole loss along the gradient and the top eigenvector in
-    the numbers that GROWTH names; ``edge_steps`` (4, S), NaN for never; ``distances`` (65,); and
-    for every name in `measure_tenths` its array behind (4, S, 3), ``lines`` behind (4, 3) for the
-    first seed alone; ``widths`` (4, S, 3, 2, 10), the `width` of each of these lines.
+    Arrays, with 4 CONDITIONS, S seeds, P + 1 probes and 3 PHASES (NaN where there is no edge):
+    ``losses`` (4, S, steps + 1); ``probe_steps``, ``accuracy``, ``top`` (the sharpness) and
+    ``residual`` (4, S, P + 1); ``growth`` (4, S, P + 1, 2, 5), of the loss along the gradient and
+    the top eigenvector: curvature, two drops and two exponents; ``edge_steps`` (4, S);
+    ``distances`` (65,); those of `measure_tenths` behind (4, S, 3), ``lines`` behind (4, 3) for
+    the first seed alone; ``widths`` (4, S, 3, 2, 10), the `width` of each line.
     """
     settings = run.settings
     distances = np.linspace(-settings.reach, settings.reach, POINTS)
@@ -236,12 +211,10 @@ def record(run):
         for condition in CONDITIONS
         for seed in range(settings.seeds)
     ]
-    arrays = {
-        name: np.array([column[name] for column in columns], dtype=np.float32).reshape(
-            len(CONDITIONS), settings.seeds, *np.shape(columns[0][name])
-        )
-        for name in columns[0]
-    }
+    arrays = {}
+    for name in columns[0]:
+        array = np.array([column[name] for column in columns], dtype=np.float32)
+        arrays[name] = array.reshape(len(CONDITIONS), settings.seeds, *array.shape[1:])
     run.describe(
         network=f"fully connected tanh, hidden layers of {HIDDEN[0]} and {HIDDEN[1]}, PyTorch's "
         "default initialisation",
@@ -289,7 +262,7 @@ def phases_of(training, edge, distances):
     edge_step = rows["probe_steps"][np.argmax(past)] if past.any() else np.nan
     phases = [int(np.argmax(steps == step)) for step in (0, edge_step, steps[-1])]
     tables = {name: rows[name][phases] for name in TABLES}
-    tables["widths"] = np.apply_along_axis(lambda one: width(distances, one), -1, tables["lines"])
+    tables["widths"] = np.apply_along_axis(partial(width, distances), -1, tables["lines"])
     if not past.any():
         for table in tables.values():
             table[1] = np.nan

@@ -18,27 +18,11 @@ class Settings:
 
 
 def magnitudes(images):
-    """Lengths of images, and how they spread along their principal directions.
+    """Lengths of images (N, ...) of D numbers, and how they spread along principal directions.
 
-    Parameters
-    ----------
-    images : ndarray, shape (N, ...)
-        Images with D numbers each.
+    The Euclidean norms (N,); the root mean square of the components along each principal direction,
+    the largest first (D,); and the components along the first one, with an arbitrary sign (N,).
 
-    Returns
-    -------
-    lengths : ndarray, shape (N,)
-        Their Euclidean norms.
-    spread : ndarray, shape (D,)
-        The root mean square of the images' components along each principal direction, the largest
-        first.
-    along : ndarray, shape (N,)
-        Their components along the first one, with an arbitrary sign.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from mslbook.paper.origin_of_scales.norms import magnitudes
     >>> lengths, spread, along = magnitudes(np.array([[3.0, 4.0], [-3.0, -4.0]]))
     >>> lengths, spread.round(6), abs(along).round(6)
     (array([5., 5.]), array([5., 0.]), array([5., 5.]))
@@ -46,25 +30,23 @@ def magnitudes(images):
     x = images.reshape(len(images), -1).astype(float)
     variances, directions = np.linalg.eigh(x.T @ x / len(x))
     spread = np.sqrt(np.maximum(variances[::-1], 0))
-    return np.sqrt(np.sum(x * x, axis=1)), spread, x @ directions[:, -1]
+    return np.linalg.norm(x, axis=1), spread, x @ directions[:, -1]
 
 
 def record(run):
     """Measure the images, on the CPU in seconds, so without a checkpoint.
 
-    Arrays, for images of D numbers: ``levels`` (1001,); the quantiles of the images' lengths at
-    these levels, ``raw`` (as stored, 0 to 255), ``channels`` (standardised per channel) and
-    ``pixels`` (standardised per pixel and channel), each (1001,); for the latter two the spread
-    along the principal directions, ``channels_spread`` and ``pixels_spread`` (D,), and quantiles of
-    the size of the component along the first, ``channels_along`` and ``pixels_along`` (1001,).
+    Arrays, for images of D numbers: quantiles of their lengths at ``levels`` (1001,), ``raw`` (as
+    stored, 0 to 255), ``channels`` (standardised per channel) and ``pixels`` (per pixel and
+    channel); for the latter two the spread along the principal directions, ``channels_spread`` and
+    ``pixels_spread`` (D,), and quantiles of the size of the component along the first,
+    ``channels_along`` and ``pixels_along``.
     """
     images = run.images.train_images[: run.settings.images]
-    raw = images.reshape(len(images), -1).astype(float)
-    arrays = {"levels": LEVELS, "raw": _quantiles(np.sqrt(np.sum(raw * raw, axis=1)))}
-    for name, standardised in (
-        ("channels", standardise_channels(images)),
-        ("pixels", standardise(images)),
-    ):
+    raw = np.linalg.norm(images.reshape(len(images), -1).astype(float), axis=1)
+    arrays = {"levels": LEVELS, "raw": _quantiles(raw)}
+    both = {"channels": standardise_channels(images), "pixels": standardise(images)}
+    for name, standardised in both.items():
         lengths, spread, along = magnitudes(standardised)
         arrays[name] = _quantiles(lengths)
         arrays[f"{name}_spread"] = spread.tolist()
