@@ -19,12 +19,11 @@ from mslbook.paper.origin_of_scales.deciles import (  # noqa: E402
     CONDITIONS,
     PROBED,
     TABLES,
-    FirstLayer,
     Settings,
     first_layer_change,
+    first_layer_sharpness,
     first_weights,
     lengths_of,
-    losses_along,
     measure_tenths,
     network_loss,
     phases_of,
@@ -119,7 +118,7 @@ def test_in_the_first_layer_the_sharpness_grows_with_the_square_of_the_length():
     two = NetworkLoss(one.model, k * one.inputs, one.targets, half_squared_error)
     scale = torch.ones_like(one.theta)
     scale[: first_weights(one)] = 1 / k
-    tops = [sharpness(FirstLayer(loss), theta, tol=1e-8).values[0]
+    tops = [first_layer_sharpness(loss, theta, tol=1e-8)
             for loss, theta in ((one, one.theta), (two, scale * one.theta))]  # fmt: skip
     assert tops[1] / tops[0] == pytest.approx(k**2)
     whole = [sharpness(loss, theta, tol=1e-8).values[0]
@@ -137,15 +136,6 @@ def test_speed_is_how_fast_the_sums_of_the_first_layer_move():
 
     moved = (sums(loss.theta + v) - sums(loss.theta)).norm(dim=1)
     np.testing.assert_allclose(first_layer_change(loss, v), moved)
-
-
-def test_the_losses_of_all_images_along_a_line_are_those_of_each():
-    loss = wide_loss()
-    v = torch.nn.functional.normalize(torch.ones_like(loss.theta), dim=0)
-    along = losses_along(loss, loss.theta, v, DISTANCES)
-    for rows in ([2], [0, 4, 6]):
-        expected = line(loss.subset(rows), loss.theta, v, DISTANCES)
-        np.testing.assert_allclose(along[:, rows].mean(axis=1), expected)
 
 
 @pytest.fixture(scope="module")

@@ -95,24 +95,6 @@ def project_to_input_span(loss, rows):
     return NetworkLoss(model, inputs @ basis, part.targets, loss.criterion), project
 
 
-class FirstLayer:
-    """A network's loss as a function of the weights of its first layer alone, the others fixed."""
-
-    def __init__(self, loss):
-        self._loss, self.dimension = loss, loss.dimension
-        self._mask = torch.zeros_like(loss.theta)
-        self._mask[: first_weights(loss)] = 1
-
-    def hvp(self, theta, v):
-        """The product of their block of the Hessian, filled up with zeros, with v."""
-        return self.hessian(theta)(v)
-
-    def hessian(self, theta):
-        """That block at `theta` as a function ``v -> H v``."""
-        product = self._loss.hessian(theta)
-        return lambda v: self._mask * product(self._mask * v)
-
-
 def first_weights(loss):
     """How many weights, without biases, the first layer has: the first coordinates of theta."""
     return loss.model[1].weight.numel()
@@ -125,13 +107,11 @@ def first_layer_change(loss, direction):
     return (loss.inputs.flatten(1) @ V.T + c).norm(dim=1).cpu().numpy()
 
 
-def losses_along(loss, theta, direction, distances):
-    """The loss of every image along a unit direction, (D, N): `line` for each of them at once."""
-    targets = nn.functional.one_hot(loss.targets, loss.outputs(theta, loss.inputs[:1]).shape[1])
-    return np.array([
-        ((loss.outputs(theta + float(t) * direction) - targets) ** 2).sum(dim=1).cpu().numpy() / 2
-        for t in distances
-    ])  # fmt: skip
+def first_layer_sharpness(loss, theta, **options):
+    """The sharpness in the weights of the first layer alone: all else is too heavy to move."""
+    weights = torch.full_like(theta, 1e30)
+    weights[: first_weights(loss)] = 1
+    return sharpness(loss, theta, preconditioner=weights, **options).values[0]
 
 
 def measure_tenths(loss, theta, v, by_length, distances, seed=0):
@@ -144,16 +124,12 @@ def measure_tenths(loss, theta, v, by_length, distances, seed=0):
     (2, 10, D), the losses along v of the tenths by length and by speed, and ``first_part``, the
     share of ``||v||²`` that the weights of the first layer have.
     """
-    length, speed = loss.inputs.flatten(1).norm(dim=1).cpu().numpy(), first_layer_change(loss, v)
+    by_speed = np.argsort(first_layer_change(loss, v))
     at_random = np.random.default_rng(seed).permutation(len(by_length))
-    along = losses_along(loss, theta, v, distances)
-
-    def measure(rows):
-        means = {"length": length[rows].mean(), "speed": speed[rows].mean()}
-        return means | _measure_tenth(loss, theta, v, rows) | {"lines": along[:, rows].mean(axis=1)}
-
-    orders = (by_length, np.argsort(speed), at_random)
-    cells = [[measure(rows) for rows in np.array_split(order, 10)] for order in orders]
+    cells = [
+        [_measure_tenth(loss, theta, v, rows, distances) for rows in np.array_split(order, 10)]
+        for order in (by_length, by_speed, at_random)
+    ]
     table = {
         name: np.array([[cell[name] for cell in ten] for ten in cells]) for name in cells[0][0]
     }
@@ -161,16 +137,20 @@ def measure_tenths(loss, theta, v, by_length, distances, seed=0):
     return table | {"lines": table["lines"][:2], "first_part": first_part}
 
 
-def _measure_tenth(loss, theta, v, rows):
+def _measure_tenth(loss, theta, v, rows, distances):
+    along = line(loss.subset(rows), theta, v, distances)
     part, project = project_to_input_span(loss, rows)
     theta, v = project(theta), project(v)
     value, grad = part.value_and_grad(theta)
     return {
+        "length": float(part.inputs.norm(dim=1).mean()),
+        "speed": first_layer_change(part, v).mean(),
         "loss": float(value),
         "gradient": float(grad.norm()),
         "share": float(v @ part.hvp(theta, v)),
         "sharpness": sharpness(part, theta, tol=TOL, start=v[None]).values[0],
-        "first_layer": sharpness(FirstLayer(part), theta, tol=TOL, start=v[None]).values[0],
+        "first_layer": first_layer_sharpness(part, theta, tol=TOL, start=v[None]),
+        "lines": along,
     }
 
 
