@@ -29,13 +29,7 @@ def repels():
     return f"at η = 2.1 |x| grows from 1e-06 to {distance.max():.2f}", verdict(grows)
 
 
-@claim(
-    "4.1-at-the-edge",
-    HOLDS,
-    "nearer at every step, and below 2/t",
-    place="theorem 4.1",
-    number="2 for f1",
-)
+@claim("4.1-at-the-edge", HOLDS, "ever nearer, below 2/t", place="theorem 4.1", number="2 for f1")
 def stable_at_the_edge():
     """At exactly η = 2/f''(0) descent still converges to the minimum."""
     steps = np.array([100, 1000, 10_000])

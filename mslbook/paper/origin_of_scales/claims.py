@@ -7,22 +7,22 @@ from itertools import pairwise
 
 import numpy as np
 
+from mslbook.data import standardise
 from mslbook.losses import F2, EmpiricalLoss, PopulationLoss, Ridge, Sum, f2, three_neurons
 from mslbook.paper.experiments import recorded
 from mslbook.paper.ledger import HOLDS, RESERVED, at_most, claim, graded, listed, verdict
 
 ROUNDING = 1e-12  # of numbers of size 1, after a thousand operations
 SECOND = 1e-3  # of second differences of spacing 1e-4, of a curvature that may be small
-QUADRATURE = 1e-9  # of an integral by scipy.integrate.quad, cut at the kink
+QUADRATURE = 1e-9  # of an integral by quadrature, cut at the kink
 DATA = (0.1, 1.0, 10.0)  # three magnitudes of ours; the paper does not name its own
 DRAWN = (0.2, 1.0, 5.0)  # those of our figure 6.1
 W = np.geomspace(1e-3, 1e3, 6001)
 PICTURES = ("cifar10", "cifar100-50x100")
 SEVERAL = 100  # "several orders of magnitude" begin at two
 TAILS = (1.0, 2.0)  # spreads of log-normal lengths
-MOMENT = 1  # of start, edge and end: the first probe at which the sharpness is at least 2/η
+EDGE = 1  # of the phases start, edge and end
 LOSS = 0.22  # a training loss that every training of sec6_deciles passes
-DIFFERENCE = 0.1  # of growth exponents, a quarter of what they are missing to 2
 FACTOR = 7.3  # the k of x2 = k x1
 
 
@@ -98,11 +98,8 @@ def orders():
 
 def mean_square(data, w):
     """E f(x, w)² over a distribution of data, by quadrature on both sides of the kink."""
-
-    def square(x):
-        return three_neurons(x, w) ** 2
-
-    return data.expect(square, ub=1 / w) + data.expect(square, lb=1 / w)
+    sides = {"ub": 1 / w}, {"lb": 1 / w}
+    return sum(data.expect(lambda x: three_neurons(x, w) ** 2, **side) for side in sides)
 
 
 @claim("6-population", HOLDS, "1e-9, that of the direct quadrature")
@@ -231,10 +228,10 @@ def norms():
 
 
 def heavy_tailed(spread):
-    """Lengths of 10,000 random rows, log-normal before each column is standardised."""
+    """Lengths of 10,000 random rows, log-normal before they are standardised."""
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(10_000, 50)) * rng.lognormal(sigma=spread, size=(10_000, 1))
-    return np.linalg.norm((rows - rows.mean(axis=0)) / rows.std(axis=0), axis=1)
+    return np.linalg.norm(standardise(rows), axis=1)
 
 
 def trained():
@@ -243,13 +240,9 @@ def trained():
 
 
 def tenths(run, name, arm, order):
-    """What was recorded of the ten tenths at the edge of stability, (seeds, 10).
-
-    `name` is that of an array, `arm` of "real", "equal", "shuffled" and "hundredfold", `order` of
-    "length", "speed" and "random".
-    """
+    """What was recorded of the ten tenths at the edge of stability, (seeds, 10)."""
     about = run.provenance
-    return run[name][about["arms"].index(arm), :, MOMENT, about["orders"].index(order)]
+    return run[name][about["arms"].index(arm), :, EDGE, about["orders"].index(order)]
 
 
 def power(x, y):
@@ -259,13 +252,11 @@ def power(x, y):
 
 
 def exponents_at(run, level):
-    """The growth exponents along the top eigenvector when the training loss was nearest `level`.
-
-    The mean of both sides, for each arm and seed: (4, seeds).
-    """
+    """Exponents along the top eigenvector, by arm and seed, when the loss was nearest `level`."""
     losses = np.take_along_axis(run["losses"], run["probe_steps"].astype(int), axis=-1)
     nearest = np.argmin(abs(losses - level), axis=-1)[..., None]
-    return np.take_along_axis(run["growth"][..., 1, 3:].mean(axis=-1), nearest, axis=-1)[..., 0]
+    both_sides = run["growth"][..., 1, 3:].mean(axis=-1)
+    return np.take_along_axis(both_sides, nearest, axis=-1)[..., 0]
 
 
 @claim("6-data", RESERVED, "0.1 of the exponent, a quarter of what is missing to 2")
@@ -278,7 +269,7 @@ def growth_by_arm():
     number += (
         f"but by speed, curvatures of equally long pictures differ {fastest / slowest:.0f}-fold"
     )
-    return number, graded(equal - real > DIFFERENCE, fastest / slowest > SEVERAL)
+    return number, graded(equal - real > 0.1, fastest / slowest > SEVERAL)
 
 
 # A deep network in NumPy, so that the ledger needs no torch; the chapter has the same in torch.

@@ -26,8 +26,7 @@ PHASES = ("start", "edge", "end")  # edge: the first probe with a sharpness of a
 ORDERS = ("length", "speed", "random")  # speed: by how much the first layer changes along v
 TOL = 1e-2  # of the residuals: the eigenvalues themselves are off by the square of it
 POINTS = 65  # along a line
-TABLES = ("length", "speed", "loss", "gradient", "share", "sharpness", "first_layer",
-          "lines", "first_part")  # fmt: skip
+TABLES = ("length", "speed", "loss", "share", "sharpness", "first_layer", "lines")
 PROBED = ("probe_steps", "accuracy", "top", "residual", "growth")
 
 
@@ -95,11 +94,6 @@ def project_to_input_span(loss, rows):
     return NetworkLoss(model, inputs @ basis, part.targets, loss.criterion), project
 
 
-def first_weights(loss):
-    """How many weights, without biases, the first layer has: the first coordinates of theta."""
-    return loss.model[1].weight.numel()
-
-
 def first_layer_change(loss, direction):
     """||V x + c|| (N,) of each image x, where V and c are the first layer's of a direction (n,)."""
     V, c, *_ = direction.split([parameter.numel() for parameter in loss.model.parameters()])
@@ -110,7 +104,7 @@ def first_layer_change(loss, direction):
 def first_layer_sharpness(loss, theta, **options):
     """The sharpness in the weights of the first layer alone: all else is too heavy to move."""
     weights = torch.full_like(theta, 1e30)
-    weights[: first_weights(loss)] = 1
+    weights[: loss.model[1].weight.numel()] = 1
     return sharpness(loss, theta, preconditioner=weights, **options).values[0]
 
 
@@ -118,11 +112,9 @@ def measure_tenths(loss, theta, v, by_length, distances, seed=0):
     """What each tenth of the images has of the loss at `theta`, where v is its top eigenvector.
 
     `by_length` (N,) is the first of ORDERS. Arrays (3, 10): ``length`` and ``speed``, means;
-    ``loss``, ``gradient`` (its norm), ``share`` (v . H v of the tenth's loss, whose mean is the
-    sharpness if the tenths are equally large), ``sharpness`` (of the tenth alone) and
-    ``first_layer`` (its sharpness in the weights of the first layer alone). Then ``lines``
-    (2, 10, D), the losses along v of the tenths by length and by speed, and ``first_part``, the
-    share of ``||v||²`` that the weights of the first layer have.
+    ``loss``, ``share`` (v . H v of the tenth's loss), ``sharpness`` (of the tenth alone) and
+    ``first_layer`` (the same in the first layer's weights alone); and ``lines`` (3, 10, D), the
+    losses along v.
     """
     by_speed = np.argsort(first_layer_change(loss, v))
     at_random = np.random.default_rng(seed).permutation(len(by_length))
@@ -130,23 +122,17 @@ def measure_tenths(loss, theta, v, by_length, distances, seed=0):
         [_measure_tenth(loss, theta, v, rows, distances) for rows in np.array_split(order, 10)]
         for order in (by_length, by_speed, at_random)
     ]
-    table = {
-        name: np.array([[cell[name] for cell in ten] for ten in cells]) for name in cells[0][0]
-    }
-    first_part = float(v[: first_weights(loss)].square().sum())
-    return table | {"lines": table["lines"][:2], "first_part": first_part}
+    return {name: np.array([[cell[name] for cell in ten] for ten in cells]) for name in TABLES}
 
 
 def _measure_tenth(loss, theta, v, rows, distances):
     along = line(loss.subset(rows), theta, v, distances)
     part, project = project_to_input_span(loss, rows)
     theta, v = project(theta), project(v)
-    value, grad = part.value_and_grad(theta)
     return {
         "length": float(part.inputs.norm(dim=1).mean()),
         "speed": first_layer_change(part, v).mean(),
-        "loss": float(value),
-        "gradient": float(grad.norm()),
+        "loss": float(part.value(theta)),
         "share": float(v @ part.hvp(theta, v)),
         "sharpness": sharpness(part, theta, tol=TOL, start=v[None]).values[0],
         "first_layer": first_layer_sharpness(part, theta, tol=TOL, start=v[None]),
@@ -182,7 +168,7 @@ def record(run):
     ``residual`` (4, S, P + 1); ``growth`` (4, S, P + 1, 2, 5), of the loss along the gradient and
     the top eigenvector: curvature, two drops and two exponents; ``edge_steps`` (4, S);
     ``distances`` (65,); those of `measure_tenths` behind (4, S, 3), ``lines`` behind (4, 3) for
-    the first seed alone; ``widths`` (4, S, 3, 2, 10), the `width` of each line.
+    the first seed alone; ``widths`` (4, S, 3, 3, 10), the `width` of each line.
     """
     settings = run.settings
     distances = np.linspace(-settings.reach, settings.reach, POINTS)

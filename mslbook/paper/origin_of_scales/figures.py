@@ -38,8 +38,9 @@ def recovered_tail(c, truth, recovered):
     """The share of data above c: true (line), and every fourth value read off the loss (dots)."""
     figure, axes = plt.subplots(figsize=ONE_PANEL)
     axes.plot(c, truth, "-", linewidth=3, color=GREY, label="true")
-    dots = {"markersize": 4, "color": VERMILLION, "label": "read off the loss"}
-    axes.plot(c[::4], recovered[::4], "o", **dots)
+    axes.plot(
+        c[::4], recovered[::4], "o", markersize=4, color=VERMILLION, label="read off the loss"
+    )
     style.label_axes(axes, "$c$", "share of data above $c$", "x", "upper right", ylim=(-0.05, 1.05))
     return figure
 
@@ -69,10 +70,8 @@ def deciles(sharpness, band, speed, width):
     style.plain_ticks(left, y=(0.25, 0.5, 1, 2, 4))
     left.legend(loc="upper left", fontsize=11, ncols=2)
     for (label, y), look in zip(width.items(), looks, strict=False):
-        mark = {"color": look["color"], "markersize": 5, "label": label}
-        right.plot(speed[label], y, look["marker"], **mark)
-    ends = np.array([8.0, 60.0])
-    right.plot(ends, 1.7 / ends, "--", color=GREY, label="slope −1")
+        right.plot(speed[label], y, look["marker"], color=look["color"], markersize=5, label=label)
+    right.plot([8, 60], [1.7 / 8, 1.7 / 60], "--", color=GREY, label="slope −1")
     style.label_axes(right, "speed", "width of the core", "xy")
     style.plain_ticks(right, x=(10, 20, 50), y=(0.02, 0.05, 0.1, 0.2))
     right.legend(loc="lower left", fontsize=11)
@@ -87,9 +86,9 @@ def growth_by_arm(losses, exponents):
         axes.plot(losses[label].ravel(), y.ravel(), marker, color=colour, markersize=4, label=label)
     axes.axhline(2, color=GREY, linewidth=1)
     axes.text(0.055, 1.98, "a parabola", color=GREY, fontsize=11, ha="right", va="top")
-    limits = {"xlim": (0.7, 0.05), "ylim": (1.4, 2.1)}
-    style.label_axes(axes, "training loss", "growth exponent", "x", **limits)
+    style.label_axes(axes, "training loss", "growth exponent", "x", xlim=(0.7, 0.05))
     style.plain_ticks(axes, x=(0.5, 0.2, 0.1))
+    axes.set_ylim(1.4, 2.1)
     axes.legend(loc="upper left", bbox_to_anchor=(0.0, 0.84), fontsize=11, ncols=2)
     return figure
 

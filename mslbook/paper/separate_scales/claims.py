@@ -66,8 +66,8 @@ def flattest():
     x = np.linspace(-20, 20, 4001)
     across = ONE_VALLEY.hvp(np.stack([x, 0 * x], axis=-1), [0.0, 1.0])[:, 1]
     number = f"curvature {across.min():g} at the origin, {across.max():g} at x1 = ±20"
-    flattest = x[across == across.min()]
-    return number, verdict(len(flattest) == 1 and abs(flattest[0]) < 1e-9)
+    least = x[across == across.min()]
+    return number, verdict(len(least) == 1 and abs(least[0]) < 1e-9)
 
 
 @claim("5-kink", RESERVED, "a jump below 1e-6 would do: descent needs a gradient everywhere")
@@ -110,13 +110,7 @@ def comes_to_rest():
     return number, graded(rest and exponent < 0 and swings[-1].max() < AT_REST, rest)
 
 
-@claim(
-    "5-first",
-    HOLDS,
-    "5 % of the two-cycle; x1 below -15 when it is reached",
-    place="5 and fig. 5.1",
-    number="(-20, 3), 2.5",
-)
+@claim("5-first", HOLDS, "5 %, where x1 < -15", place="5 and fig. 5.1", number="(-20, 3), 2.5")
 def attracted_first():
     """From (-20, 3) at η = 2.5, descent is first attracted by the large valley."""
     x1, x2 = before().points[: DECAYS[-1] + 1].T
