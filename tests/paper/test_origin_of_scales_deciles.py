@@ -13,6 +13,7 @@ from mslbook.descent import iterate  # noqa: E402
 from mslbook.losses.network import NetworkLoss, half_squared_error  # noqa: E402
 from mslbook.networks import fully_connected  # noqa: E402
 from mslbook.paper import experiments, recording  # noqa: E402
+from mslbook.paper.edge_of_stability import experiment as figure_2_1  # noqa: E402
 from mslbook.paper.experiments import recorded  # noqa: E402
 from mslbook.paper.origin_of_scales import deciles as deciles  # noqa: E402
 from mslbook.paper.origin_of_scales.deciles import (  # noqa: E402
@@ -40,7 +41,7 @@ DISTANCES = np.linspace(-0.5, 0.5, 9)
 @pytest.fixture
 def small(monkeypatch):
     """Networks with 6 and 5 hidden neurons."""
-    monkeypatch.setattr(deciles, "HIDDEN", (6, 5))
+    monkeypatch.setattr(figure_2_1, "HIDDEN", (6, 5))
 
 
 def wide_loss(count=7, seed=0):
@@ -178,7 +179,7 @@ def folder(tmp_path_factory):
 def run(folder, chosen=TINY):
     """A run of two conditions of a network with 6 and 5 hidden neurons."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(deciles, "HIDDEN", (6, 5))
+        patch.setattr(figure_2_1, "HIDDEN", (6, 5))
         patch.setattr(deciles, "CONDITIONS", ("equal", "hundredfold"))
         choose(patch, "sec6_deciles", chosen)
         return recording.load(experiments.run("sec6_deciles", folder=folder, progress=False))

@@ -3,6 +3,7 @@
 The average curvature of a loss L at w is L'(w)/w, the quantity of which section 4.1 speaks.
 """
 
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -234,11 +235,6 @@ def heavy_tailed(spread):
     return np.linalg.norm(standardise(rows), axis=1)
 
 
-def trained():
-    """The recorded trainings on pictures of real and of other lengths."""
-    return recorded("sec6_deciles", "cifar10", "reduced")
-
-
 def tenths(run, name, arm, order):
     """What was recorded of the ten tenths at the edge of stability, (seeds, 10)."""
     about = run.provenance
@@ -262,7 +258,7 @@ def exponents_at(run, level):
 @claim("6-data", RESERVED, "0.1 of the exponent, a quarter of what is missing to 2")
 def growth_by_arm():
     """The training data may be what makes the loss of real networks multiscale."""
-    run = trained()
+    run = recorded("sec6_deciles", "cifar10", "reduced")
     real, equal, *_ = exponents_at(run, LOSS).mean(axis=1)
     slowest, *_, fastest = tenths(run, "share", "equal", "speed").mean(axis=0)
     number = f"growth exponents at one training loss: lengths real {real:.2f}, equal {equal:.2f}; "
@@ -273,11 +269,7 @@ def growth_by_arm():
 
 
 # A deep network in NumPy, so that the ledger needs no torch; the chapter has the same in torch.
-def relu_network(x, weights, biases):
-    """The outputs of a deep ReLU network."""
-    for weight, bias in zip(weights[:-1], biases[:-1], strict=True):
-        x = np.maximum(weight @ x + bias, 0)
-    return weights[-1] @ x + biases[-1]
+relu = partial(np.maximum, 0.0)
 
 
 def random_networks(bias):
@@ -293,7 +285,9 @@ def random_networks(bias):
 
 def error(x, y, weights, biases):
     """Half the squared error of the network."""
-    return np.sum((relu_network(x, weights, biases) - y) ** 2) / 2
+    for weight, bias in zip(weights[:-1], biases[:-1], strict=True):
+        x = relu(weight @ x + bias)
+    return np.sum((weights[-1] @ x + biases[-1] - y) ** 2) / 2
 
 
 def worst_difference(scaled, k, bias=0.0):

@@ -12,13 +12,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from mslbook.data import standardise
-from mslbook.losses.network import NetworkLoss, half_squared_error
-from mslbook.networks import fully_connected
+from mslbook.losses.network import NetworkLoss
 from mslbook.optimizers import GradientDescent
-from mslbook.paper.edge_of_stability.experiment import HIDDEN
+from mslbook.paper.edge_of_stability import experiment as figure_2_1
 from mslbook.paper.experiments import Experiment
-from mslbook.paper.images import accuracy, labels_of
+from mslbook.paper.images import accuracy
 from mslbook.probes import growth, line, second_difference, sharpness
 
 CONDITIONS = ("real", "equal", "shuffled", "hundredfold")
@@ -63,15 +61,14 @@ def lengths_of(condition, real, seed):
 def network_loss(images, count, condition="real", seed=0, device="cpu"):
     """The loss of a condition on the first `count` training images, and their order by length.
 
-    The images are standardised per pixel. Where all have one length, they are in their real order.
+    Where all have one length, they are in the order of their real ones.
     """
-    inputs = standardise(images.train_images[:count]).reshape(count, -1).astype(float)
+    loss = figure_2_1.network_loss(images, count, device, seed)
+    inputs = loss.inputs.flatten(1).cpu().numpy().astype(float)
     real = np.linalg.norm(inputs, axis=1)
     new = lengths_of(condition, real, seed)
     inputs = torch.tensor(inputs * (new / real)[:, None], dtype=torch.float32, device=device)
-    targets = labels_of(images.train_labels[:count], device)
-    model = fully_connected([inputs.shape[1], *HIDDEN, len(images.class_names)], "tanh", seed=seed)
-    loss = NetworkLoss(model.to(device), inputs, targets, half_squared_error)
+    loss = NetworkLoss(loss.model, inputs, loss.targets, loss.criterion)
     loss, _ = project_to_input_span(loss, slice(None))
     return loss, np.argsort(real if condition == "equal" else new, kind="stable")
 
@@ -182,8 +179,8 @@ def record(run):
         array = np.array([column[name] for column in columns], dtype=np.float32)
         arrays[name] = array.reshape(len(CONDITIONS), settings.seeds, *array.shape[1:])
     run.describe(
-        network=f"fully connected tanh, hidden layers of {HIDDEN[0]} and {HIDDEN[1]}, PyTorch's "
-        "default initialisation",
+        network="fully connected tanh, hidden layers of {} and {}, PyTorch's default "
+        "initialisation".format(*figure_2_1.HIDDEN),
         loss="half squared error to the one-hot target, pixels standardised",
         optimiser="full-batch gradient descent",
         arms=CONDITIONS,

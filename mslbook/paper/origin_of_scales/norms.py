@@ -36,11 +36,9 @@ def magnitudes(images):
 def record(run):
     """Measure the images, on the CPU in seconds, so without a checkpoint.
 
-    Arrays, for images of D numbers: quantiles of their lengths at ``levels`` (1001,), ``raw`` (as
-    stored, 0 to 255), ``channels`` (standardised per channel) and ``pixels`` (per pixel and
-    channel); for the latter two the spread along the principal directions, ``channels_spread`` and
-    ``pixels_spread`` (D,), and quantiles of the size of the component along the first,
-    ``channels_along`` and ``pixels_along``.
+    Arrays: quantiles at ``levels`` of the lengths, ``raw``, standardised per channel (``channels``)
+    and per pixel and channel (``pixels``); for the latter two, what `magnitudes` says of the
+    principal directions: ``_spread``, and ``_along``, quantiles of sizes.
     """
     images = run.images.train_images[: run.settings.images]
     raw = np.linalg.norm(images.reshape(len(images), -1).astype(float), axis=1)
