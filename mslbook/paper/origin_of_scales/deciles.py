@@ -229,8 +229,8 @@ def phases_of(training, edge, distances):
     if not past.any():
         for table in tables.values():
             table[1] = np.nan
-    probed = {name: rows[name] for name in PROBED}
-    return {"losses": training.losses, "edge_steps": edge_step, **probed, **tables}
+    tables |= {name: rows[name] for name in PROBED}
+    return tables | {"losses": training.losses, "edge_steps": edge_step}
 
 
 DECILES = Experiment(

@@ -179,10 +179,8 @@ def earlier_costs_more():
     """Decayed earlier, descent takes longer."""
     steps = arrivals()
     best = steps.argmin()
-    number = (
-        f"arrival at step {listed(steps[the_three()])}; best {steps[best]:g}, first by a decay at "
-    )
-    number += f"{CANDIDATES[best]}"
+    number = f"arrival at step {listed(steps[the_three()])}; best {steps[best]:g}, first by a "
+    number += f"decay at {CANDIDATES[best]}"
     return number, verdict(best > 0 and np.all(steps[1 : best + 1] < steps[:best]))
 
 
