@@ -118,9 +118,10 @@ def chaos_is_easy():
     of_f1 = share(f1, line, np.linspace(2.1, 20, 34))
     of_f2 = share(f2, line, np.linspace(0.35, 2, 34))
     of_f3 = share(f3, plane, np.linspace(0.13, 2, 34)[:, None])
-    late = lyapunov(f3, plane, 6.0, 250, discard=500).mean()
+    large = np.array([[4.0], [6.0], [8.0]])
+    late = lyapunov(f3, plane, large, 250, discard=500).mean(axis=0).min()
     number = f"chaos at {of_f2:.0%} of η above stable for f2, {of_f3:.0%} for f3, {of_f1:.0%} for "
-    number += f"the convex f1; exponent {late:+.1f} for f3 at η = 6"
+    number += f"the convex f1; exponent down to {late:+.1f} for f3 at η = 4, 6, 8"
     easy = min(of_f2, of_f3) > 0.5 and of_f1 == 0
     return number, graded(easy and late > 0, easy)
 
