@@ -1,24 +1,27 @@
-"""The figures of chapter 4.4. None has a grid."""
+"""The figures of chapter 4.4."""
 
 import matplotlib.pyplot as plt
+import numpy as np
 from matplotlib.colors import ListedColormap
 
 from mslbook.paper import style
 from mslbook.paper.style import BLUE, FOUR_LINES, GREEN, GREY, SKY, VERMILLION
 
+LOOK = plt.rc_context({"axes.grid": False, "axes.prop_cycle": FOUR_LINES})
 THREE_PANELS = (7.0, 2.4)
 STOP = {"color": GREY, "linestyle": ":"}  # where the motion stops
 COMPACT = {"handlelength": 1.5, "borderaxespad": 0}
+GREYS = ListedColormap([(0.5, 0.5, 0.5, alpha) for alpha in (0, 0.1, 0.2, 0.3, 0.4)])
 
 
+@LOOK
 def motion_along_valley(path, motion, stop, landscape):
     """Journal fig. 4.2, preprint fig. 5: descent in the valley beside the slow motion."""
     figure, (left, middle, right) = plt.subplots(1, 3, figsize=THREE_PANELS)
     left.contour(*landscape, levels=4, colors=GREY, linewidths=0.7)
     left.plot(*path.points[:1213:101].T, "-", linewidth=0.5, color=BLUE)  # an odd gap: it crosses
     left.plot(*path.points.T, ".", markersize=4, color=SKY)
-    for side in (1, -1):
-        left.plot(motion.points[:, 0], side * motion.amplitudes, "--", color=VERMILLION)
+    left.plot(motion.points, np.outer(motion.amplitudes, (1, -1)), "--", color=VERMILLION)
     left.axvline(stop, **STOP)
     style.label_axes(left, "$x_1$", "$x_2$", xlim=(0, 25), yticks=[-1, 0, 1])
     middle.plot(path.steps, path.points[:, 0], "-", linewidth=4, color=SKY, label="GD")
@@ -29,52 +32,51 @@ def motion_along_valley(path, motion, stop, landscape):
     right.plot(path.steps, abs(path.points[:, 1]), "-", linewidth=4, color=SKY)
     right.plot(motion.steps, motion.amplitudes, "--", color=VERMILLION)
     style.label_axes(right, "step", "$|x_2|$", xticks=[0, 2000, 4000], yticks=[0, 0.5, 1])
-    return _without_grid(figure)
+    return figure
 
 
+@LOOK
 def starts_around_minimum(lrs, paths, motions, landscape, stops):
     """Descent and slow motion (steps, lrs, starts, 2) around a minimum of h, by learning rate."""
-    titles = [f"$\\eta = {lr:g}$" for lr in lrs]
+    titles, (x, y, h) = [f"$\\eta = {lr:g}$" for lr in lrs], landscape
     options = {"figsize": THREE_PANELS, "sharey": True}
     figure, panels = style.small_multiples(titles, "$x_1$", "$x_2$", **options)
-    extent = (*landscape[0][[0, -1]], *landscape[1][[0, -1]])
-    shades = {"cmap": ListedColormap([(0.5, 0.5, 0.5, a) for a in (0, 0.1, 0.2, 0.3, 0.4)])}
-    shades |= {"vmin": 0.6, "vmax": 1.1, "interpolation": "nearest"}
+    image = {"extent": (x[0], x[-1], y[0], y[-1]), "origin": "lower", "interpolation": "nearest"}
     for k, (axes, stop) in enumerate(zip(panels, stops, strict=True)):
-        axes.imshow(landscape[2], extent=extent, origin="lower", aspect="auto", **shades)
-        axes.contour(*landscape, levels=[stop], colors=[GREEN], linewidths=3)
+        axes.imshow(h, GREYS, vmin=0.6, vmax=1.1, aspect="auto", **image)
+        axes.contour(x, y, h, levels=[stop], colors=[GREEN], linewidths=3)
         axes.plot(*paths[:, k].T.reshape(2, -1), ".", markersize=5, color=BLUE)
         axes.plot(*motions[:, k].transpose(2, 0, 1), "--", linewidth=1.3, color=VERMILLION)
         axes.set(xticks=[-20, 0, 20], yticks=[-10, 0, 10])
-    return _without_grid(figure)
+    return figure
 
 
+@LOOK
 def three_noises(steps, trajectories, lrs, stop, names):
     """Mean of trajectories (steps, lrs, runs, 2) without noise and with two kinds of noise."""
     figure, panels = plt.subplots(2, 3, figsize=(7.0, 3.6), sharex=True, sharey="row")
+    labels = [f"$\\eta = {lr:g}$" for lr in lrs]
     for (above, below), points, name in zip(panels.T, trajectories, names, strict=True):
-        for k, (lr, look) in enumerate(zip(lrs, FOUR_LINES, strict=False)):
-            x1, x2 = points[:, k, :, 0], points[:, k, :, 1]
-            above.plot(steps, x1.mean(axis=1), **look)
-            below.plot(steps, abs(x2).mean(axis=1), label=f"$\\eta = {lr:g}$", **look)
+        above.plot(steps, points[..., 0].mean(axis=2))
         above.axhline(stop, **STOP)
         above.set(title=name, yticks=[0, 10, 20])
+        below.plot(steps, abs(points[..., 1]).mean(axis=2), label=labels)
         below.set(xlabel="step", xticks=[0, 1000, 2000], ylim=(0, None))
     panels[0, 0].set(ylabel="$x_1$")
     panels[1, 0].set(ylabel="$|x_2|$")
     panels[1, 0].legend(loc="upper right", **COMPACT)
-    return _without_grid(figure)
+    return figure
 
 
+@LOOK
 def covariance_and_drift(dts, covariances, errors, predicted, places, drift, drift_errors, line):
     """Remark 4.2: covariances (dts, 3) of y in units of ησ²/4, and the velocity of x by place."""
     figure, (left, right) = plt.subplots(1, 2, figsize=THREE_PANELS)
     names = ("$y_1 y_1$", "$y_2 y_2$", "$y_1 y_2$")
-    columns = zip(names, covariances.T, errors.T, predicted.T, FOUR_LINES, "osD", strict=False)
-    for name, covariance, error, level, look, marker in columns:
+    for k, (name, marker, look) in enumerate(zip(names, "osD", FOUR_LINES, strict=False)):
         bars = {"color": look["color"], "marker": marker, "markersize": 3, "capsize": 4}
-        left.errorbar(dts, covariance, 2 * error, label=name, ls="none", **bars)
-        left.plot([0, *dts], level, **look)
+        left.errorbar(dts, covariances[:, k], 2 * errors[:, k], label=name, ls="none", **bars)
+        left.plot([0, *dts], predicted[:, k], **look)
     style.label_axes(left, "time step", "covariance", xticks=[0, 0.05, 0.1])
     left.legend(loc="center", ncols=3, columnspacing=0.5, handletextpad=0.1, borderaxespad=0)
     right.plot(*line, "--", color=VERMILLION, label="$-\\nabla\\,$Tr$\\,H$")
@@ -82,10 +84,4 @@ def covariance_and_drift(dts, covariances, errors, predicted, places, drift, dri
     right.errorbar(places, drift, 2 * drift_errors, **bars)
     style.label_axes(right, "$x$", "velocity")
     right.legend(loc="upper right", **COMPACT)
-    return _without_grid(figure)
-
-
-def _without_grid(figure):
-    for axes in figure.axes:
-        axes.grid(visible=False)
     return figure

@@ -44,12 +44,11 @@ def trapped_trajectories(steps, distances, radius):
 def radius_by_learning_rate(trap, visited):
     """The radii by learning rate, and the farthest point that descent visits at each."""
     figure, axes = plt.subplots(figsize=LOW)
-    r1, r2 = (np.where(radii > 0, radii, np.nan) for radii in (trap.r1, trap.r2))
-    visited = np.where(r1 > 0, visited, np.nan)
     axes.plot(trap.lr, trap.by_c, ":", color=PURPLE, label="$r_1$ from $c$")
-    axes.plot(trap.lr, r2, "--", color=VERMILLION, label="$r_2$")
-    axes.plot(trap.lr, r1, "-", color=BLUE, label="$r_1$")
-    axes.plot(trap.lr, visited, "o", color=GREEN, label="farthest visited")
+    lr, r1, r2, visited = np.stack([trap.lr, trap.r1, trap.r2, visited])[:, trap.r1 > 0]
+    axes.plot(lr, r2, "--", color=VERMILLION, label="$r_2$")
+    axes.plot(lr, r1, "-", color=BLUE, label="$r_1$")
+    axes.plot(lr, visited, "o", color=GREEN, label="farthest visited")
     style.label_axes(axes, "learning rate $\\eta$", "distance", "xy", "upper left", ylim=(0.4, 40))
     style.plain_ticks(axes, x=[0.2, 0.5, 1, 2, 5], y=[1, 10])
     return figure
@@ -72,7 +71,7 @@ def trapped_or_diverging(distances):
     figure, axes = plt.subplots(figsize=LOW)
     for (name, curve), look in zip(distances.items(), LOOKS, strict=True):
         axes.plot(curve, label=name, **look)
-    style.label_axes(axes, "step", "$|x_t|$", log="y", ylim=(1e-2, 1e7))
-    axes.set_yticks([1e-2, 1, 1e2, 1e4, 1e6])
+    style.label_axes(axes, "step", "$|x_t|$", "y", yticks=10.0 ** np.arange(-2, 8, 2))
+    axes.set_ylim(1e-2, 1e7)
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=11)
     return figure

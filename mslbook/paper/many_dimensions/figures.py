@@ -8,13 +8,9 @@ from mslbook.paper import style
 from mslbook.paper.style import BLUE, DOTTED, FOUR_LINES, GREY, OCHRE, SKY, VERMILLION
 
 SQUARES = (5.6, 2.9)  # inches: two square panels side by side
-PATTERNS = (  # the signs of two components, in the order of their codes; colour, marker, label
-    ("+ +", BLUE, "o", "white"),
-    ("+ −", OCHRE, "s", "black"),
-    ("− +", SKY, "D", "black"),
-    ("− −", VERMILLION, "^", "white"),
-)
-
+TWO_ROWS = {"sharex": "col", "height_ratios": (3, 2)}
+PATTERNS = ("+ +", "+ −", "− +", "− −")  # the signs of two components, in the order of their codes
+COLOURS = (BLUE, OCHRE, SKY, VERMILLION)
 # Shades of blue, from clear to opaque: how often the iterates are somewhere, and heights.
 DENSITY = ListedColormap([(*to_rgb(BLUE), alpha) for alpha in np.linspace(0.2, 1, 6)])
 HEIGHT = ListedColormap([(*to_rgb(BLUE), alpha) for alpha in np.linspace(0, 1, 12)])
@@ -27,8 +23,8 @@ def components_by_learning_rate(lrs, levels, end_lrs, ends, names):
     for level, end, name, look, marker in columns:
         axes.plot(lrs, level, label=name, **look)
         axes.plot(end_lrs, end, marker, color=look["color"], markersize=4)
-    axes.set_xticks(range(0, 16, 2))
     style.label_axes(axes, "learning rate $\\eta$", "$|z_i|$ in the end", legend="upper left")
+    axes.set_xticks(range(0, 16, 2))
     return figure
 
 
@@ -41,24 +37,25 @@ def broken_curve(segments):
 def sign_patterns(ticks, codes, cells, corners, basis):
     """The plane of starts by the pattern reached, named at `cells`; the `corners` where it ends."""
     figure, (left, right) = plt.subplots(1, 2, figsize=SQUARES)
-    colours = ListedColormap([colour for _, colour, *_ in PATTERNS])
-    _image(left, ticks, ticks, codes, colours, aspect="equal")
+    _image(left, ticks, ticks, codes, ListedColormap(COLOURS), aspect="equal")
     with plt.rc_context({"hatch.color": "white"}):  # in grey, sky alone would look like ochre
         left.contourf(ticks, ticks, codes == 2, levels=[0.5, 1.5], colors="none", hatches=["//"])
     left.set(title="pattern at even steps", xlabel="$x_1$ of the start", ylabel="$x_2$")
     right.plot(*corners[[0, 3]].T, "-", color=GREY)
     right.plot(*corners[[1, 2]].T, "--", color=GREY)
     for p in basis:
-        right.axline((0, 0), p, color=GREY, linestyle=":", linewidth=1)
+        right.axline((0, 0), p, **DOTTED | {"linewidth": 1})
     centred = {"ha": "center", "va": "center"}
-    for (name, colour, marker, ink), cell, corner in zip(PATTERNS, cells, corners, strict=True):
+    inks = ("white", "black", "black", "white")
+    patterns = zip(PATTERNS, COLOURS, "osD^", inks, cells, corners, strict=True)
+    for name, colour, marker, ink, cell, corner in patterns:
         left.text(*cell, name, color=ink, fontsize=13, weight="bold", **centred)
         right.plot(*corner, marker, color=colour, markersize=9)
         beside = {"xytext": (0, 14 * np.sign(basis[1] @ corner)), "textcoords": "offset points"}
         right.annotate(name, corner, **beside, **centred)
     size = 1.4 * abs(corners).max()
-    right.set(title="where they end", xlabel="$x_1$", xlim=(-size, size), ylim=(-size, size))
-    right.set_aspect("equal")
+    right.set(title="where they end", xlabel="$x_1$", aspect="equal")
+    right.axis((-size, size, -size, size))
     return figure
 
 
@@ -75,40 +72,32 @@ def swing_heights(ticks, heights, ends, titles):
 
 def descent_over_time(path, decay_steps):
     """Journal fig. 4.1 right, preprint fig. 4 right: two coordinates, and the loss, by step."""
-    figure, axes = plt.subplot_mosaic([["x1", "loss"], ["x2", "loss"]], figsize=(6.2, 2.8))
-    axes["x1"].sharex(axes["x2"])
+    layout = [["$x_1$", "loss $f_3(x_t)$"], ["$x_2$", "loss $f_3(x_t)$"]]
+    figure, axes = plt.subplot_mosaic(layout, sharex=True, figsize=(6.2, 2.8))
     # Squares that lie on whole pixels keep the picture small.
-    look = {"marker": "s", "linestyle": "none", "markersize": 2, "markeredgewidth": 0, "snap": True}
-    axes["x1"].plot(path.steps, path.points[:, 0], color=BLUE, **look)
-    axes["x2"].plot(path.steps, path.points[:, 1], color=BLUE, **look)
-    axes["loss"].plot(path.steps, path.values, color=VERMILLION, **look)
-    axes["x1"].set_ylabel("$x_1$")
-    axes["x1"].tick_params(labelbottom=False)
-    style.label_axes(axes["x2"], "step", "$x_2$")
-    style.label_axes(axes["loss"], "step", "loss $f_3(x_t)$")
-    for panel in axes.values():
+    look = {"markersize": 2, "markeredgewidth": 0, "snap": True}
+    curves = (path.points[:, 0], BLUE), (path.values, VERMILLION), (path.points[:, 1], BLUE)
+    for (label, panel), (curve, colour) in zip(axes.items(), curves, strict=True):
+        panel.plot(path.steps, curve, "s", color=colour, **look)
+        style.label_axes(panel, "step", label)
         style.mark_steps(panel, decay_steps)
+    axes["$x_1$"].set_xlabel("")
     return figure
 
 
 def order_and_chaos(sweeps, lows):
-    """The iterates in each sweep of the learning rate, and their Lyapunov exponent below.
+    """One coordinate of the iterates in each sweep, and the exponents, from `lows` on, below.
 
-    A sweep is (title, lrs, points, exponents, stable lr): `points` (steps, starts, lrs) of one
-    coordinate, `exponents` (starts, lrs). `lows` are the lower ends of the exponents' axes.
+    A sweep: title, lrs, points (steps, starts, lrs), exponents (starts, lrs), stable rate.
     """
-    size, options = (6.4, 3.6), {"sharex": "col", "squeeze": False, "height_ratios": (3, 2)}
-    figure, panels = plt.subplots(2, len(sweeps), figsize=size, **options)
+    figure, panels = plt.subplots(2, len(sweeps), figsize=(6.4, 3.6), squeeze=False, **TWO_ROWS)
     for (above, below), sweep, low in zip(panels.T, sweeps, lows, strict=True):
         title, lrs, points, exponents, stable = sweep
         far = np.abs(points).max()
-        counts = _counts(points, far)
-        _image(above, lrs, (-far, far), np.log(np.where(counts > 0, counts, np.nan)), DENSITY)
-        above.set_title(title)
-        _exponent(below, lrs, exponents.mean(axis=0))
-        below.set(xlabel="learning rate $\\eta$", ylim=(low, 1.3))
+        _image(above, lrs, (-far, far), np.ma.log(_counts(points, far)), DENSITY)
+        above.set(title=title)
         above.axvline(stable, **DOTTED)
-        below.axvline(stable, **DOTTED)
+        _exponent(below, lrs, exponents.mean(axis=0), [stable], ylim=(low, 1.3))
     panels[0, 0].set_ylabel("iterates")
     panels[1, 0].set_ylabel("exponent")
     return figure
@@ -116,44 +105,40 @@ def order_and_chaos(sweeps, lows):
 
 def bistability(lrs, points, exponents, thresholds, marked):
     """The orbits of two starts by learning rate, where they differ and where not; the exponent."""
-    size, options = (5.2, 3.5), {"sharex": True, "height_ratios": (3, 2)}
-    figure, (above, below) = plt.subplots(2, 1, figsize=size, **options)
+    figure, (above, below) = plt.subplots(2, 1, figsize=(5.2, 3.5), **TWO_ROWS)
     far = np.abs(points).max()
     first, second = (_counts(rows, far) > 0 for rows in points)
-    regions = (first & second, GREY), (first & ~second, BLUE), (second & ~first, VERMILLION)
-    for region, colour in regions:
-        _image(above, lrs, (-far, far), np.where(region, 1.0, np.nan), ListedColormap([colour]))
+    colours = ListedColormap(["none", BLUE, VERMILLION, GREY])
+    _image(above, lrs, (-far, far), first + 2 * second, colours)
     above.plot([], [], "s", color=GREY, label="both")
     orbits = zip(points, "o^", (BLUE, VERMILLION), ("one alone", "the other"), strict=True)
     for rows, marker, colour, label in orbits:
-        x = np.broadcast_to(lrs[marked], (4, len(marked)))
-        look = {"color": colour, "markersize": 5, "label": label}
-        above.plot(x.ravel(), rows[:4, marked].ravel(), marker, **look)
+        x, y = np.tile(lrs[marked], 4), rows[:4, marked].ravel()
+        above.plot(x, y, marker, color=colour, markersize=5, label=label)
     above.legend(loc="lower left", ncols=3, handletextpad=0, columnspacing=0.8)
-    _exponent(below, lrs, exponents)
     above.set(ylabel="iterates", ylim=(-1.6 * far, far))
-    below.set(xlabel="learning rate $\\eta$", ylabel="exponent", ylim=(-3, 1.2))
     for lr, name in thresholds:
         above.axvline(lr, 0.2, **DOTTED)  # clear of the legend
-        below.axvline(lr, **DOTTED)
         above.text(lr, far, name, ha="center", va="bottom")
+    _exponent(below, lrs, exponents, dict(thresholds), ylabel="exponent", ylim=(-3, 1.2))
     return figure
 
 
-def _exponent(axes, lrs, exponent):
+def _exponent(axes, lrs, exponent, thresholds, **settings):
     """The exponent by learning rate: dashed, and solid where it is above 0, in chaos."""
     axes.axhline(0, color=GREY, linewidth=1)
     axes.plot(lrs, exponent, "--", color=BLUE, linewidth=1.5)
     chaos = np.where(exponent > 0, exponent, np.nan)
     axes.plot(lrs, chaos, "-", color=VERMILLION, linewidth=2)  # covers the dashes
+    style.mark_steps(axes, thresholds)
+    axes.set(xlabel="learning rate $\\eta$", **settings)
     axes.grid(visible=False)
 
 
 def _counts(points, far):
     """How many points (..., lrs) lie in each of 81 intervals of (-far, far), by learning rate."""
     columns = np.moveaxis(points, -1, 0)
-    edges = np.linspace(-far, far, 82)
-    return np.stack([np.histogram(column, edges)[0] for column in columns], axis=1)
+    return np.stack([np.histogram(column, 81, (-far, far))[0] for column in columns], axis=1)
 
 
 def _image(axes, x, y, shades, colours, **options):
