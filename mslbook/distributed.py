@@ -114,14 +114,13 @@ def parts(n, chunk):
             yield Part(slice(first + begin, first + end), (end - begin) / n, (end - begin) / size)
 
 
-def gather(pieces, n):
-    """All `n` rows, on every rank, from pairs of a `Part` and the tensor of its rows."""
-    like = pieces[0][1]
-    rows = like.new_zeros(n, *like.shape[1:])
-    for part, piece in pieces:
-        if part.weight:
-            rows[part.rows] = piece
-    return total(rows)
+def gather(pieces, tensors, n):
+    """All `n` rows, on every rank, from pieces with their ``rows`` and ``share``, and tensors."""
+    whole = tensors[0].new_zeros(n, *tensors[0].shape[1:])
+    for piece, tensor in zip(pieces, tensors, strict=True):
+        if piece.share:
+            whole[piece.rows] = tensor
+    return total(whole)
 
 
 def check_same(what, *tensors):

@@ -25,12 +25,12 @@ class Minibatches:
     Parameters
     ----------
     loss : NetworkLoss
-        Or any loss with ``inputs`` and ``subset(rows)``.
+        Or any loss with ``rows``, their number, and ``subset(rows)``.
     batch, seed : int
     """
 
     def __init__(self, loss: Loss, batch, seed=0):
-        self.loss, self.dimension, count = loss, check_loss(loss).dimension, len(loss.inputs)
+        self.loss, self.dimension, count = loss, check_loss(loss).dimension, loss.rows
         self.batch = min(check_int("batch", batch, least=1), count)
         self.seed = check_int("seed", seed, most=inf)
         self.steps_per_epoch = -(-count // self.batch)
@@ -41,7 +41,7 @@ class Minibatches:
             return self.loss
         epoch, position = divmod(step, self.steps_per_epoch)
         first = position * self.batch
-        order = _order(len(self.loss.inputs), self.seed, epoch)
+        order = _order(self.loss.rows, self.seed, epoch)
         return self.loss.subset(order[first : first + self.batch])
 
     def check_last(self, theta):

@@ -20,7 +20,7 @@ from mslbook.probes import (  # noqa: E402
 def smooth(dtype=torch.float32):
     """A tanh network, in single precision as networks are trained, and its gradient."""
     model, inputs, labels, _ = build("tanh", dtype)
-    loss = NetworkLoss(model, inputs, labels, half_squared_error)
+    loss = NetworkLoss(model, (inputs, labels), half_squared_error)
     return loss, loss.grad(loss.theta)
 
 

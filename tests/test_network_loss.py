@@ -30,7 +30,11 @@ from mslbook.probes import sharpness, spectral_density  # noqa: E402
 def check_dense(name, criterion, chunk, mode):
     model, inputs, labels, (u, v) = build(name)
     loss = NetworkLoss(
-        model, inputs, targets_for(criterion, labels), CRITERIA[criterion], chunk, mode
+        model,
+        (inputs, targets_for(criterion, labels)),
+        CRITERIA[criterion],
+        chunk=chunk,
+        batchnorm=mode,
     )
     reference = by_definition(model, inputs, labels, criterion, chunk, mode)
     theta = loss.theta + 0.1 * u
@@ -68,9 +72,9 @@ def test_batchnorm_takes_the_statistics_asked_for(name, chunk, mode):
 @pytest.mark.parametrize("name", BATCHNORM)
 def test_train_mode_at_once_is_the_forward_pass_of_training(name):
     model, inputs, labels, _ = build(name)
-    loss = NetworkLoss(model, inputs, labels, nn.CrossEntropyLoss())
+    loss = NetworkLoss(model, (inputs, labels), nn.CrossEntropyLoss())
     torch.testing.assert_close(loss.outputs(loss.theta), copy.deepcopy(model).train()(inputs))
-    evaluated = NetworkLoss(model, inputs, labels, nn.CrossEntropyLoss(), batchnorm="eval")
+    evaluated = NetworkLoss(model, (inputs, labels), nn.CrossEntropyLoss(), batchnorm="eval")
     torch.testing.assert_close(evaluated.outputs(loss.theta), copy.deepcopy(model).eval()(inputs))
 
 
@@ -79,7 +83,9 @@ def test_float32_agrees_with_float64():
     for dtype in (torch.float32, torch.float64):
         model, _, labels, _ = build("batchnorm")
         _, inputs, _, _ = build("batchnorm")
-        losses.append(NetworkLoss(model.to(dtype), inputs.to(dtype), labels, half_squared_error, 4))
+        losses.append(
+            NetworkLoss(model.to(dtype), (inputs.to(dtype), labels), half_squared_error, chunk=4)
+        )
     single, double = losses
     theta, v = double.theta, torch.ones_like(double.theta)
     for method in ("value", "grad"):
@@ -140,7 +146,7 @@ def mixed_flags(model):
 def test_every_call_leaves_the_model_as_it_was(name, mode, chunk):
     model, inputs, labels, _ = build(name)
     before = snapshot(mixed_flags(model))
-    loss = NetworkLoss(model, inputs, labels, half_squared_error, chunk, mode)
+    loss = NetworkLoss(model, (inputs, labels), half_squared_error, chunk=chunk, batchnorm=mode)
     for call in every_call(loss):
         call()
         assert_same(before, snapshot(model))
@@ -168,7 +174,7 @@ def test_an_exception_leaves_the_model_as_it_was(where):
             fragile(outputs)
         return half_squared_error(outputs, targets)
 
-    loss = NetworkLoss(model, inputs, labels, criterion)
+    loss = NetworkLoss(model, (inputs, labels), criterion)
     before = snapshot(model)
     fragile.broken = True
     calls = list(every_call(loss))[: None if where == "model" else -1]  # outputs has no criterion
@@ -180,17 +186,17 @@ def test_an_exception_leaves_the_model_as_it_was(where):
 
 def test_frozen_parameters_are_coordinates_like_the_others():
     model, inputs, labels, (u, _) = build("tanh")
-    free = NetworkLoss(model, inputs, labels, half_squared_error)
+    free = NetworkLoss(model, (inputs, labels), half_squared_error)
     expected = free.hvp(free.theta, u)
     model[0].requires_grad_(False)
-    frozen = NetworkLoss(model, inputs, labels, half_squared_error)
+    frozen = NetworkLoss(model, (inputs, labels), half_squared_error)
     assert frozen.dimension == free.dimension
     torch.testing.assert_close(frozen.hvp(frozen.theta, u), expected)
 
 
 def test_point_follows_model_parameters_and_comes_as_a_copy():
     model, inputs, labels, _ = build("tied")
-    loss = NetworkLoss(model, inputs, labels, half_squared_error)
+    loss = NetworkLoss(model, (inputs, labels), half_squared_error)
     vector = torch.nn.utils.parameters_to_vector(model.parameters())
     assert torch.equal(loss.theta, vector)
     loss.theta.zero_()
@@ -201,7 +207,7 @@ def test_point_follows_model_parameters_and_comes_as_a_copy():
 
 def test_answers_carry_no_graph_and_ask_for_none():
     model, inputs, labels, (v, _) = build("tanh")
-    loss = NetworkLoss(model, inputs, labels, half_squared_error)
+    loss = NetworkLoss(model, (inputs, labels), half_squared_error)
     theta = loss.theta.requires_grad_()
     with torch.no_grad():  # as inside an update of the parameters
         answers = [loss.value(theta), *loss.value_and_grad(theta), loss.hvp(theta, v)]
@@ -214,7 +220,7 @@ def test_answers_carry_no_graph_and_ask_for_none():
 def test_a_kept_hessian_stays_where_it_was_made():
     model, inputs, labels, (v, _) = build("tanh")
     for chunk in (None, 3):
-        loss = NetworkLoss(model, inputs, labels, half_squared_error, chunk)
+        loss = NetworkLoss(model, (inputs, labels), half_squared_error, chunk=chunk)
         theta = loss.theta
         expected, product = loss.hvp(theta, v), loss.hessian(theta)
         theta += 1
@@ -227,7 +233,7 @@ def test_a_loss_linear_in_its_parameters_has_no_curvature():
     def hinge(outputs, targets):
         return (1 - outputs * targets).relu().mean()
 
-    loss = NetworkLoss(model, inputs, torch.ones(N, CLASSES).double(), hinge)
+    loss = NetworkLoss(model, (inputs, torch.ones(N, CLASSES).double()), hinge)
     v = torch.ones_like(loss.theta)
     assert not loss.hvp(loss.theta, v).any()
     assert not loss.hessian(loss.theta)(v).any()
@@ -235,7 +241,7 @@ def test_a_loss_linear_in_its_parameters_has_no_curvature():
 
 def test_outputs_of_other_pictures():
     model, inputs, labels, _ = build("tanh")
-    loss = NetworkLoss(model, inputs, labels, half_squared_error, chunk=2)
+    loss = NetworkLoss(model, (inputs, labels), half_squared_error, chunk=2)
     other = torch.randn(5, 4, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
     torch.testing.assert_close(loss.outputs(loss.theta, other), model(other).detach())
 
@@ -270,24 +276,17 @@ ONE_HOT = torch.eye(CLASSES)[Y]
     [
         ({"model": nn.Flatten()}, ValueError, "has no parameters"),
         ({"model": nn.Linear(4, 3).double()}, RuntimeError, "same dtype"),
-        ({"model": nn.Linear(5, 3)}, RuntimeError, r"shapes cannot be multiplied \(7x4 and 5x3\)"),
+        ({"model": nn.Linear(5, 3)}, RuntimeError, r"shapes cannot be multiplied \(4x4 and 5x3\)"),
         ({"model": nn.Linear(4, 2)}, ValueError, "classes 0 to 2.*2 outputs.*widen"),
-        ({"model": Pair()}, ValueError, "must return one tensor"),
         ({"model": Noisy()}, ValueError, "differ from call to call: switch off"),
-        ({"model": nn.Sequential(nn.Linear(4, 3), nn.Flatten(0))}, ValueError, "a row of outputs"),
         ({"inputs": X[:0], "targets": Y[:0]}, ValueError, "at least one input"),
-        ({"targets": Y[:-1]}, ValueError, "one target for each"),
-        ({"targets": torch.tensor(1)}, ValueError, "one target for each"),
+        ({"targets": Y[:-1]}, ValueError, "a row for each target"),
+        ({"targets": torch.tensor(1)}, ValueError, "a row for each target"),
         ({"targets": Y - 1}, ValueError, "classes -1 to 1"),
-        ({"targets": ONE_HOT[:, :2]}, ValueError, r"\(7, 3\) do not fit targets of shape \(7, 2\)"),
+        ({"targets": ONE_HOT[:, :2]}, ValueError, "do not fit one-hot targets"),
         ({"targets": ONE_HOT.long()}, ValueError, "do not fit one-hot targets"),
-        ({"criterion": nn.MSELoss(reduction="none"), "targets": ONE_HOT}, ValueError, "plain mean"),
-        ({"criterion": nn.MSELoss(reduction="sum"), "targets": ONE_HOT}, ValueError, "plain mean"),
-        (
-            {"criterion": nn.CrossEntropyLoss(weight=torch.tensor([1.0, 5.0, 9.0]))},
-            ValueError,
-            "plain mean",
-        ),
+        ({"criterion": nn.MSELoss(reduction="none"), "targets": ONE_HOT}, ValueError, "one number"),
+        ({"criterion": nn.MSELoss(), "targets": ONE_HOT[:, :1]}, ValueError, "differ in shape"),
         ({"chunk": 0}, ValueError, "chunk must be a whole number of at least 1"),
         ({"chunk": True}, ValueError, "chunk must be a whole number of at least 1"),
         ({"chunk": 2.0}, ValueError, "chunk must be a whole number of at least 1"),
@@ -303,8 +302,9 @@ def test_what_does_not_fit_is_refused(change, error, words):
     torch.manual_seed(0)
     arguments = {"model": nn.Linear(4, 3), "inputs": X, "targets": Y}
     arguments |= {"criterion": half_squared_error} | change
+    data = arguments.pop("inputs"), arguments.pop("targets")
     with pytest.raises(error, match=words):
-        NetworkLoss(**arguments)
+        NetworkLoss(data=data, **arguments)
 
 
 @pytest.mark.parametrize("shape", [(2, 1), (1, 2), (2,), (2, 2, 1)])
@@ -320,7 +320,7 @@ def test_every_place_of_a_picture_may_have_a_class_of_its_own():
     torch.manual_seed(0)
     model, inputs = nn.Conv1d(2, 3, 1), torch.randn(5, 2, 4)
     targets = torch.randint(3, (5, 4))
-    loss = NetworkLoss(model, inputs, targets, nn.CrossEntropyLoss())
+    loss = NetworkLoss(model, (inputs, targets), nn.CrossEntropyLoss())
     chances = model(inputs).softmax(dim=1).gather(1, targets[:, None])
     torch.testing.assert_close(loss.value(loss.theta), -chances.log().mean().detach())
 
@@ -328,7 +328,7 @@ def test_every_place_of_a_picture_may_have_a_class_of_its_own():
 @pytest.mark.parametrize("chunk", [None, 4])
 def test_calibrated_takes_the_statistics_at_the_point_given(chunk):
     model, inputs, labels, (u, _) = build("batchnorm")
-    loss = NetworkLoss(model, inputs, labels, half_squared_error, chunk)
+    loss = NetworkLoss(model, (inputs, labels), half_squared_error, chunk=chunk)
     theta = loss.theta + 0.5 * u
     frozen = loss.calibrated(theta)
     hidden = inputs @ theta[:20].reshape(5, 4).T + theta[20:25]
@@ -344,7 +344,7 @@ def test_calibrated_takes_the_statistics_at_the_point_given(chunk):
 @pytest.mark.parametrize("chunk", [None, 4])
 def test_calibrated_takes_the_statistics_of_instancenorm_too(chunk):
     model, inputs, labels, _ = build("instancenorm")
-    loss = NetworkLoss(model, inputs, labels, half_squared_error, chunk)
+    loss = NetworkLoss(model, (inputs, labels), half_squared_error, chunk=chunk)
     frozen = loss.calibrated(loss.theta).model[2]
     parts = model[:2](inputs).detach().flatten(2).split(chunk or N)
     mean = torch.stack([part.mean((0, 2)) for part in parts]).mean(0)
@@ -355,16 +355,16 @@ def test_calibrated_takes_the_statistics_of_instancenorm_too(chunk):
 
 def test_one_picture_suffices_where_batchnorm_has_enough_of_it():
     model, inputs, labels, _ = build("batchnorm cumulative")
-    NetworkLoss(model, inputs, labels, half_squared_error, chunk=1)  # 9 positions to average over
+    NetworkLoss(model, (inputs, labels), half_squared_error, chunk=1)  # 9 positions to average over
     model, inputs, labels, _ = build("batchnorm")
-    NetworkLoss(model, inputs, labels, half_squared_error, chunk=1, batchnorm="eval")
+    NetworkLoss(model, (inputs, labels), half_squared_error, chunk=1, batchnorm="eval")
     with pytest.raises(ValueError, match="more than 1 value per channel"):
-        NetworkLoss(model, inputs, labels, half_squared_error, chunk=1)
+        NetworkLoss(model, (inputs, labels), half_squared_error, chunk=1)
 
 
-@pytest.mark.parametrize("vector", [torch.zeros(14), torch.zeros(1, 15), torch.zeros(15).double()])
+@pytest.mark.parametrize("vector", [torch.zeros(14), torch.zeros(1, 15)])
 def test_a_vector_that_does_not_fit_is_refused(vector):
-    loss = NetworkLoss(nn.Linear(4, 3), X, Y, half_squared_error)
+    loss = NetworkLoss(nn.Linear(4, 3), (X, Y), half_squared_error)
     for call in (loss.value, loss.grad, loss.value_and_grad, loss.hessian, loss.outputs):
         with pytest.raises(RuntimeError, match="split|dtype"):
             call(vector)
@@ -379,7 +379,7 @@ def test_a_vector_that_does_not_fit_is_refused(vector):
 def test_quadratic_approximation_of_a_network():
     model, inputs, labels, (u, v) = build("tanh")
     reference = by_definition(model, inputs, labels, "half squared", None, "train")
-    loss = NetworkLoss(model, inputs, labels, half_squared_error)
+    loss = NetworkLoss(model, (inputs, labels), half_squared_error)
     p = loss.theta
     q = QuadraticModel(loss, p)
     grad, hessian = dense(reference, p)
@@ -407,7 +407,8 @@ def test_quadratic_approximation_of_analytic_losses_takes_many_points():
 
 
 def test_a_subset_is_of_a_list_or_a_slice_of_rows():
-    loss = NetworkLoss(*build("tanh")[:3], half_squared_error)
+    model, inputs, labels, _ = build("tanh")
+    loss = NetworkLoss(model, (inputs, labels), half_squared_error)
     for rows in ([5, 0, 2], (5, 0, 2), np.array([5, 0, 2]), torch.tensor([5, 0, -5])):
         assert torch.equal(loss.subset(rows).inputs, loss.inputs[[5, 0, 2]])
     assert torch.equal(loss.subset(slice(2, 4)).targets, loss.targets[2:4])
@@ -438,7 +439,7 @@ def test_what_the_caller_has_switched_to_tf32_is_computed_in_full_precision():
             outputs.register_hook(lambda slope: seen.extend(now()))
         return half_squared_error(outputs, targets)
 
-    loss = NetworkLoss(model, inputs, labels, criterion)
+    loss = NetworkLoss(model, (inputs, labels), criterion)
     seen.clear()
     asked = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("medium")
@@ -493,7 +494,7 @@ def test_autocast_changes_nothing(name, chunk):
     model, inputs, labels, _ = build(name, torch.float32)
 
     def answers():
-        loss = NetworkLoss(model, inputs, labels, half_squared_error, chunk)
+        loss = NetworkLoss(model, (inputs, labels), half_squared_error, chunk=chunk)
         found = [call() for call in every_call(loss)]
         frozen = loss.calibrated(loss.theta)
         top = sharpness(loss, loss.theta, tol=0.1)
@@ -520,7 +521,7 @@ def test_cpu_and_cuda_give_the_same_sharpness(network):
     for device in ("cpu", "cuda"):
         model = getattr(networks, network)(classes=5, width=1 / 8)
         inputs = torch.randn(40, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-        loss = NetworkLoss(model, inputs, torch.arange(40) % 5, half_squared_error).to(device)
+        loss = NetworkLoss(model, (inputs, torch.arange(40) % 5), half_squared_error).to(device)
         answer = sharpness(loss, loss.theta, k=2, tol=1e-2)
         assert answer.converged
         found.append(answer.values)

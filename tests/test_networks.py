@@ -181,7 +181,7 @@ def test_between_its_kinks_the_hessian_is_the_derivative_of_the_gradient(make):
     """However little of that a whole step meets: chapter 3.1 says so of ResNet18."""
     images = torch.randn((8, 3, 32, 32), generator=torch.Generator().manual_seed(0))
     model = make(10, width=1 / 8, seed=0).double()
-    loss = NetworkLoss(model, images.double(), torch.arange(8), half_squared_error)
+    loss = NetworkLoss(model, (images.double(), torch.arange(8)), half_squared_error)
     direction = loss.grad(loss.theta)
     direction /= direction.norm()
     curvature = direction @ loss.hvp(loss.theta, direction)

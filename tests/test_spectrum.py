@@ -94,7 +94,7 @@ def test_samples_average_to_the_spectrum():
 def test_networks(name):
     model, inputs, labels, _ = build(name)
     loss = NetworkLoss(
-        model, inputs, targets_for("cross-entropy", labels), CRITERIA["cross-entropy"]
+        model, (inputs, targets_for("cross-entropy", labels)), CRITERIA["cross-entropy"]
     )
     _, hessian = dense(
         by_definition(model, inputs, labels, "cross-entropy", None, "train"), loss.theta
@@ -142,7 +142,7 @@ def test_an_exhausted_space_ends_a_sample_early():
 
 def test_a_loss_without_curvature():
     model = torch.nn.Linear(3, 1)
-    loss = NetworkLoss(model, torch.ones(5, 3), torch.zeros(5, 1), lambda out, to: out.mean())
+    loss = NetworkLoss(model, (torch.ones(5, 3), torch.zeros(5, 1)), lambda out, to: out.mean())
     found = spectral_density(loss, loss.theta)
     assert found.trace == 0.0
     assert found.hvps == 8
@@ -179,7 +179,7 @@ def test_every_library_gets_the_same_vectors():
 
 def test_one_graph_serves_all_products(monkeypatch):
     model, inputs, labels, _ = build("tanh")
-    loss = NetworkLoss(model, inputs, labels, CRITERIA["half squared"])
+    loss = NetworkLoss(model, (inputs, labels), CRITERIA["half squared"])
     monkeypatch.setattr(NetworkLoss, "hvp", None)
     assert spectral_density(loss, loss.theta, steps=4, samples=2).hvps == 8
 
@@ -244,7 +244,7 @@ def test_cpu_and_cuda_agree():
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device")
     model, inputs, labels, _ = build("tanh", torch.float32)
-    loss = NetworkLoss(model, inputs, labels, CRITERIA["half squared"])
+    loss = NetworkLoss(model, (inputs, labels), CRITERIA["half squared"])
     cpu, cuda = (
         spectral_density(one, one.theta, steps=5) for one in (loss, loss.to(device="cuda"))
     )

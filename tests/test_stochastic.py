@@ -189,6 +189,7 @@ class Fit:
 
     def __init__(self, inputs, noted):
         self.inputs, self.noted = np.asarray(inputs, float), noted
+        self.rows = len(self.inputs)
 
     def subset(self, rows):
         return Fit(self.inputs[rows], self.noted)

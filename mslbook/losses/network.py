@@ -1,16 +1,27 @@
 """The loss of a torch model on data, as a function of one flat parameter vector."""
 
+import inspect
+import sys
+import warnings
+from collections.abc import Mapping
 from contextlib import ExitStack, contextmanager
 from copy import copy, deepcopy
+from fnmatch import fnmatchcase
+from functools import partial
 
 import torch
 from torch import nn
 from torch.func import functional_call
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.modules.batchnorm import _NormBase  # every kind of BatchNorm and InstanceNorm
 
 from mslbook import distributed
 from mslbook._checks import check_int
 from mslbook.loss import Loss
+from mslbook.losses._batches import Batches, Piece, map_tensors, piece_weights, take, tensors
+from mslbook.losses._conformance import check_network, elsewhere
+
+FEW = 4  # rows that a loss is tried out on, of several classes
 
 
 def half_squared_error(outputs, targets):
@@ -33,25 +44,43 @@ def half_squared_error(outputs, targets):
 
 
 class NetworkLoss(Loss):
-    """The mean loss of a torch model over a data set, with exact derivatives.
+    """The loss of a torch model over a data set, with exact derivatives.
 
     Parameters
     ----------
     model : torch.nn.Module
-        Left unchanged by every call. Dropout is off; frozen parameters are coordinates too.
-    inputs, targets : Tensor, shape (N, ...)
-        On the model's device and, if floating, in its dtype.
+        Left unchanged by every call. Dropout is off; of a compiled or wrapped model the module
+        inside is taken.
+    data : tuple or iterable
+        A pair ``(inputs, targets)``, or such pairs in batches, the same on every pass: a list, or a
+        DataLoader that does not shuffle. Inputs are a tensor, or a tuple or dictionary of tensors
+        that share the first axis, passed on as the arguments or keywords that ``forward`` has.
     criterion : callable
-        ``criterion(outputs, targets)``, a mean over the rows it is given.
+        ``criterion(outputs, targets)``, a number; over several chunks or batches a mean over rows,
+        which may weigh them (class weights, ignored targets), or a sum.
+    params : str or sequence of str
+        Patterns of the names in ``model.named_parameters()``, such as ``"blocks.3.*"``: the
+        coordinates of theta. All others stay as they are in the model.
     chunk : int, optional
-        Rows per forward pass, over all ranks; by default all. The loss does not depend on it,
-        unless BatchNorm in train mode does.
+        Rows per forward pass, over all ranks; by default a batch at once. The loss does not depend
+        on it, unless BatchNorm in train mode does.
     batchnorm : {"train", "eval"}
         Whether BatchNorm and InstanceNorm normalise by the statistics of the chunk or by the
         running ones.
+    weights : sequence of float, optional
+        The weight of each batch in the mean, where the criterion does not show it.
+
+    Raises
+    ------
+    ValueError
+        Before any work: for what torch cannot differentiate twice or differentiates wrongly, for
+        random outputs, for batches that change from pass to pass. It names the layer.
 
     Notes
     -----
+    Value, gradient and product are computed in the dtype of theta. At construction they are
+    compared with each other by differences, on a few rows.
+
     Under ``torchrun`` each rank computes its share of every chunk and has the results of all. Every
     rank must make the same calls; if one dies, the others raise ConnectionError.
     ``torch.nn.utils.vector_to_parameters`` writes theta back into the model.
@@ -61,93 +90,154 @@ class NetworkLoss(Loss):
     >>> import torch
     >>> from mslbook.losses.network import NetworkLoss, half_squared_error
     >>> x, y = torch.randn(5, 3), torch.tensor([0, 1, 1, 0, 1])
-    >>> loss = NetworkLoss(torch.nn.Linear(3, 2), x, y, half_squared_error, chunk=2)
+    >>> loss = NetworkLoss(torch.nn.Linear(3, 2), (x, y), half_squared_error, chunk=2)
     >>> loss.hvp(loss.theta, torch.ones(loss.dimension)).shape
     torch.Size([8])
     """
 
-    def __init__(self, model, inputs, targets, criterion, chunk=None, batchnorm="train"):
-        self.model, self.inputs, self.targets, self.criterion = model, inputs, targets, criterion
-        self._parameters = dict(model.named_parameters())
-        self._sizes = [p.numel() for p in self._parameters.values()]
-        self.dimension = sum(self._sizes)
-        self.chunk = len(inputs) if chunk is None else check_int("chunk", chunk, least=1)
-        self.batchnorm = batchnorm
-        _check_arguments(self)
-        _check_fit(self)
-        distributed.check_same("parameters and pictures", self.theta, inputs, targets)
+    def __init__(
+        self, model, data, criterion, params="*", chunk=None, batchnorm="train", weights=None
+    ):
+        self.model, self.criterion, self.batchnorm = _unwrapped(model), criterion, batchnorm
+        _check_model(self)
+        self._fixed = {}  # parameters that differ from the model's
+        self._select(params)
+        _check_parameters(self)
+        chunk = None if chunk is None else check_int("chunk", chunk, least=1)
+        self._batches, self._weights = Batches(data, chunk, self.device), None
+        self._dtype, self._writes, self._changing = self.theta.dtype, False, ()
+        with torch.random.fork_rng([self.device] if self.device.type == "cuda" else []):
+            self._try_out()
+        if weights is None:
+            self._weigh()
+        else:
+            self._weights = self._batches.normalised(weights)
+        distributed.check_same("parameters and data", self.theta, *self._batches.checksums())
 
     @property
     def theta(self):
         """A copy of the current parameters, flat, in the order of ``model.parameters()``."""
-        return torch.cat([p.detach().reshape(-1) for p in self._parameters.values()])
+        named = ((name, self._fixed.get(name, p)) for name, p in self._parameters.items())
+        return torch.cat([p.detach().reshape(-1) for _, p in named])
+
+    point = theta  #: the former name of `theta`
+
+    @property
+    def rows(self):
+        """How many rows of data there are."""
+        return self._batches.rows
+
+    @property
+    def inputs(self):
+        """The inputs, where the data are one pair."""
+        return self._pair()[0]
+
+    @property
+    def targets(self):
+        """The targets, where the data are one pair."""
+        return self._pair()[1]
 
     @property
     def device(self):
-        """The device of the model and its inputs."""
-        return self.inputs.device
+        """The device of the model."""
+        return next(iter(self._parameters.values())).device
 
     def value(self, theta):
-        """The mean loss at `theta`, a scalar tensor."""
-        with self._modes(), torch.no_grad():
-            return distributed.total(sum(self._loss(theta, part) for part in self._parts()))
+        """The loss at `theta`, a scalar tensor."""
+        with self.modes():
+            theta = _leaf(theta)
+            return distributed.total(sum(self._each(theta, torch.Tensor.detach)))
 
     def value_and_grad(self, theta):
-        """The mean loss and its gradient at `theta`, from one forward pass."""
-        theta = theta.detach().requires_grad_()
-        value, grad = 0.0, 0.0
-        with self._modes():
-            for part in self._parts():
-                loss = self._loss(theta, part)
-                (slope,) = torch.autograd.grad(loss, theta)
-                value, grad = value + loss.detach(), grad + slope
-        return distributed.total(value), distributed.total(grad)
+        """The loss and its gradient at `theta`, from one forward pass."""
+        with self.modes():
+            theta = _leaf(theta)
+            both = self._each(theta, lambda loss: (loss.detach(), _gradient(loss, theta)))
+            value, grad = (sum(terms) for terms in zip(*both, strict=True))
+            return distributed.total(value), distributed.total(grad)
 
     def hvp(self, theta, v):
         """The Hessian-vector product H(theta) v, of shape (dimension,)."""
-        theta = theta.detach().requires_grad_()
-        with self._modes():
-            products = (_product(self._slope(theta, p), theta, v) for p in self._parts())
-            return distributed.total(sum(products))
+        with self.modes():
+            theta = _leaf(theta)
+            return distributed.total(
+                sum(self._each(theta, lambda loss: _product(_slope(loss, theta), theta, v)))
+            )
 
     def hessian(self, theta):
         """The Hessian at `theta` as a function ``v -> H v``; a single chunk's graph is kept."""
-        theta = theta.detach().clone()  # the caller's may change before the last product
-        if self.chunk < len(self.inputs):
+        if self._batches.count_chunks() > 1:
+            theta = theta.detach().clone()  # the caller's may change before the last product
             return lambda v: self.hvp(theta, v)
-        theta.requires_grad_()
-        with self._modes():
-            (part,) = self._parts()
-            slope = self._slope(theta, part)
-        return lambda v: distributed.total(_product(slope, theta, v, retain_graph=True))
+        with self.modes():
+            ((piece, weight),), theta = self._weighted_pieces(), _leaf(theta)
+            slope = self._at(
+                theta, piece, lambda: _slope(self._weighted(theta, piece, weight), theta)
+            )
+
+        def product(v):
+            with self.modes():  # the model, since what was checkpointed runs forward again
+                run = partial(_product, slope, theta, v, retain_graph=True)
+                return distributed.total(self._at(theta, piece, run))
+
+        return product
 
     def outputs(self, theta, inputs=None):
         """The model's outputs at `theta` for all inputs, or for others like them."""
-        inputs = self.inputs if inputs is None else inputs
-        with self._modes(), torch.no_grad():
-            pieces = []
-            for part in distributed.parts(len(inputs), self.chunk):
-                with part.statistics():
-                    pieces.append((part, self._forward(theta, inputs[part.rows])))
-            return distributed.gather(pieces, len(inputs))
+        batches = self._batches
+        if inputs is not None:
+            batches = batches.with_pair((inputs, None))
+        with self.modes():
+            theta, pieces = _leaf(theta), list(batches.pieces())
+            outputs = [
+                self._at(theta, p, lambda p=p: self._forward(theta, p.inputs)) for p in pieces
+            ]
+        outputs = [map_tensors(torch.Tensor.detach, one) for one in outputs]
+        if len(pieces) == distributed.ranks() == 1:
+            return outputs[0]
+        leaves = zip(*map(tensors, outputs), strict=True)
+        whole = iter([distributed.gather(pieces, leaf, batches.rows) for leaf in leaves])
+        return map_tensors(lambda _: next(whole), outputs[0])
 
     def subset(self, rows):
         """The mean loss over some of the inputs, by a slice or a sequence of rows."""
         if not isinstance(rows, slice):  # on the CPU, since CUDA would not survive a row too many
-            rows = torch.arange(len(self.inputs))[torch.as_tensor(rows).cpu()].reshape(-1)
+            rows = torch.arange(self.rows)[torch.as_tensor(rows).cpu()].reshape(-1)
         part = copy(self)  # what fits all inputs fits some: nothing to check again
-        part.inputs, part.targets = self.inputs[rows], self.targets[rows]
-        if not len(part.inputs):
+        part._batches = self._batches.with_pair(take(self._pair(), rows))
+        if not part.rows:
             raise ValueError("a subset needs at least one input")
-        part.chunk = min(self.chunk, len(part.inputs))
+        if self._weights is not None:
+            part._weigh()
         return part
+
+    def block(self, params, theta=None):
+        """The loss as a function of some parameters, the others fixed at `theta`.
+
+        Its Hessian is that block of the whole one, and its own `theta` that part of `theta`, by
+        default the model's.
+        """
+        block = copy(self)
+        block._fixed = self._fixed | dict(self._pieces(self.theta if theta is None else theta))
+        block._select(params)
+        return block
 
     def to(self, device=None, dtype=None):
         """The same loss with a copy of its model on another device or in another dtype."""
-        model = deepcopy(self.model).to(device=device, dtype=dtype)
-        data = (self.inputs, self.targets)
-        data = [x.to(device=device, dtype=dtype if x.is_floating_point() else None) for x in data]
-        return NetworkLoss(model, *data, self.criterion, self.chunk, self.batchnorm)
+
+        def moved(tensor):
+            return tensor.to(device, dtype if tensor.dtype == self._dtype else None)
+
+        loss = copy(self)
+        loss.model = deepcopy(self.model).to(device=device, dtype=dtype)
+        if isinstance(self.criterion, nn.Module):
+            loss.criterion = deepcopy(self.criterion).to(device)
+        loss._fixed = {name: moved(fixed) for name, fixed in self._fixed.items()}
+        loss._select(self._patterns)
+        loss._batches = self._batches.to(loss.device)
+        if self._batches.pair:
+            loss._batches = loss._batches.with_pair(map_tensors(moved, self._batches.pair))
+        return loss
 
     def calibrated(self, theta):
         """The loss of a copy of the model with fixed BatchNorm statistics, those at `theta`.
@@ -157,60 +247,218 @@ class NetworkLoss(Loss):
         """
         if not theta.isfinite().all():
             raise ValueError("theta holds nan or infinite numbers, where BatchNorm has none")
-        model = deepcopy(self.model).eval()
-        nn.utils.vector_to_parameters(theta, model.parameters())
-        norms = [module for module in model.modules() if isinstance(module, _NormBase)]
+        frozen = copy(self)
+        frozen.model, frozen.batchnorm = deepcopy(self.model).eval(), "eval"
+        frozen._select(self._patterns)
+        nn.utils.vector_to_parameters(theta, frozen._parameters.values())
+        norms = [module for module in frozen.model.modules() if isinstance(module, _NormBase)]
         tracking = [module for module in norms if module.track_running_stats]
         for module in tracking:
             module.reset_running_stats()  # which may be nan
             module.train()
         with torch.no_grad(), full_precision(self.device):
-            for k, part in enumerate(self._parts()):
+            for k, piece in enumerate(self._batches.pieces()):
                 for module in tracking:
                     module.momentum = 1 / (k + 1)  # a plain mean over the chunks
-                with part.statistics():
-                    model(self.inputs[part.rows])
-        frozen = copy(self)
-        frozen.model, frozen.batchnorm = model.eval(), "eval"
-        frozen._parameters = dict(model.named_parameters())
+                with piece.part.statistics():
+                    frozen._forward(theta, piece.inputs)
+        frozen.model.eval()
         return frozen
 
     def __repr__(self):
         return (
             f"NetworkLoss({type(self.model).__name__}, {self.dimension} parameters, "
-            f"{len(self.inputs)} inputs, chunk={self.chunk}, batchnorm={self.batchnorm!r})"
+            f"{self.rows} rows, chunk={self._batches.chunk}, batchnorm={self.batchnorm!r})"
         )
 
-    def _forward(self, theta, inputs):
-        pieces = zip(self._parameters.items(), theta.split(self._sizes), strict=True)
-        state = {name: piece.view(p.shape) for (name, p), piece in pieces}
-        # BatchNorm in train mode writes to its running statistics: hand it copies to write to.
-        state |= {name: buffer.clone() for name, buffer in self.model.named_buffers()}
-        return functional_call(self.model, state, (inputs,))
-
-    def _loss(self, theta, part):
-        with part.statistics():
-            outputs = self._forward(theta, self.inputs[part.rows])
-        return part.weight * self.criterion(outputs, self.targets[part.rows])
-
-    def _slope(self, theta, part):
-        return torch.autograd.grad(self._loss(theta, part), theta, create_graph=True)[0]
-
-    def _parts(self):
-        return distributed.parts(len(self.inputs), self.chunk)
-
     @contextmanager
-    def _modes(self):
-        """Context with BatchNorm in the mode asked for and everything else in eval mode."""
-        flags = [(module, module.training) for module in self.model.modules()]
+    def modes(self):
+        """Context in which the model is one differentiable function, and its flags are kept.
+
+        BatchNorm is in the mode asked for and all else in eval mode; attention has second
+        derivatives in its MATH kernel alone; what was compiled runs as written, since compiled code
+        cannot be differentiated twice; gradients of embeddings are dense.
+        """
+        with ExitStack() as stack:
+            for module in self.model.modules():
+                norm = isinstance(module, _NormBase) and self.batchnorm == "train"
+                _set(stack, module, "training", norm)
+                if getattr(module, "sparse", False):
+                    _set(stack, module, "sparse", False)
+            for module in self._changing:
+                stack.callback(_Attributes(module).restore)
+            fast = torch.backends.mha.get_fastpath_enabled()
+            stack.callback(torch.backends.mha.set_fastpath_enabled, fast)
+            torch.backends.mha.set_fastpath_enabled(False)
+            if "torch._dynamo" in sys.modules:
+                stack.enter_context(torch.compiler.set_stance("force_eager"))
+            stack.enter_context(sdpa_kernel(SDPBackend.MATH))
+            stack.enter_context(torch.inference_mode(False))
+            stack.enter_context(torch.enable_grad())
+            stack.enter_context(full_precision(self.device))
+            yield
+
+    def _select(self, params):
+        """Make the parameters whose names fit one of the patterns the coordinates of theta."""
+        self._patterns = (params,) if isinstance(params, str) else tuple(params)
+        named = list(self.model.named_parameters(remove_duplicate=False))  # with all names of one
+        for pattern in self._patterns:
+            if named and not any(fnmatchcase(name, pattern) for name, _ in named):
+                known = ", ".join(name for name, _ in named)
+                raise ValueError(f"no parameter fits params={pattern!r}: they are {known:.400}")
+        chosen = {
+            id(p) for name, p in named if any(fnmatchcase(name, one) for one in self._patterns)
+        }
+        self._parameters = {n: p for n, p in self.model.named_parameters() if id(p) in chosen}
+        self._sizes = [p.numel() for p in self._parameters.values()]
+        self.dimension = sum(self._sizes)
+
+    def _pair(self):
+        if self._batches.pair is None:
+            raise TypeError("these data come in batches: this needs one pair (inputs, targets)")
+        return self._batches.pair
+
+    def _pieces(self, theta):
+        """Yield the name of every parameter and its part of theta."""
+        for (name, p), piece in zip(
+            self._parameters.items(), theta.split(self._sizes), strict=True
+        ):
+            yield name, piece.view(p.shape)
+
+    def _state(self, theta):
+        """Theta in the place of the parameters, copies for the model to write to of buffers."""
+        state = {f"model.{name}": piece for name, piece in self._pieces(theta)}
+        for name, p in self.model.named_parameters():
+            if name not in self._parameters:
+                fixed = self._fixed.get(name, p).detach()
+                state[f"model.{name}"] = self._as_theta(theta, fixed)
+        for name, buffer in self.model.named_buffers():
+            state[f"model.{name}"] = self._as_theta(theta, buffer).clone()
+        if isinstance(self.criterion, nn.Module):
+            for name, tensor in self.criterion.state_dict(keep_vars=True).items():
+                state[f"criterion.{name}"] = self._as_theta(theta, tensor.detach())
+        return state
+
+    def _as_theta(self, theta, tensor):
+        """A tensor of the model's dtype in that of theta."""
+        tensor = tensor.clone() if tensor.is_inference() else tensor
+        return tensor.to(theta.dtype) if tensor.dtype == self._dtype else tensor
+
+    def _weighted_pieces(self):
+        """Yield every `Piece` with its weight in the loss."""
+        for number, piece in enumerate(self._batches.pieces()):
+            yield piece, piece.share if self._weights is None else self._weights[number]
+
+    def _each(self, theta, compute):
+        """Yield ``compute(loss)`` of the weighted loss of every piece at theta."""
+        for piece, weight in self._weighted_pieces():
+            yield self._at(theta, piece, lambda: compute(self._weighted(theta, piece, weight)))  # noqa: B023
+
+    def _at(self, theta, piece, run):
+        """``run()`` with theta in the model, until all backward passes in it are done, too."""
+        with piece.part.statistics():
+            return functional_call(_Inside(self.model, self.criterion), self._state(theta), (run,))
+
+    def _weighted(self, theta, piece, weight):
+        outputs = self._forward(theta, piece.inputs)
+        if weight:
+            return weight * self.criterion(outputs, piece.targets)
+        floats = (x for x in tensors(outputs) if x.is_floating_point())
+        return 0.0 * sum(x.sum() for x in floats)  # other ranks wait for its part in their sums
+
+    def _forward(self, theta, inputs):
+        inputs = map_tensors(lambda x: self._as_theta(theta, x), inputs)
+        return _apply(self.model, map_tensors(torch.clone, inputs) if self._writes else inputs)
+
+    def _weigh(self):
+        """Find out how much each piece weighs in the criterion of all data."""
+        self._weights = None
+        if self._batches.count_chunks() * distributed.ranks() == 1:
+            return
+        with self.modes():
+            theta, whole = _leaf(elsewhere(self.theta)), distributed.Part(slice(None), 1.0, 1.0)
+            piece = Piece(None, None, None, 1.0, whole)  # statistics of its own rows will do
+
+            def outputs_of(inputs):
+                return self._at(theta, piece, lambda: self._forward(theta, inputs))
+
+            self._weights = piece_weights(self._batches, outputs_of, self.criterion)
+
+    def _try_out(self):
+        """Refuse what cannot be differentiated, on a few rows, before any work."""
+        attributes = [_Attributes(module) for module in self.model.modules()]
         try:
-            for module, _ in flags:
-                module.training = isinstance(module, _NormBase) and self.batchnorm == "train"
-            with torch.enable_grad(), full_precision(self.device):
-                yield
+            few = copy(self)
+            few._batches = self._batches.with_pair(self._few_rows())
+            few._batches.chunk = None
+            before = map_tensors(torch.clone, few.inputs)
+            few.outputs(few.theta)
+            self._writes = not all(map(torch.equal, tensors(before), tensors(few.inputs)))
         finally:
-            for module, flag in flags:
-                module.training = flag
+            self._changing = [one.module for one in attributes if one.changed]
+            for one in attributes:
+                one.restore()
+        few._writes, few._changing = self._writes, self._changing
+        few._batches = few._batches.with_pair((before, few.targets))
+        check_network(few)
+
+    def _few_rows(self):
+        """A few rows, of several classes; the criterion may ignore the targets of some."""
+        for inputs, targets, size in self._batches.batches():
+            for first in range(-(-size // FEW)):
+                rows = torch.arange(first, size, max(size // FEW, 1))[:FEW]
+                few = take((inputs, targets), rows)
+                outputs = self.outputs(self.theta, map_tensors(torch.clone, few[0]))
+                if _checked_value(self, outputs, few[1]).isfinite():
+                    return few
+        raise ValueError("the loss is not finite at the parameters of the model: start elsewhere")
+
+
+class _Inside(nn.Module):
+    """A model and its criterion, so that `functional_call` swaps the tensors of both."""
+
+    def __init__(self, model, criterion):
+        super().__init__()
+        self.model = model
+        if isinstance(criterion, nn.Module):
+            self.criterion = criterion
+
+    def forward(self, run):
+        return run()
+
+
+class _Attributes:
+    """The attributes of a module as they are now, containers with their contents."""
+
+    def __init__(self, module):
+        self.module, self._values, self._ids = module, dict(vars(module)), _ids(module)
+        self._contents = {
+            name: copy(value) for name, value in self._values.items() if type(value) in (dict, list)
+        }
+
+    @property
+    def changed(self):
+        """Whether the module has others by now."""
+        return _ids(self.module) != self._ids
+
+    def restore(self):
+        """Give them back to the module."""
+        vars(self.module).clear()
+        vars(self.module).update(self._values)
+        for name, content in self._contents.items():
+            self._values[name].clear()
+            (self._values[name].update if type(content) is dict else self._values[name].extend)(
+                content
+            )
+
+
+def _ids(module):
+    return {
+        name: [*map(id, value.values() if type(value) is dict else value)]
+        if type(value) in (dict, list)
+        else id(value)
+        for name, value in vars(module).items()
+    }
 
 
 @contextmanager
@@ -231,57 +479,115 @@ def full_precision(device):
         yield
 
 
-@torch.enable_grad()
-def _product(slope, theta, v, retain_graph=False):
+def _unwrapped(model):
+    """The module inside of torch.compile, DataParallel or DistributedDataParallel."""
+    while True:
+        if hasattr(model, "_orig_mod"):
+            model = model._orig_mod
+        elif isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel):
+            model = model.module
+        else:
+            return model
+
+
+def _apply(model, inputs):
+    """Call a model, with inputs as its arguments or keywords if its forward pass takes them so."""
+    if isinstance(inputs, Mapping | tuple | list):
+        keywords = inputs if isinstance(inputs, Mapping) else {}
+        arguments = () if keywords else inputs
+        try:
+            inspect.signature(model.forward).bind(*arguments, **keywords)
+        except TypeError:
+            return model(inputs)
+        return model(*arguments, **keywords)
+    return model(inputs)
+
+
+def _leaf(theta):
+    """A copy of theta, so that nothing written to it is the caller's, to be differentiated by."""
+    return theta.detach().clone().requires_grad_()
+
+
+def _gradient(loss, theta, **options):
+    if not loss.requires_grad:  # the loss does not depend on these parameters
+        return torch.zeros_like(theta)
+    return torch.autograd.grad(loss, theta, materialize_grads=True, **options)[0]
+
+
+_slope = partial(_gradient, create_graph=True)
+
+
+def _product(slope, theta, v, **options):
     """The derivative of `slope` along `v`; zero where the loss is linear in `theta`."""
     if not slope.requires_grad:
         return torch.zeros_like(v)
-    with full_precision(v.device):
-        # Passing v to autograd.grad would be the same, but makes torch import sympy first.
-        return torch.autograd.grad(slope @ v.detach(), theta, retain_graph=retain_graph)[0]
+    # Passing v to autograd.grad would be the same, but makes torch import sympy first.
+    return _gradient(slope @ v.detach().clone(), theta, **options)
 
 
-def _check_arguments(loss):
-    inputs, targets = loss.inputs, loss.targets
-    if not loss.dimension:
-        raise ValueError("the model has no parameters: there is nothing to differentiate")
-    if not len(inputs) or inputs.shape[:1] != targets.shape[:1]:
-        raise ValueError("there must be one target for each of at least one input")
+def _set(stack, module, name, value):
+    """Change an attribute of a module until the stack of contexts is left."""
+    stack.callback(setattr, module, name, getattr(module, name))
+    setattr(module, name, value)
+
+
+def _check_model(loss):
     if loss.batchnorm not in ("train", "eval"):
         raise ValueError(f"batchnorm must be 'train' or 'eval', not {loss.batchnorm!r}")
-    synced = any(isinstance(module, nn.SyncBatchNorm) for module in loss.model.modules())
-    if synced and distributed.ranks() > 1:
-        raise ValueError("SyncBatchNorm cannot be differentiated twice: use BatchNorm")
+    for parameter in loss.model.parameters():
+        if isinstance(parameter, nn.parameter.UninitializedParameter) or parameter.is_meta:
+            raise ValueError("the parameters have no values yet: call the model once, or load them")
+        if type(parameter).__name__ in ("DTensor", "FlatParameter"):
+            raise ValueError("parameters are sharded (FSDP): pass the model unsharded")
+    for name, module in loss.model.named_modules():
+        if getattr(module, "max_norm", None) is not None:
+            raise ValueError(
+                f"layer {name!r} ({type(module).__name__}) rescales its weights in every forward "
+                "pass, so that the loss is no function of them: set its max_norm to None"
+            )
+        if isinstance(module, nn.SyncBatchNorm) and distributed.ranks() > 1:
+            raise ValueError("SyncBatchNorm cannot be differentiated twice: use BatchNorm")
 
 
-def _check_fit(loss):
-    """Try a few rows: the model must be a function, and the criterion a mean."""
-    n = len(loss.inputs)
-    few = torch.linspace(0, n - 1, min(n, 8), dtype=torch.float64).long()  # of several classes
-    inputs, targets = loss.inputs[few], loss.targets[few]
-    with loss._modes(), torch.no_grad():
-        outputs, again = (loss._forward(loss.theta, inputs) for _ in range(2))
-        if (n - 1) % loss.chunk == 0:  # is the last row alone too few for BatchNorm?
-            loss._forward(loss.theta, loss.inputs[-1:])
-    if not isinstance(outputs, torch.Tensor) or outputs.shape[:1] != inputs.shape[:1]:
-        raise ValueError("the model must return one tensor with a row of outputs for each input")
-    if not torch.allclose(outputs, again, atol=1e-3 * float(outputs.abs().max()), equal_nan=True):
-        raise ValueError("the model's outputs differ from call to call: switch off what is random")
-    if targets.is_floating_point():
-        if targets.shape != outputs.shape:  # which torch might broadcast
-            raise ValueError(
-                f"outputs of shape {tuple(outputs.shape)} do not fit targets of shape "
-                f"{tuple(targets.shape)}: give both the same shape"
-            )
-    else:
-        least, most = int(loss.targets.min()), int(loss.targets.max())
-        if least < 0 or most >= outputs.shape[1]:  # where CUDA would end the process
-            raise ValueError(
-                f"the targets name classes {least} to {most}, the model has {outputs.shape[1]} "
-                "outputs: widen its last layer or relabel"
-            )
-    mean = loss.criterion(outputs, targets)
-    single = [loss.criterion(outputs[i, None], targets[i, None]) for i in range(len(few))]
-    rtol = max(1e-3, 8 * torch.finfo(outputs.dtype).eps)
-    if mean.ndim or not torch.allclose(mean, sum(single) / len(few), rtol=rtol, equal_nan=True):
-        raise ValueError("the criterion must be a plain mean over the rows, without class weights")
+def _check_parameters(loss):
+    if not loss.dimension:
+        raise ValueError("the model has no parameters: there is nothing to differentiate")
+    kinds = {(p.dtype, p.device) for p in loss._parameters.values()}
+    if len(kinds) > 1 or not next(iter(kinds))[0].is_floating_point:
+        found = ", ".join(f"{dtype} on {device}" for dtype, device in sorted(kinds, key=str))
+        raise ValueError(f"parameters must be of one real dtype on one device, not {found}")
+
+
+def _checked_value(loss, outputs, targets):
+    """The criterion, which must give one number, of targets that fit the outputs."""
+    if isinstance(outputs, torch.Tensor) and loss._batches.pair:
+        _check_classes(loss.criterion, outputs, loss.targets)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="Using a target size")  # that torch broadcasts
+        try:
+            value = loss.criterion(outputs, targets)
+        except UserWarning as warning:
+            raise ValueError(f"outputs and targets differ in shape: {warning}") from warning
+    if getattr(value, "shape", None) != () or not value.is_floating_point():
+        what = f"a tensor of shape {tuple(value.shape)}" if hasattr(value, "shape") else repr(value)
+        raise ValueError(f"the criterion must return one number, as a tensor, not {what:.80}")
+    return value
+
+
+def _check_classes(criterion, outputs, targets):
+    """Where labels must be classes, those that are none would end the process on CUDA."""
+    functions = (half_squared_error, nn.functional.cross_entropy, nn.functional.nll_loss)
+    modules = (nn.CrossEntropyLoss, nn.NLLLoss)
+    if not (criterion in functions or isinstance(criterion, modules)) or (
+        not isinstance(targets, torch.Tensor) or targets.shape == outputs.shape
+    ):
+        return
+    labels = targets[targets != getattr(criterion, "ignore_index", -100)]
+    if not labels.numel():
+        return
+    least, most = int(labels.min()), int(labels.max())
+    if least < 0 or most >= outputs.shape[1]:
+        raise ValueError(
+            f"the targets name classes {least} to {most}, the model has {outputs.shape[1]} "
+            "outputs: widen its last layer or relabel"
+        )

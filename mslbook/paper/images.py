@@ -34,7 +34,9 @@ def convolutional_loss(model, images, count, device, criterion, chunk=None):
     """
     inputs = standardise_channels(colour_32(images.train_images[:count]))
     targets = labels_of(images.train_labels[:count], device)
-    return NetworkLoss(model.to(device), _inputs(inputs, device), targets, LOSSES[criterion], chunk)
+    return NetworkLoss(
+        model.to(device), (_inputs(inputs, device), targets), LOSSES[criterion], chunk=chunk
+    )
 
 
 def held_out(images, count, device):

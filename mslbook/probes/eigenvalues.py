@@ -24,7 +24,7 @@ class Sharpness:
     values: np.ndarray  #: the algebraically largest eigenvalues, descending, shape (k,)
     vectors: Any  #: their unit eigenvectors, of the kind of theta, shape (k, n)
     residuals: np.ndarray  #: ``||Hv - λv|| / |λ|`` of each, shape (k,)
-    converged: bool  #: whether all residuals are within `tol` or rounding, and the guard settled
+    converged: bool  #: whether each residual is within `tol`, or a value 0 but for rounding
     hvps: int  #: the number of Hessian-vector products made
     guard: Any  #: the Ritz vector of eigenvalue k + 1, shape (1, n), or none if k = n
 
@@ -91,7 +91,8 @@ def sharpness(
         values, mixing = spectrum[:followed], mixing[:followed]
         couplings = mixing @ space.couplings  # the residuals H v - λ v, in the pending rows
         norms = np.linalg.norm(couplings, axis=1)
-        rounding = ROUNDING_EPS * float(xp.finfo(theta.dtype).eps) * np.abs(spectrum).max()
+        unit = float(xp.finfo(theta.dtype).eps) * np.abs(spectrum).max()
+        rounding = ROUNDING_EPS * unit  # a residual so small cannot become smaller
         todo = _unsettled(values, np.where(norms > rounding, norms, 0), k, tol)
         if todo is None and further and len(space) < n:
             todo, further = k, further - 1
@@ -106,8 +107,10 @@ def sharpness(
     vectors, sizes = space.combine(mixing), np.abs(values)
     with np.errstate(divide="ignore"):
         residuals = np.divide(norms, sizes, out=np.zeros(followed), where=norms > 0)
+    found = (norms <= tol * sizes) | (sizes <= unit)
+    converged = todo is None and bool(found[:k].all())
     return Sharpness(
-        values[:k], vectors[:k], residuals[:k], todo is None, space.hvps, guard=vectors[k:]
+        values[:k], vectors[:k], residuals[:k], converged, space.hvps, guard=vectors[k:]
     )
 
 

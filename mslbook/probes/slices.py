@@ -103,7 +103,7 @@ def filter_normalised(loss, theta, direction):
     >>> import torch
     >>> from mslbook import NetworkLoss, filter_normalised, random_direction
     >>> model, x, y = torch.nn.Linear(3, 2), torch.ones(4, 3), torch.tensor([0, 1, 1, 0])
-    >>> loss = NetworkLoss(model, x, y, torch.nn.functional.cross_entropy)
+    >>> loss = NetworkLoss(model, (x, y), torch.nn.functional.cross_entropy)
     >>> filter_normalised(loss, loss.theta, random_direction(loss.theta))[6:]
     tensor([0., 0.])
     """

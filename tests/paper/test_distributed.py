@@ -117,7 +117,11 @@ def build(name, device="cpu", dtype=torch.float64):
         x = torch.randn(shape, dtype=dtype, requires_grad=True)  # which nobody here asks for
     y = torch.arange(n) % 5
     return NetworkLoss(
-        model.to(device), x.to(device), y.to(device), half_squared_error, chunk, batchnorm
+        model.to(device),
+        (x.to(device), y.to(device)),
+        half_squared_error,
+        chunk=chunk,
+        batchnorm=batchnorm,
     )
 
 
@@ -217,7 +221,7 @@ def refused(what):
     if what == "sync":
         model = nn.Sequential(nn.Linear(4, 3), nn.SyncBatchNorm(3))
     y = y + (rank() if what == "other pictures" else 0) * (y == 0)
-    NetworkLoss(model, x, y, half_squared_error)
+    NetworkLoss(model, (x, y), half_squared_error)
 
 
 @needs_gloo

@@ -49,7 +49,7 @@ def wide_loss(count=7, seed=0):
     random = torch.Generator().manual_seed(seed)
     inputs = torch.randn(count, 20, generator=random).double()
     model = fully_connected([20, 6, 5, 3], "tanh", seed=seed).double()
-    return NetworkLoss(model, inputs, torch.arange(count) % 3, half_squared_error)
+    return NetworkLoss(model, (inputs, torch.arange(count) % 3), half_squared_error)
 
 
 @pytest.mark.parametrize("condition", CONDITIONS)
@@ -115,7 +115,7 @@ def test_some_rows_are_the_loss_on_them_alone():
 def test_in_the_first_layer_the_sharpness_grows_with_the_square_of_the_length():
     """The second identity of section 6: k times the picture, the first layer divided by k."""
     one, k = wide_loss(1), 10.0
-    two = NetworkLoss(one.model, k * one.inputs, one.targets, half_squared_error)
+    two = NetworkLoss(one.model, (k * one.inputs, one.targets), half_squared_error)
     scale = torch.ones_like(one.theta)
     scale[: one.model[1].weight.numel()] = 1 / k
     tops = [first_layer_sharpness(loss, theta, tol=1e-8)

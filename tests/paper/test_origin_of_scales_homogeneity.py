@@ -17,7 +17,7 @@ def losses(depth, k, bias, activation="relu"):
     generator = torch.Generator().manual_seed(depth)
     x, y = (torch.randn(3, n, generator=generator, dtype=torch.float64) for n in (12, 4))
     model = fully_connected([*WIDTHS[:depth], 4], activation, seed=depth, bias=bias).double()
-    one, other = (NetworkLoss(model, inputs, y, half_squared_error) for inputs in (x, k * x))
+    one, other = (NetworkLoss(model, (inputs, y), half_squared_error) for inputs in (x, k * x))
     return one, other, 2 * one.theta
 
 

@@ -76,7 +76,7 @@ def network_loss(**changes):
         torch.nn.Flatten(), torch.nn.Linear(64, 12), torch.nn.BatchNorm1d(12), torch.nn.Tanh(),
         torch.nn.Linear(12, 8),
     )  # fmt: skip
-    return NetworkLoss(model, *images(0, IMAGES), torch.nn.CrossEntropyLoss(), **changes)
+    return NetworkLoss(model, images(0, IMAGES), torch.nn.CrossEntropyLoss(), **changes)
 
 
 def a_run(folder, experiment=EXPERIMENT, **changes):
@@ -342,7 +342,7 @@ def test_a_network_with_images_of_three_colours_resumes_too(tmp_path, always_sav
     from mslbook.networks import resnet18  # imports torchvision, which the killed runs need not
 
     inputs, labels = torch.rand(6, 3, 32, 32), torch.arange(6)
-    loss = NetworkLoss(resnet18(width=1 / 32), inputs, labels, torch.nn.CrossEntropyLoss())
+    loss = NetworkLoss(resnet18(width=1 / 32), (inputs, labels), torch.nn.CrossEntropyLoss())
 
     def resnet(folder, steps):
         return a_run(folder).train(loss, Momentum(0.05), steps, batch=4)
@@ -600,7 +600,7 @@ def test_a_checkpoint_of_the_form_before_this_one(tmp_path, no_work):
 
 
 def test_a_checkpoint_of_another_network(halfway):
-    smaller = NetworkLoss(torch.nn.Linear(4, 2), torch.ones(3, 4), torch.tensor([0, 1, 0]),
+    smaller = NetworkLoss(torch.nn.Linear(4, 2), (torch.ones(3, 4), torch.tensor([0, 1, 0])),
                           torch.nn.CrossEntropyLoss())  # fmt: skip
     with pytest.raises(ValueError, match="one.npz does not hold what"):
         a_run(halfway).train(smaller, **MINIBATCHES, steps=9, name="one")

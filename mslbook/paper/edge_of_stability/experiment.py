@@ -50,7 +50,7 @@ def network_loss(images, count, device="cpu", seed=0):
     widths = [prod(inputs.shape[1:]), *HIDDEN, len(images.class_names)]
     model = fully_connected(widths, "tanh", seed=seed).to(device)
     targets = labels_of(images.train_labels[:count], device)
-    return NetworkLoss(model, torch.tensor(inputs, device=device), targets, half_squared_error)
+    return NetworkLoss(model, (torch.tensor(inputs, device=device), targets), half_squared_error)
 
 
 def record(run):

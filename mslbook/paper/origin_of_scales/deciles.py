@@ -68,7 +68,7 @@ def network_loss(images, count, condition="real", seed=0, device="cpu"):
     real = np.linalg.norm(inputs, axis=1)
     new = lengths_of(condition, real, seed)
     inputs = torch.tensor(inputs * (new / real)[:, None], dtype=torch.float32, device=device)
-    loss = NetworkLoss(loss.model, inputs, loss.targets, loss.criterion)
+    loss = NetworkLoss(loss.model, (inputs, loss.targets), loss.criterion)
     loss, _ = project_to_input_span(loss, slice(None))
     return loss, np.argsort(real if condition == "equal" else new, kind="stable")
 
@@ -88,7 +88,7 @@ def project_to_input_span(loss, rows):
         return torch.cat([(vector[:size].view_as(weight) @ basis).flatten(), vector[size:]])
 
     model[1].weight = nn.Parameter(weight.detach() @ basis)
-    return NetworkLoss(model, inputs @ basis, part.targets, loss.criterion), project
+    return NetworkLoss(model, (inputs @ basis, part.targets), loss.criterion), project
 
 
 def first_layer_change(loss, direction):
@@ -99,10 +99,9 @@ def first_layer_change(loss, direction):
 
 
 def first_layer_sharpness(loss, theta, **options):
-    """The sharpness in the weights of the first layer alone: all else is too heavy to move."""
-    weights = torch.full_like(theta, 1e30)
-    weights[: loss.model[1].weight.numel()] = 1
-    return sharpness(loss, theta, preconditioner=weights, **options).values[0]
+    """The sharpness in the weights of the first layer alone."""
+    first = loss.block("1.weight", theta)
+    return sharpness(first, first.theta, **options).values[0]
 
 
 def measure_tenths(loss, theta, v, by_length, distances, seed=0):

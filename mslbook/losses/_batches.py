@@ -1,0 +1,291 @@
+"""Data as people have them: one pair of inputs and targets, or batches that can be read again."""
+
+import copy
+import zlib
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import torch
+
+from mslbook import distributed
+
+
+def map_tensors(function, tree):
+    """The same structure with ``function(tensor)`` in the place of every tensor."""
+    if isinstance(tree, torch.Tensor):
+        return function(tree)
+    if isinstance(tree, tuple | list):
+        items = [map_tensors(function, item) for item in tree]
+        return type(tree)(*items) if hasattr(tree, "_fields") else type(tree)(items)
+    items = tree if isinstance(tree, Mapping) else getattr(tree, "__dict__", {})
+    changed = {key: map_tensors(function, item) for key, item in items.items()}
+    if isinstance(tree, Mapping):  # of its own kind, such as the outputs of a Hugging Face model
+        new = copy.copy(tree)
+        for key, item in changed.items():
+            new[key] = item
+        return new
+    if not any(isinstance(item, torch.Tensor) for item in changed.values()):
+        return tree
+    new = copy.copy(tree)
+    vars(new).update(changed)
+    return new
+
+
+def tensors(tree):
+    """All tensors of a structure, in order."""
+    found = []
+    map_tensors(found.append, tree)
+    return found
+
+
+def take(tree, rows):
+    """Some rows of every tensor."""
+    return map_tensors(lambda tensor: tensor[rows], tree)
+
+
+def join(first, second):
+    """The rows of two structures of one kind, one after the other."""
+    others = iter(tensors(second))
+    return map_tensors(lambda tensor: torch.cat([tensor, next(others)]), first)
+
+
+def count_rows(inputs, targets):
+    """The length of the first axis that all tensors of a batch share."""
+    found = {tensor.shape[:1] for tensor in tensors((inputs, targets))}
+    if len(found) != 1 or found == {()} or not tensors(inputs):
+        raise ValueError(
+            "inputs must be tensors (one, or a tuple or dictionary of them) with a row for each "
+            f"target, not rows of {sorted(map(tuple, found))}"
+        )
+    return found.pop()[0]
+
+
+class Piece(NamedTuple):
+    """The rows of a chunk that one rank evaluates at a time."""
+
+    inputs: Any
+    targets: Any
+    rows: slice  #: of all data
+    share: float  #: of the rows of all data; 0 if another rank's answer counts
+    part: distributed.Part
+
+
+class Batches:
+    """A data set in pieces of at most `chunk` rows, the same on every pass."""
+
+    def __init__(self, data, chunk, device):
+        self.chunk, self._device = chunk, device
+        if isinstance(data, tuple):
+            if len(data) != 2:
+                raise ValueError(f"data must be a pair (inputs, targets), not {len(data)} things")
+            data = [self._moved(data)]
+        elif isinstance(data, torch.Tensor | Mapping) or not isinstance(data, Iterable):
+            raise TypeError(
+                f"data must be a pair (inputs, targets), or batches of such pairs to be read again "
+                f"and again, not a {type(data).__name__}"
+            )
+        elif iter(data) is data:
+            raise ValueError(
+                "these data can be read only once, and every value, gradient and product reads "
+                "them: give a list of batches, or a DataLoader"
+            )
+        self._data = data
+        self.sizes = [self._size(batch) for batch in data]
+        if not sum(self.sizes):
+            raise ValueError("there must be one target for each of at least one input")
+        if self.pair is None:
+            self._check_repeats()
+
+    @property
+    def rows(self):
+        """How many rows there are."""
+        return sum(self.sizes)
+
+    @property
+    def pair(self):
+        """The inputs and the targets, where the data are one pair; otherwise None."""
+        return self._data[0] if isinstance(self._data, list) and len(self._data) == 1 else None
+
+    def pieces(self):
+        """Yield this rank's `Piece` of every chunk of every batch."""
+        first = 0
+        for inputs, targets, size in self.batches():
+            for part in distributed.parts(size, self.chunk or size):
+                rows = slice(first + part.rows.start, first + part.rows.stop)
+                share = part.weight * size / self.rows
+                yield Piece(take(inputs, part.rows), take(targets, part.rows), rows, share, part)
+            first += size
+
+    def chunks(self):
+        """Yield the inputs and the targets of every chunk, the same on each rank."""
+        for inputs, targets, size in self.batches():
+            for first in range(0, size, self.chunk or size):
+                rows = slice(first, first + (self.chunk or size))
+                yield take(inputs, rows), take(targets, rows)
+
+    def count_chunks(self):
+        """How many chunks there are in all."""
+        return sum(-(-size // (self.chunk or size)) for size in self.sizes)
+
+    def with_pair(self, pair):
+        """Other data in the same place, of which nothing has to be checked again."""
+        new = copy.copy(self)
+        new._data = [new._moved(pair)]
+        new.sizes = [count_rows(*new.pair)]
+        return new
+
+    def to(self, device):
+        """The same data on another device."""
+        new = copy.copy(self)
+        new._device = device
+        return new if self.pair is None else new.with_pair(self.pair)
+
+    def normalised(self, weights):
+        """The weights of the batches, adding up to 1."""
+        weights = torch.as_tensor(weights, dtype=torch.float64)
+        if self.chunk or distributed.ranks() > 1:
+            raise ValueError("weights are those of whole batches: leave out chunk, and other ranks")
+        fine = weights.shape == (len(self.sizes),) and bool((weights >= 0).all())
+        if not (fine and 0 < float(weights.sum()) < float("inf")):
+            raise ValueError(
+                f"weights must be {len(self.sizes)} numbers, one for each batch, none of them "
+                f"negative and not all 0, not {weights.tolist()!r:.60}"
+            )
+        return (weights / weights.sum()).tolist()
+
+    def checksums(self):
+        """A tensor of a checksum for each batch, if there are other ranks that have the same."""
+        if distributed.ranks() == 1:
+            return []
+        return [torch.tensor([_checksum(batch) for batch in self._data])]
+
+    def batches(self):
+        """Yield the inputs, the targets and the rows of every batch."""
+        batches = iter(self._data)
+        for number, size in enumerate(self.sizes):
+            batch = self._moved(next(batches, (None, None)))
+            found = count_rows(*batch) if batch[0] is not None else 0
+            if found != size:
+                raise ValueError(
+                    f"batch {number} had {size} rows on the first pass and has {found} now: give "
+                    "the same batches on every pass"
+                )
+            yield *batch, size
+
+    def _size(self, batch):
+        if not (isinstance(batch, tuple | list) and len(batch) == 2):
+            raise TypeError(
+                "every batch must be a pair (inputs, targets), not a "
+                f"{type(batch).__name__}: wrap the loader in a class whose __iter__ yields pairs"
+            )
+        return count_rows(*batch)
+
+    def _moved(self, batch):
+        def usable(tensor):
+            tensor = tensor.to(self._device)
+            with torch.inference_mode(False):  # whose own tensors cannot be differentiated
+                return tensor.clone() if tensor.is_inference() else tensor
+
+        return map_tensors(usable, tuple(batch))
+
+    def _check_repeats(self):
+        first, second = ([_checksum(batch) for batch in self._data] for _ in range(2))
+        if first != second:
+            raise ValueError(
+                "the batches differ from pass to pass: switch off what is random in the data (a "
+                "DataLoader with shuffle=True, augmentation), or give a list of batches"
+            )
+
+
+def _checksum(batch):
+    checksum = 0
+    for tensor in tensors(batch):
+        raw = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
+        checksum = zlib.crc32(raw.numpy(), checksum)
+    return checksum
+
+
+def piece_weights(batches, outputs_of, criterion):
+    """The weight of this rank's pieces in the criterion of all data, None for their shares.
+
+    A criterion with class weights or ignored targets is a mean in which rows weigh differently. Its
+    gradient at the outputs of two pieces together is that of each of them times a weight, which
+    gives the ratio of the two, or shows that the criterion is no mean over rows. All pieces are
+    compared with the first one that has a gradient.
+    """
+    reference, ratios, sizes = None, [], []
+    for chunk in batches.chunks():
+        reference = _Slopes(criterion, outputs_of(chunk[0]), chunk[1])
+        if reference.known:
+            break
+    for piece in batches.pieces():
+        other = _Slopes(criterion, outputs_of(piece.inputs), piece.targets)
+        ratios.append(_weights(criterion, reference, other) if piece.share else (1.0, 0.0))
+        sizes.append(piece.share)
+    ratios, sizes = torch.tensor(ratios, dtype=torch.float64).T, torch.tensor(sizes)
+    if torch.allclose(ratios[ratios > 0], torch.ones(()).double(), rtol=RTOL):
+        return (sizes > 0).double().tolist()  # a sum over the rows
+    if not torch.allclose(ratios.sum(0), torch.ones(()).double(), rtol=RTOL):
+        raise ValueError(NO_MEAN)
+    weights = ratios[1] / ratios[0]
+    weights = weights / distributed.total(weights.sum())
+    plain = torch.allclose(weights, sizes.double(), rtol=RTOL)
+    return None if plain else weights.tolist()
+
+
+RTOL = 1e-5  # of weights; float32 gives them to about a tenth of that
+NO_MEAN = (
+    "the criterion is no mean or sum over the rows: the loss of all data is not made of that of "
+    "their chunks; evaluate all data at once, or give the weight of each batch"
+)
+
+
+class _Slopes:
+    """The gradient of the criterion at the outputs of some rows."""
+
+    def __init__(self, criterion, outputs, targets):
+        self.outputs, self.targets, leaves = outputs, targets, []
+
+        def leaf(tensor):
+            if not tensor.is_floating_point():
+                return tensor
+            leaves.append(tensor.detach().requires_grad_())
+            return leaves[-1]
+
+        value = criterion(map_tensors(leaf, outputs), targets)
+        slopes = torch.autograd.grad(value, leaves, materialize_grads=True)
+        self.slopes = [slope.double() for slope in slopes]
+        self.finite = bool(value.isfinite())
+        self.known = self.finite and any(slope.any() for slope in self.slopes)
+
+
+def _weights(criterion, first, second):
+    """The weights of two pieces in the criterion of both together."""
+    try:
+        outputs, targets = join(first.outputs, second.outputs), join(first.targets, second.targets)
+    except RuntimeError as error:
+        raise ValueError(
+            f"the outputs or targets of two batches do not fit together ({error}): pad them to one "
+            "shape, or give the weight of each batch"
+        ) from error
+    both = _Slopes(criterion, outputs, targets).slopes
+    ends = [len(slope) for slope in first.slopes]
+    parts = [s[:end] for s, end in zip(both, ends, strict=True)]
+    rest = [s[end:] for s, end in zip(both, ends, strict=True)]
+    return _ratio(parts, first), _ratio(rest, second)
+
+
+def _ratio(slopes, piece):
+    """The factor between two gradients; 0 for a piece of which every target is ignored."""
+    if not piece.finite and not any(slope.any() for slope in slopes):
+        return 0.0
+    whole, own = (torch.cat([s.reshape(-1) for s in each]) for each in (slopes, piece.slopes))
+    if not piece.known:
+        raise ValueError(
+            "the criterion has no gradient on some batch, so that nothing shows how much it weighs:"
+            " evaluate all data at once, or give the weight of each batch"
+        )
+    ratio = whole @ own / (own @ own)
+    if not (ratio > 0 and (whole - ratio * own).norm() <= 1e-3 * whole.norm()):
+        raise ValueError(NO_MEAN)
+    return float(ratio)

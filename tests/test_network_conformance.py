@@ -1,0 +1,479 @@
+"""One and the same function: what NetworkLoss makes right, and what it refuses in a sentence."""
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+from torch import nn  # noqa: E402
+from torch.nn import functional  # noqa: E402
+from torch.nn.utils import parametrizations  # noqa: E402
+from torch.utils.checkpoint import checkpoint  # noqa: E402
+from torch.utils.data import DataLoader, TensorDataset  # noqa: E402
+
+from mslbook.losses.network import NetworkLoss, half_squared_error  # noqa: E402
+from mslbook.probes import sharpness  # noqa: E402
+
+X = torch.randn(12, 4, generator=torch.Generator().manual_seed(0))
+Y = torch.arange(12) % 3
+TOKENS = torch.randint(1, 10, (12, 5), generator=torch.Generator().manual_seed(1))
+ENTROPY = nn.CrossEntropyLoss()
+
+
+def mlp(*between):
+    torch.manual_seed(2)
+    return nn.Sequential(nn.Linear(4, 6), *between, nn.Linear(6, 3))
+
+
+def layer(function):
+    """A module of a function of its input."""
+    module = nn.Identity()
+    module.forward = function
+    return module
+
+
+def check_by_differences(loss, rtol=1e-6):
+    """Gradient and product against differences of values in double precision, at another point."""
+    loss = loss.to(dtype=torch.float64)
+    generator = torch.Generator().manual_seed(3)
+    theta, v = 1.1 * loss.theta, torch.randn(loss.dimension, generator=generator).double()
+    h = 1e-6
+    slope = (loss.value(theta + h * v) - loss.value(theta - h * v)) / (2 * h)
+    torch.testing.assert_close(loss.grad(theta) @ v, slope, rtol=rtol, atol=1e-9)
+    change = (loss.grad(theta + h * v) - loss.grad(theta - h * v)) / (2 * h)
+    torch.testing.assert_close(loss.hvp(theta, v), change, rtol=1e-5, atol=1e-7)
+    torch.testing.assert_close(loss.hessian(theta)(v), change, rtol=1e-5, atol=1e-7)
+    torch.testing.assert_close(loss.value_and_grad(theta)[0], loss.value(theta))
+
+
+# --- models that compute something else now and then ----------------------------------------------
+
+
+class Checkpointed(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.last = nn.Sequential(nn.Linear(4, 6), nn.Tanh()), nn.Linear(6, 3)
+
+    def forward(self, x):
+        return self.last(checkpoint(self.first, x, use_reentrant=False))
+
+
+class Encoder(nn.Module):
+    def __init__(self):
+        super().__init__()
+        layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+        self.embed, self.head = nn.Embedding(10, 8), nn.Linear(8, 3)
+        self.body = nn.TransformerEncoder(layer, 2)
+
+    def forward(self, tokens):
+        hidden = self.body(self.embed(tokens), src_key_padding_mask=tokens == 0)
+        return self.head(hidden.mean(1))
+
+
+class AsksForGradients(nn.Module):
+    def forward(self, x):
+        return x.tanh() if torch.is_grad_enabled() else x.sin()
+
+
+class Physics(nn.Module):
+    """The residual of u' + u, with a derivative in the forward pass."""
+
+    def __init__(self):
+        super().__init__()
+        self.u = nn.Sequential(nn.Linear(1, 8), nn.Tanh(), nn.Linear(8, 1))
+
+    def forward(self, x):
+        x = x.requires_grad_()
+        u = self.u(x)
+        return torch.autograd.grad(u.sum(), x, create_graph=True)[0] + u
+
+
+def padded():
+    tokens = TOKENS.clone()
+    for i in range(12):
+        tokens[i, 2 + i % 4 :] = 0
+    return tokens
+
+
+class Recurrent(nn.Module):
+    def __init__(self, kind):
+        super().__init__()
+        self.body, self.head = kind(4, 5, 2, batch_first=True), nn.Linear(5, 3)
+
+    def forward(self, x):
+        return self.head(self.body(x[:, None] * torch.ones(1, 3, 1).to(x))[0][:, -1])
+
+
+RIGHT = {
+    "checkpointed": lambda: (Checkpointed(), X, ENTROPY),
+    "padded encoder": lambda: (Encoder(), padded(), ENTROPY),
+    "asks for gradients": lambda: (mlp(AsksForGradients()), X, ENTROPY),
+    "physics": lambda: (Physics(), X[:, :1].clone(), lambda outputs, _: outputs.square().mean()),
+    "compiled": lambda: (torch.compile(mlp(nn.Tanh()), backend="aot_eager"), X, ENTROPY),
+    "compiled inside": lambda: (
+        mlp(torch.compile(nn.Tanh(), backend="aot_eager")), X, ENTROPY,
+    ),
+    "data parallel": lambda: (nn.DataParallel(mlp(nn.Tanh())), X, ENTROPY),
+    "sparse embedding": lambda: (
+        nn.Sequential(nn.Embedding(10, 4, sparse=True), nn.Flatten(), nn.Linear(20, 3)),
+        TOKENS, ENTROPY,
+    ),
+    "spectral norm": lambda: (mlp(parametrizations.spectral_norm(nn.Linear(6, 6))), X, ENTROPY),
+    "LSTM": lambda: (Recurrent(nn.LSTM), X, ENTROPY),
+    "GRU": lambda: (Recurrent(nn.GRU), X, ENTROPY),
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", RIGHT)
+def test_value_gradient_and_product_are_of_one_function(name):
+    torch.manual_seed(4)
+    model, inputs, criterion = RIGHT[name]()
+    before = inputs.clone()
+    loss = NetworkLoss(model, (inputs, Y), criterion)
+    check_by_differences(loss)
+    assert sharpness(loss, loss.theta).converged
+    assert torch.equal(inputs, before)
+    assert not inputs.requires_grad
+
+
+@pytest.mark.parametrize("inplace", [nn.ReLU(inplace=True), layer(lambda x: x.sub_(x.mean()))])
+def test_inputs_that_a_model_writes_to_stay_as_they_are(inplace):
+    inputs = X.clone()
+    loss = NetworkLoss(nn.Sequential(inplace, mlp(nn.Tanh())), (inputs, Y), ENTROPY)
+    first = loss.value(loss.theta)
+    assert torch.equal(loss.value(loss.theta), first)
+    assert torch.equal(inputs, X)
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm:FutureWarning")
+def test_attributes_that_a_forward_pass_sets_are_as_they_were():
+    class Remembers(nn.Module):
+        calls, last = 0, None
+
+        def __init__(self):
+            super().__init__()
+            self.cache = {}
+
+        def forward(self, x):
+            self.calls, self.last = self.calls + 1, x
+            self.cache[len(x)] = x
+            return x.tanh()
+
+    module, spectral = Remembers(), nn.utils.spectral_norm(nn.Linear(6, 6))
+    before = spectral.weight, spectral.weight.clone()
+    loss = NetworkLoss(mlp(module, spectral), (X, Y), ENTROPY)
+    loss.hvp(loss.theta, loss.theta)
+    assert (module.calls, module.last, module.cache) == (0, None, {})
+    assert spectral.weight is before[0]
+    assert torch.equal(spectral.weight, before[1])
+
+
+def test_random_numbers_of_the_caller_are_not_used_up():
+    state = torch.random.get_rng_state()
+    with pytest.raises(ValueError, match="differ from call to call"):
+        NetworkLoss(mlp(layer(functional.dropout)), (X, Y), ENTROPY)
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("context", [torch.inference_mode, torch.no_grad])
+def test_contexts_without_gradients_change_nothing(context):
+    expected = NetworkLoss(mlp(nn.Tanh()), (X, Y), ENTROPY)
+    expected = sharpness(expected, expected.theta).values
+    with context():
+        model, inputs = mlp(nn.Tanh()), X.clone()
+        loss = NetworkLoss(model, (inputs, Y), ENTROPY)
+        np.testing.assert_allclose(sharpness(loss, loss.theta).values, expected, rtol=1e-5)
+    loss = NetworkLoss(model, (inputs, Y), ENTROPY)
+    np.testing.assert_allclose(sharpness(loss, loss.theta).values, expected, rtol=1e-5)
+
+
+def test_theta_decides_the_precision():
+    loss = NetworkLoss(mlp(nn.Tanh()), (X, Y), nn.CrossEntropyLoss(weight=torch.ones(3)))
+    theta = loss.theta.double()
+    double = loss.to(dtype=torch.float64)
+    assert loss.value(theta).dtype == loss.hvp(theta, theta).dtype == torch.float64
+    torch.testing.assert_close(loss.hvp(theta, theta), double.hvp(theta, theta))
+
+
+# --- what torch cannot differentiate, or differentiates wrongly -----------------------------------
+
+
+class StraightThrough(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x.sign()
+
+    @staticmethod
+    def backward(ctx, slope):
+        return slope
+
+
+class OnceOnly(torch.autograd.Function):
+    """The exponential, with a backward pass that hides what it depends on."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.value = x.exp()
+        return ctx.value.clone()
+
+    @staticmethod
+    def backward(ctx, slope):
+        return slope * ctx.value
+
+
+class HalfInside(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(4, 3)
+
+    def forward(self, x):
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            return self.linear(x).float()
+
+
+BAG = nn.Sequential(nn.EmbeddingBag(10, 6), nn.Linear(6, 3))
+LONG = nn.Sequential(nn.Embedding(10, 6, max_norm=1.0), nn.Flatten(), nn.Linear(30, 3))
+WRONG = {
+    "straight through": (mlp(layer(StraightThrough.apply)), X, ENTROPY,
+                         r"layer '1' \(Identity\) has a gradient that is not the derivative"),
+    "detached": (mlp(layer(lambda x: x / x.norm().detach())), X, ENTROPY, "layer '1'.*detach"),
+    "hidden dependence": (mlp(layer(OnceOnly.apply)), X, ENTROPY,
+                          "layer '1' .*second derivatives that are not those of its gradient"),
+    "weight norm": (mlp(parametrizations.weight_norm(nn.Linear(6, 6))), X, ENTROPY,
+                    "_WeightNorm.*second derivatives that are not those"),
+    "half precision": (HalfInside(), X, ENTROPY, "computes in half precision"),
+    "hardsigmoid": (mlp(nn.Hardsigmoid()), X, ENTROPY, "layer '1' .*hardsigmoid_backward"),
+    "embedding bag": (BAG, TOKENS, ENTROPY, "layer '0' .*embedding_bag"),
+    "max norm": (LONG, TOKENS, ENTROPY, "layer '0' .*set its max_norm to None"),
+    "criterion": (mlp(nn.Tanh()), X, nn.MultiMarginLoss(), "the criterion MultiMarginLoss cannot"),
+    "lazy": (nn.LazyLinear(3), X, ENTROPY, "no values yet"),
+    "meta": (nn.Linear(4, 3, device="meta"), X, ENTROPY, "no values yet"),
+    "complex": (nn.Linear(4, 3, dtype=torch.cfloat), X, ENTROPY, "one real dtype"),
+    "random": (mlp(layer(functional.dropout)), X, ENTROPY, "differ from call to call"),
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", WRONG)
+def test_what_torch_gets_wrong_is_refused_by_the_name_of_the_layer(name):
+    model, inputs, criterion, words = WRONG[name]
+    with pytest.raises(ValueError, match=words):
+        NetworkLoss(model, (inputs, Y), criterion)
+
+
+# --- data -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("chunk", [None, 2])
+@pytest.mark.parametrize("kind", [list, DataLoader])
+def test_batches_are_the_data_in_one(kind, chunk):
+    whole = NetworkLoss(mlp(nn.Tanh()), (X, Y), ENTROPY)
+    if kind is list:
+        data = [(X[:5], Y[:5]), (X[5:6], Y[5:6]), (X[6:], Y[6:])]
+    else:
+        data = DataLoader(TensorDataset(X, Y), 5)
+    loss = NetworkLoss(whole.model, data, ENTROPY, chunk=chunk)
+    assert loss.rows == 12
+    theta = whole.theta.double()
+    for ours, theirs in (
+        (loss.value(theta), whole.value(theta)),
+        (loss.grad(theta), whole.grad(theta)),
+        (loss.hvp(theta, theta), whole.hvp(theta, theta)),
+        (loss.hessian(theta)(theta), whole.hvp(theta, theta)),
+        (loss.outputs(theta), whole.outputs(theta)),
+    ):
+        torch.testing.assert_close(ours, theirs)
+    with pytest.raises(TypeError, match="come in batches"):
+        loss.subset([0])
+
+
+class Keywords(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embed, self.head = nn.Embedding(10, 6), nn.Linear(6, 3)
+
+    def forward(self, ids, mask):
+        hidden = self.embed(ids).tanh() * mask[..., None]
+        return {"logits": self.head(hidden.mean(1)), "hidden": hidden}
+
+
+def test_inputs_are_passed_on_as_forward_takes_them():
+    def criterion(outputs, targets):
+        return functional.cross_entropy(outputs["logits"], targets)
+
+    model, mask = Keywords(), (TOKENS > 3).float()
+    whole_dict = layer(lambda batch: model(**batch))
+    whole_dict.inner = model
+    values = [
+        NetworkLoss(one, (inputs, Y), criterion, chunk=5).hvp
+        for one, inputs in (
+            (model, {"mask": mask, "ids": TOKENS}),
+            (model, (TOKENS, mask)),
+            (whole_dict, {"ids": TOKENS, "mask": mask}),
+        )
+    ]
+    theta = torch.cat([p.detach().flatten() for p in model.parameters()])
+    first, *others = [hvp(theta, theta) for hvp in values]
+    for other in others:
+        torch.testing.assert_close(other, first)
+
+
+WEIGHTED = {
+    "class weights": (nn.CrossEntropyLoss(weight=torch.tensor([1.0, 5.0, 20.0])), Y),
+    "a rare class": (nn.CrossEntropyLoss(weight=torch.tensor([1.0, 50.0, 1.0])),
+                     (torch.arange(12) == 7).long()),
+    "ignored": (nn.CrossEntropyLoss(ignore_index=0), torch.tensor([0] * 5 + [1, 2, 0, 2, 1, 1, 0])),
+    "sum": (nn.CrossEntropyLoss(reduction="sum"), Y),
+    "a function": (
+        lambda o, t: functional.cross_entropy(o, t, torch.tensor([1.0, 0.0, 3.0])), Y,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 5, 11])
+@pytest.mark.parametrize("name", WEIGHTED)
+@pytest.mark.parametrize("zero_head", [False, True])
+def test_rows_that_weigh_differently_are_exact_for_every_chunk(name, chunk, zero_head):
+    criterion, targets = WEIGHTED[name]
+    model = mlp(nn.Tanh())
+    if zero_head:
+        nn.init.zeros_(model[2].weight)
+    whole = NetworkLoss(model, (X, targets), criterion)
+    loss = NetworkLoss(model, (X, targets), criterion, chunk=chunk)
+    theta = whole.theta
+    torch.testing.assert_close(loss.value(theta), whole.value(theta))
+    torch.testing.assert_close(loss.grad(theta), whole.grad(theta), rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(
+        loss.hvp(theta, theta), whole.hvp(theta, theta), rtol=1e-4, atol=1e-6
+    )
+    rows = [0, 5, 6, 7, 9]
+    torch.testing.assert_close(
+        loss.subset(rows).value(theta), whole.subset(rows).value(theta), rtol=1e-5, atol=1e-6
+    )
+
+
+def test_a_plain_mean_keeps_its_exact_shares():
+    loss = NetworkLoss(mlp(nn.Tanh()), (X, Y), ENTROPY, chunk=5)
+    parts = [ENTROPY(loss.model(X[rows]), Y[rows]) for rows in torch.arange(12).split(5)]
+    expected = sum(p * n / 12 for p, n in zip(parts, (5, 5, 2), strict=True))
+    torch.testing.assert_close(loss.value(loss.theta), expected.detach(), rtol=1e-6, atol=0)
+
+
+def test_a_weight_for_each_batch_can_be_given():
+    batches = [(X[:5], Y[:5]), (X[5:], Y[5:])]
+    loss = NetworkLoss(mlp(nn.Tanh()), batches, ENTROPY, weights=[3, 1])
+    parts = [NetworkLoss(loss.model, batch, ENTROPY) for batch in batches]
+    theta = loss.theta
+    first, second = (part.grad(theta) for part in parts)
+    torch.testing.assert_close(loss.grad(theta), 0.75 * first + 0.25 * second)
+    for wrong in ([1], [1, -1], [0, 0], [1, float("nan")]):
+        with pytest.raises(ValueError, match="weights must be 2 numbers"):
+            NetworkLoss(loss.model, batches, ENTROPY, weights=wrong)
+
+
+def between_rows(outputs, targets):
+    return functional.cross_entropy(outputs @ outputs.T, torch.arange(len(outputs)))
+
+
+class Uneven(list):
+    """Batches that are others on the third pass."""
+
+    passes = 0
+
+    def __iter__(self):
+        self.passes += 1
+        return iter([(X, Y)] if self.passes < 8 else [(X[1:], Y[1:])])
+
+
+BAD_DATA = {
+    "shuffled": (lambda: DataLoader(TensorDataset(X, Y), 5, shuffle=True), ENTROPY,
+                 ValueError, "differ from pass to pass"),
+    "read once": (lambda: iter([(X, Y)]), ENTROPY, ValueError, "can be read only once"),
+    "a generator": (lambda: ((X, Y) for _ in range(2)), ENTROPY, ValueError, "only once"),
+    "dictionaries": (lambda: [{"x": X, "y": Y}], ENTROPY, TypeError, "a pair .*not a dict"),
+    "one tensor": (lambda: X, ENTROPY, TypeError, "a pair"),
+    "three things": (lambda: (X, Y, Y), ENTROPY, ValueError, "not 3 things"),
+    "arrays": (lambda: (X.numpy(), Y.numpy()), ENTROPY, ValueError, "must be tensors"),
+    "no batch": (list, ENTROPY, ValueError, "at least one input"),
+    "vector": (lambda: (X, Y), nn.CrossEntropyLoss(reduction="none"), ValueError, "one number"),
+    "a float": (lambda: (X, Y), lambda o, t: 1.0, ValueError, "one number, as a tensor, not 1.0"),
+    "broadcast": (lambda: (X, torch.zeros(12)), nn.MSELoss(), ValueError, "differ in shape"),
+    "between rows": (lambda: [(X[:6], Y[:6]), (X[6:], Y[6:])], between_rows, ValueError, "no mean"),
+    "largest": (lambda: [(X[:6], Y[:6]), (X[6:], Y[6:])],
+                lambda o, t: functional.cross_entropy(o, t, reduction="none").max(),
+                ValueError, "no mean"),
+    "all ignored": (lambda: (X, torch.full((12,), -100)), ENTROPY, ValueError, "not finite"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BAD_DATA)
+def test_data_that_cannot_be_evaluated_are_refused_before_any_work(name):
+    make, criterion, error, words = BAD_DATA[name]
+    with pytest.raises(error, match=words):
+        NetworkLoss(mlp(nn.Tanh()), make(), criterion)
+
+
+def test_batches_of_other_sizes_later_on_are_refused():
+    data = [(X[:5], Y[:5]), (X[5:], Y[5:])]
+    loss = NetworkLoss(mlp(nn.Tanh()), data, ENTROPY)
+    data[1] = (X[6:], Y[6:])
+    with pytest.raises(ValueError, match="batch 1 had 7 rows on the first pass and has 6 now"):
+        loss.value(loss.theta)
+    data.pop()
+    with pytest.raises(ValueError, match="batch 1 had 7 rows on the first pass and has 0 now"):
+        loss.grad(loss.theta)
+
+
+# --- some of the parameters -----------------------------------------------------------------------
+
+
+def test_some_parameters_have_the_block_of_the_hessian():
+    model = mlp(nn.Tanh()).double()
+    whole = NetworkLoss(model, (X.double(), Y), ENTROPY)
+    dense = torch.stack([whole.hvp(whole.theta, e) for e in torch.eye(51).double()])
+    named = {"0.*": slice(0, 30), "2.weight": slice(30, 48), ("0.bias", "2.*"): slice(24, 51)}
+    for params, part in named.items():
+        loss = NetworkLoss(model, (X.double(), Y), ENTROPY, params=params)
+        assert torch.equal(loss.theta, whole.theta[part])
+        block = torch.stack([loss.hvp(loss.theta, e) for e in torch.eye(loss.dimension).double()])
+        torch.testing.assert_close(block, dense[part, part])
+        found = sharpness(loss, loss.theta, tol=1e-6).values[0]
+        assert found == pytest.approx(float(torch.linalg.eigvalsh(block)[-1]), rel=1e-6)
+
+
+def test_a_block_is_one_at_the_point_given():
+    whole = NetworkLoss(mlp(nn.Tanh()), (X, Y), ENTROPY)
+    theta = 1.5 * whole.theta
+    block = whole.block("2.*", theta)
+    assert torch.equal(block.theta, theta[30:])
+    assert torch.equal(block.value(block.theta), whole.value(theta))
+    torch.testing.assert_close(block.grad(block.theta), whole.grad(theta)[30:])
+    double = block.to(dtype=torch.float64)
+    torch.testing.assert_close(double.value(double.theta), whole.value(theta).double())
+
+
+def test_params_that_fit_none_are_refused():
+    with pytest.raises(ValueError, match=r"no parameter fits params='head.\*': they are 0.weight"):
+        NetworkLoss(mlp(nn.Tanh()), (X, Y), ENTROPY, params=["0.*", "head.*"])
+
+
+def test_a_tied_parameter_goes_by_each_of_its_names():
+    model = nn.Sequential(nn.Linear(4, 4), nn.Tanh(), nn.Linear(4, 4))
+    model[2].weight = model[0].weight
+    for params in ("0.weight", "2.weight"):
+        loss = NetworkLoss(model, (X, X), nn.MSELoss(), params=params)
+        assert loss.dimension == 16
+        check_by_differences(loss)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_one_layer_of_an_encoder_is_the_encoder():
+    loss = NetworkLoss(Encoder(), (padded(), Y), ENTROPY)
+    for params in ("head.*", "body.layers.0.*"):
+        block = loss.block(params)
+        torch.testing.assert_close(block.value(block.theta), loss.value(loss.theta))
+
+
+def test_point_is_the_former_name_of_theta():
+    loss = NetworkLoss(mlp(nn.Tanh()), (X, Y), half_squared_error)
+    assert torch.equal(loss.point, loss.theta)
