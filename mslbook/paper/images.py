@@ -11,26 +11,9 @@ LOSSES = {"cross-entropy": nn.CrossEntropyLoss(), "half squared error": half_squ
 
 
 def convolutional_loss(model, images, count, device, criterion, chunk=None):
-    """The loss of a network for 32 x 32 colour images, standardised per channel.
+    """The `NetworkLoss` of a model on the first `count` images, 32 x 32, standardised per channel.
 
-    Parameters
-    ----------
-    model : torch.nn.Module
-        The network.
-    images : ImageDataset
-        Of which the first `count` training images are used.
-    count : int
-        How many.
-    device : torch.device
-        Where it is computed.
-    criterion : str
-        A key of `LOSSES`.
-    chunk : int, optional
-        How many images are evaluated at a time, all by default.
-
-    Returns
-    -------
-    NetworkLoss
+    `criterion` is a key of `LOSSES`; `chunk` images are evaluated at a time, all by default.
     """
     inputs = standardise_channels(colour_32(images.train_images[:count]))
     targets = labels_of(images.train_labels[:count], device)

@@ -102,24 +102,19 @@ def clear_space(axes, **ticks):
 
 
 def digest(label, /, **shown):
-    """Print in one line of numbers what a figure shows.
+    """Print in one line of numbers what a figure shows, for nbval, which skips pictures.
 
-    nbval compares text and skips pictures: this line is what notices that a figure has changed. It
-    stays the same when only the last digits differ, as between processors. Pass what is stable: a
-    bound, a period or a mean of a chaotic path, never its 400th point.
+    The line stays the same when only the last digits differ, as between processors. Pass what is
+    stable: a bound, a period or a mean of a chaotic path, never its 400th point.
 
     Parameters
     ----------
     label : str
         What the line begins with.
     **shown : array_like
-        The numbers by name. Arrays of more than six are summed up; of the others, integers are
-        printed as they are, and the rest to four digits, as 0 below 1e-9 of the largest.
-
-    Raises
-    ------
-    ValueError
-        For an empty array, and where no number is given.
+        The numbers by name, not none. Arrays of more than six are summed up; of the others,
+        integers are printed as they are, and the rest to four digits, as 0 below 1e-9 of the
+        largest.
 
     Examples
     --------
