@@ -79,11 +79,13 @@ def _parser():
     parser.add_argument("--version", action="version", version=f"mslbook {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    listing = commands.add_parser("list", help="name the experiments and what is recorded")
-    listing.set_defaults(command=_list)
-
-    run = commands.add_parser("run", help="run an experiment, or go on with it, and record it")
-    run.set_defaults(command=_run)
+    for name, command, about in (
+        ("list", _list, "name the experiments and what is recorded"),
+        ("run", _run, "run an experiment, or go on with it, and record it"),
+        ("claims", _claims, "what the paper says and what we measured"),
+    ):
+        commands.add_parser(name, help=about).set_defaults(command=command)
+    run = commands.choices["run"]
     run.add_argument("name", help="as `mslbook list` names it")
     for option, default, about in (
         ("--data", "digits", "digits, cifar10, cifar100, cifar100-50x100 or FILE.npz"),
@@ -94,9 +96,6 @@ def _parser():
     ):
         run.add_argument(option, default=default, help=f"{about} (default: {default})")
     run.add_argument("--download", action="store_true", help="fetch CIFAR if it is not there")
-
-    claims = commands.add_parser("claims", help="what the paper says and what we measured")
-    claims.set_defaults(command=_claims)
     return parser
 
 

@@ -8,6 +8,7 @@ import time
 from contextlib import suppress
 from copy import deepcopy
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from importlib.metadata import version
 from itertools import islice, zip_longest
 from operator import index
@@ -43,10 +44,6 @@ class Training:
     probe_state: dict = field(default_factory=dict)  #: kept between probes, such as a warm start
     seconds: float = 0.0  #: time spent, over all interruptions
     environments: list = field(default_factory=list)  #: where it was computed, from which step on
-
-    def branch(self):
-        """A training that continues from here and leaves this one as it is."""
-        return replace(deepcopy(self), seconds=0.0)
 
 
 class Run:
@@ -191,17 +188,16 @@ class Run:
         """Note where a training is computed from now on, and say so if that has changed."""
         before, here = training.environments[-1:], self.environment
         names = differing(here, *before)
-        if before and not names:
-            return
-        if before and self.progress:
+        if names and self.progress:
             print(
                 f"{name}: what there is, up to step {training.step}, was computed with "
                 f"{caption(*before, names)}, and the rest will be with {caption(here, names)}: the "
                 "numbers will not be those of an uninterrupted run",
                 file=sys.stderr,
             )
-        first = training.step + bool(training.losses)  # the loss where it continues is there
-        training.environments.append({"training": name, "step": first, **here})
+        if names or not before:
+            first = training.step + bool(training.losses)  # the loss where it continues is there
+            training.environments.append({"training": name, "step": first, **here})
 
 
 def padded(columns):
@@ -300,10 +296,9 @@ def _follow(training, iterates, bar, *, name, rows, probes, measure, save):
 
 
 class _Snapshots:
-    """Parameters at chosen steps, a float32 row each, in an .npy file of full size from the start.
+    """Parameters at chosen steps, float32, in an .npy file with a row of zeros for each to come.
 
-    Ordinary writes, not a memory map: a full disk ends these with an OSError, and a map with a
-    signal that nobody can catch. Rows to come are zeros.
+    It is written, not mapped: on a full disk a map ends with a signal that nobody can catch.
     """
 
     def __init__(self, path, steps, dimension, step):
@@ -320,10 +315,8 @@ class _Snapshots:
                 "snapshots from its fork on"
             )
         if distributed.rank() == 0:
-            about = {"descr": "<f4", "fortran_order": False, "shape": shape}
-            with written(path), path.open("wb") as file:
-                np.lib.format.write_array_header_1_0(file, about)
-                file.truncate(file.tell() + 4 * shape[0] * shape[1])
+            with written(path):
+                np.lib.format.open_memmap(path, "w+", "<f4", shape)
 
     def write(self, step, theta):
         """Write the row of a step, if it is one of those chosen; rank 0 does."""
@@ -340,24 +333,22 @@ class _Snapshots:
 def _resumed(path, about, loss, start):
     """The training saved at `path`; if there is none, a new one from `start`, or from step 0."""
     if not path.is_file():
-        return start.branch() if start else Training(step=0, theta=loss.theta)
+        return replace(deepcopy(start or Training(step=0, theta=loss.theta)), seconds=0.0)
     arrays, saved = _read(path, about)
     if arrays["theta"].shape != loss.theta.shape:
         raise ValueError(FOREIGN.format(path))
+    on_device = partial(torch.as_tensor, device=loss.theta.device)
 
-    def part(name):
-        names = [key for key in arrays if key.startswith(f"{name}.")]
-        return {key.removeprefix(f"{name}."): arrays[key] for key in names}
-
-    def tensors(arrays):
-        return {name: torch.as_tensor(a, device=loss.theta.device) for name, a in arrays.items()}
+    def part(name, convert):
+        names = [key for key in arrays if key.startswith(name)]
+        return {key.removeprefix(name): convert(arrays[key]) for key in names}
 
     return Training(
-        **tensors({"theta": arrays["theta"]}),
+        theta=on_device(arrays["theta"]),
         losses=arrays["losses"].tolist(),
-        rows={name: list(column) for name, column in part("rows").items()},
-        state=tensors(part("state")),
-        probe_state=tensors(part("probe_state")),
+        rows=part("rows.", list),
+        state=part("state.", on_device),
+        probe_state=part("probe_state.", on_device),
         **{name: saved[name] for name in ("step", "seconds", "environments")},
     )
 

@@ -13,7 +13,6 @@ import numpy as np
 INCHES = (5.0, 4.0)  # of 72 pixels of the page, so that a font of 12 points has 12 pixels
 PIXEL_RATIO = 1.25  # pixels of the picture to one of the page
 PNG_COLOURS = 24  # the transparent ground among them
-DASHES = {"solid": "-", "dashed": "--", "dotted": ":"}
 MARKERS = {"circle": "o", "square": "s", "diamond": "D", "triangle": "^"}
 
 
@@ -80,7 +79,7 @@ def style(mark):
     from mslbook.paper import style as theme
 
     colour = theme.GREY if mark["colour"] == "ink" else getattr(theme, mark["colour"].upper())
-    return {"color": colour, "linestyle": DASHES[mark["dash"]] if "dash" in mark else "none"}
+    return {"color": colour, "linestyle": mark.get("dash", "none")}
 
 
 def plot(axes, mark, read):
