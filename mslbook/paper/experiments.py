@@ -49,12 +49,7 @@ EXPERIMENTS = {
 
 
 def experiment(name):
-    """The `Experiment` of a name; ValueError for an unknown one.
-
-    >>> from mslbook.paper.experiments import experiment
-    >>> experiment("fig2_1_left").settings_for("digits", "small").lrs
-    (0.4, 0.3)
-    """
+    """The `Experiment` of a name; ValueError for an unknown one."""
     section, where, _ = _found(name)
     return resolve_name(f"{section}.{where}")
 
@@ -119,12 +114,7 @@ def recorded(name, data, size="paper"):
 
 
 def recordings(name):
-    """The files of an experiment's recordings that ship with the package.
-
-    >>> from mslbook.paper.experiments import recordings
-    >>> [path.name for path in recordings("fig2_1_left")]
-    ['fig2_1_left-cifar10-paper.npz']
-    """
+    """The files of an experiment's recordings that ship with the package."""
     return sorted(_folder(name).glob(f"{name}-*.npz"))
 
 

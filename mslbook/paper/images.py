@@ -33,13 +33,7 @@ def labels_of(labels, device):
 
 
 def accuracy(outputs, targets):
-    """The share of images whose largest output (N, classes) is that of their class (N,).
-
-    >>> import torch
-    >>> from mslbook.paper.images import accuracy
-    >>> accuracy(torch.tensor([[0.9, 0.1], [0.2, 0.3]]), torch.tensor([0, 0]))
-    0.5
-    """
+    """The share of images whose largest output (N, classes) is that of their class (N,)."""
     if targets.shape != outputs.shape[:1]:  # which torch might broadcast
         raise ValueError(f"give the class of each image, not {tuple(targets.shape)} classes")
     return float((outputs.argmax(dim=1) == targets).float().mean())

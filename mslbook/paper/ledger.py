@@ -4,12 +4,12 @@ A claim is a function of a section's claims.py, with its words above it.
 """
 
 import re
+from collections import namedtuple
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from inspect import getdoc
-from typing import NamedTuple
 
 from mslbook.paper import sections
 
@@ -121,12 +121,7 @@ def claim(name, verdict, tolerance, **about):
     return lambda measure: Claim(name, measure, verdict, tolerance, **about)
 
 
-class Entry(NamedTuple):
-    """A claim, our number, and the verdict it leads to."""
-
-    claim: Claim
-    number: str
-    verdict: str
+Entry = namedtuple("Entry", ("claim", "number", "verdict"))  # our number and what it leads to
 
 
 def measured(claim):

@@ -84,10 +84,9 @@ class Run:
         probes, measure : iterable of int, callable
             The steps at which ``measure(step, theta, probe_state)`` returns a dictionary of numbers
             to record, and the new probe state.
-        name : str
-            The name of the training, of its files and of its progress bar.
-        start : Training, optional
-            Where another training ended, to branch off from it, or with step 0 where to begin.
+        name, start : str, Training
+            The name of its files and of its progress bar; where another training ended, to branch
+            off from it, or with step 0 where to begin.
         batch, seed : int
             The size and the seed of minibatches; by default an update sees all data.
         snapshots : iterable of int
@@ -98,8 +97,8 @@ class Run:
         ValueError
             Before any work, for a checkpoint of another training, or arguments that do not fit.
         FloatingPointError, OSError
-            When the loss is no longer finite, or a file cannot be written. The last checkpoint, of
-            two minutes before at most, stays.
+            When the loss is no longer finite, or a file cannot be written. The checkpoint, which is
+            written every two minutes, stays.
         """
         steps, probes = index(steps), set(map(index, probes))
         if torch.finfo(loss.theta.dtype).bits < 32:

@@ -112,17 +112,14 @@ def digest(label, /, **shown):
     label : str
         What the line begins with.
     **shown : array_like
-        The numbers by name, not none. Arrays of more than six are summed up; of the others,
-        integers are printed as they are, and the rest to four digits, as 0 below 1e-9 of the
-        largest.
+        The numbers by name. Arrays of more than six are summed up; of the others, integers are
+        printed as they are, and the rest to four digits, as 0 below 1e-9 of the largest.
 
     Examples
     --------
     >>> from mslbook.paper.style import digest
-    >>> digest("two runs", lr=[0.1, 0.02], steps=5000)
-    digest | two runs | lr 0.1 0.02 | steps 5000
-    >>> digest("parabola", loss=[1, 0.25, 0, 0.25, 1, 2.25, 4])
-    digest | parabola | loss[7] 1 to 4 in 0..4 mean 1.25
+    >>> digest("parabola", lr=[0.1, 0.02], loss=[1, 0.25, 0, 0.25, 1, 2.25, 4])
+    digest | parabola | lr 0.1 0.02 | loss[7] 1 to 4 in 0..4 mean 1.25
     """
     arrays = {name: np.ravel(values) for name, values in shown.items()}
     if not arrays or not all(values.size for values in arrays.values()):

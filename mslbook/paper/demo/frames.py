@@ -9,6 +9,7 @@ from itertools import product
 from math import floor, log2
 
 import numpy as np
+from matplotlib.ticker import LogLocator, MaxNLocator
 
 from mslbook.paper.demo.parts import Image, Rule, Trail
 
@@ -171,8 +172,6 @@ def rounded(values, step):
 
 def ticks(low, high, log):
     """Return about six round numbers within an axis."""
-    from matplotlib.ticker import LogLocator, MaxNLocator  # slow to import
-
     decades = log and high >= 100 * low
     locator = LogLocator(numticks=6) if decades else MaxNLocator(5, steps=[1, 2, 5, 10])
     places = [float(f"{tick:.12g}") for tick in locator.tick_values(low, high)]

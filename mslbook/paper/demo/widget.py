@@ -20,6 +20,8 @@ MAX_HTML = 300_000  # characters, so that a notebook with one demo stays under 5
 class Demo(anywidget.AnyWidget):
     """A drawing that answers to sliders, in a notebook and on a built page.
 
+    ValueError if the parts do not fit together, or the demo is too heavy for a page.
+
     Parameters
     ----------
     frame : callable
