@@ -21,11 +21,11 @@ class Experiment:
     """What is trained and measured, from which a recording is made."""
 
     name: str  #: the name under which it is recorded
-    #: A dataclass for each size, some or all of `SIZES`; its ``images`` are how many training
-    #: images are used, None for all.
+    #: a dataclass for each size, some or all of `SIZES`; its ``images`` are how many training
+    #: images are used, None for all
     settings: dict
     #: ``record(run)`` does the work of a :class:`~mslbook.paper.run.Run` and returns the arrays to
-    #: record: NumPy arrays as they are, numbers and lists as integers or float32.
+    #: record: NumPy arrays as they are, numbers and lists as integers or float32
     record: Callable
     version: int = 1  #: another one continues no checkpoint of this one
     digits: dict | None = None  #: the settings by size for the embedded digits, where they differ

@@ -86,8 +86,8 @@ class Claim:
     """One claim of the paper and the function that puts it to the test."""
 
     id: str  #: a short name that begins with the section
-    #: Returns our number as text and the verdict that it leads to, of a run if there are `runs`;
-    #: its docstring begins with the claim.
+    #: returns our number as text and the verdict that it leads to, of a run if there are `runs`;
+    #: its docstring begins with the claim
     measure: Callable[..., tuple[str, str]]
     verdict: str  #: the verdict when the ledger was last written
     tolerance: str  #: how far our number may be off, and why

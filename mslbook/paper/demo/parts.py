@@ -113,7 +113,7 @@ class Rule(Mark):
 
     channels: ClassVar = ("value",)
     axis: str  #: that of the value: "x" for a vertical line, "y" for a horizontal one
-    value: ArrayLike | None = None  #: its place, or several, (n,); without it each frame returns it
+    value: ArrayLike | None = None  #: one or several, (n,); without it each frame returns it
     label: str | None = None
     colour: str = "ink"
     dash: str = "dashed"
@@ -126,11 +126,11 @@ class Image(Mark):
     channels: ClassVar = ("values",)
     x: ArrayLike  #: evenly spaced, increasing places on a linear axis, (n,)
     y: ArrayLike  #: the same of the other axis, (m,)
-    values: ArrayLike | None = None  #: heights or their logarithm, (m, n), or each frame returns it
+    values: ArrayLike | None = None  #: the heights, (m, n); without them each frame returns them
     label: str | None = None  #: as of a `Curve`
     colour: str = "blue"  #: as of a `Curve`
     levels: int = 12  #: in how many steps it is coloured; contour lines separate these
-    range: tuple[float, float] | None = None  #: where the colour begins and ends, by default all
+    range: tuple[float, float] | None = None  #: values where the colour begins and ends
 
     def __post_init__(self):
         self.x, self.y = np.asarray(self.x, dtype=float), np.asarray(self.y, dtype=float)
@@ -148,9 +148,9 @@ class Panel:
     x: str | None  #: the label of the axis; None also leaves out its numbers
     y: str | None  #: as `x`
     marks: Sequence[Mark]  #: what is drawn, in this order
-    xlim: tuple[float, float] | None = None  #: by default these limits hold every frame
+    xlim: tuple[float, float] | None = None  #: by default such that every frame fits
     ylim: tuple[float, float] | None = None  #: as `xlim`
-    xscale: str = "linear"  #: or "log", but with an Image and equal units
+    xscale: str = "linear"  #: or "log"; an Image and equal units need linear axes
     yscale: str = "linear"  #: as `xscale`
     equal: bool = False  #: whether x and y have units of the same length, as circles need
 
