@@ -83,19 +83,18 @@ def run(name, data="digits", size="small", device="cpu", folder="runs", root=".d
     from mslbook.paper.launch import alone
     from mslbook.paper.run import Run
 
-    chosen = experiment(name)
-    chosen.settings_for(Path(str(data)).stem, size)  # a size that it does not have is refused now
+    chosen, data_name = experiment(name), Path(str(data)).stem
+    chosen.settings_for(data_name, size)  # a size that it does not have is refused now
     device = _device(device)
-    _check_writable(Path(folder))
+    path = Path(folder) / f"{name}-{data_name}-{size}.npz"
+    checkpoints = path.with_suffix("")
+    _check_writable(checkpoints)
     with joined(device) as device:
         if download and rank() > 0:  # one downloads for all
             wait_for_all()
         images = datasets.load(data, root, download)
         if download and rank() == 0:
             wait_for_all()
-        path = Path(folder) / f"{name}-{images.name}-{size}.npz"
-        checkpoints = path.with_suffix("")
-        _check_writable(checkpoints)
         with alone(path, device):
             Run(chosen, images, size, device, checkpoints, progress and rank() == 0).record(path)
     return path
