@@ -21,7 +21,7 @@ def main(arguments=None):
     if _is_rank():
         _answer_sigterm()
     try:
-        status = command(**options)
+        status = command(**options) or 0
         sys.stdout.flush()  # so that a reader who has left is noticed here
         return status
     except BrokenPipeError:  # such as `head`, which has read enough
@@ -108,7 +108,6 @@ def _list():
         for path in recordings(name):
             run = load(path).provenance
             print(f"  recorded: {run['data']} ({run['size']}, {run['device']})")
-    return 0
 
 
 def _run(out, **request):
@@ -120,7 +119,6 @@ def _run(out, **request):
         print(f"recorded {path}")
         if mixed := load(path).mixed():
             print(mixed)
-    return 0
 
 
 def _claims():
