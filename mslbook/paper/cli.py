@@ -9,37 +9,38 @@ from threading import Thread
 
 from mslbook import __version__
 
-
-def main(arguments=None):
-    """Run one command; returns the exit status, 2 for a request that cannot be met."""
-    options = _parser().parse_args(arguments)
-    if _is_rank():
-        _handle_sigterm()
-    try:
-        return options.command(options)
-    except (ValueError, OSError, FloatingPointError) as error:
-        _print_error(f"{error}{RESUME_HINT if isinstance(error, ConnectionError) else ''}")
-        return 2
-    except ModuleNotFoundError as error:
-        _print_error(f"this needs {error.name}: pip install 'mslbook[network]'")
-        return 2
-    except MemoryError as error:
-        _print_error(f"{str(error) or 'the memory is full'}: {MEMORY_HINT}")
-        return 2
-    except RuntimeError as error:
-        if not OUT_OF_MEMORY.search(str(error)):
-            raise
-        _print_error(f"the memory is full: {MEMORY_HINT}")
-        return 2
-    except KeyboardInterrupt:
-        print(file=sys.stderr)
-        _print_error(f"stopped{RESUME_HINT}")
-        return 130
-
-
 OUT_OF_MEMORY = re.compile("out of memory|allocate memory")  # torch raises a RuntimeError
 MEMORY_HINT = "choose a smaller --size, or fewer images"
 RESUME_HINT = "; the same command goes on from the last checkpoint"
+
+
+def main(arguments=None):
+    """Run one command; returns the exit status, 2 for a request that cannot be met."""
+    options = vars(_parser().parse_args(arguments))
+    command = options.pop("command")
+    if _is_rank():
+        _answer_sigterm()
+    try:
+        status = command(**options) or 0
+        sys.stdout.flush()  # so that a reader who has left is noticed here
+        return status
+    except BrokenPipeError:  # such as `head`, which has read enough
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())  # for what Python writes at its exit
+        return 1
+    except (ValueError, OSError, FloatingPointError) as error:
+        return _tell(f"{error}{RESUME_HINT if isinstance(error, ConnectionError) else ''}")
+    except ModuleNotFoundError as error:
+        return _tell(f"this needs {error.name}: pip install 'mslbook[network]'")
+    except MemoryError as error:
+        return _tell(f"{str(error) or 'the memory is full'}: {MEMORY_HINT}")
+    except RuntimeError as error:
+        if not OUT_OF_MEMORY.search(str(error)):
+            raise
+        return _tell(f"the memory is full: {MEMORY_HINT}")
+    except KeyboardInterrupt:
+        print(file=sys.stderr)
+        return _tell(f"stopped{RESUME_HINT}", status=130)
 
 
 def _is_rank():
@@ -47,13 +48,14 @@ def _is_rank():
     return "RANK" in os.environ and os.environ.get("WORLD_SIZE") != "1"
 
 
-def _print_error(words):
-    """Say it on stderr; one of several processes says which it is."""
+def _tell(words, status=2):
+    """Say it on stderr, and return the exit status; one of several processes says which it is."""
     rank = f" (rank {os.environ['RANK']})" if _is_rank() else ""
     print(f"mslbook{rank}: {words}", file=sys.stderr, flush=True)
+    return status
 
 
-def _handle_sigterm():
+def _answer_sigterm():
     """Answer SIGTERM, with which torchrun ends the ranks that outlive another, in words.
 
     A thread does, since the main one may be deep inside torch, waiting for the rank that died.
@@ -66,8 +68,8 @@ def _handle_sigterm():
     def answer():
         while os.read(reader, 1) != bytes([signal.SIGTERM]):
             pass
-        _print_error(f"stopped, as all ranks are when one has ended{RESUME_HINT}")
-        os._exit(128 + signal.SIGTERM)
+        words = f"stopped, as all ranks are when one has ended{RESUME_HINT}"
+        os._exit(_tell(words, status=128 + signal.SIGTERM))
 
     Thread(target=answer, daemon=True).start()
 
@@ -77,26 +79,27 @@ def _parser():
     parser.add_argument("--version", action="version", version=f"mslbook {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    listing = commands.add_parser("list", help="name the experiments and what is recorded")
-    listing.set_defaults(command=_list)
-
-    run = commands.add_parser("run", help="run an experiment, or go on with it, and record it")
-    run.set_defaults(command=_run)
+    for name, command, about in (
+        ("list", _list, "name the experiments and what is recorded"),
+        ("run", _run, "run an experiment, or go on with it, and record it"),
+        ("claims", _claims, "what the paper says and what we measured"),
+    ):
+        commands.add_parser(name, help=about).set_defaults(command=command)
+    run = commands.choices["run"]
     run.add_argument("name", help="as `mslbook list` names it")
-    known = "digits, cifar10, cifar100, cifar100-50x100 or FILE.npz (default: digits)"
-    run.add_argument("--data", default="digits", help=known)
-    run.add_argument("--size", default="small", help="small, reduced or paper (default: small)")
-    run.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
-    run.add_argument("--out", default="runs", help="folder of the recording (default: runs)")
-    run.add_argument("--root", default=".data", help="folder of CIFAR downloads (default: .data)")
+    for option, default, about in (
+        ("--data", "digits", "digits, cifar10, cifar100, cifar100-50x100 or FILE.npz"),
+        ("--size", "small", "small, reduced or paper"),
+        ("--device", "cpu", "cpu or cuda"),
+        ("--out", "runs", "folder of the recording"),
+        ("--root", ".data", "folder of CIFAR downloads"),
+    ):
+        run.add_argument(option, default=default, help=f"{about} (default: {default})")
     run.add_argument("--download", action="store_true", help="fetch CIFAR if it is not there")
-
-    claims = commands.add_parser("claims", help="what the paper says and what we measured")
-    claims.set_defaults(command=_claims)
     return parser
 
 
-def _list(options):
+def _list():
     from mslbook.paper.experiments import EXPERIMENTS, recordings
     from mslbook.paper.recording import load
 
@@ -105,30 +108,20 @@ def _list(options):
         for path in recordings(name):
             run = load(path).provenance
             print(f"  recorded: {run['data']} ({run['size']}, {run['device']})")
-    return 0
 
 
-def _run(options):
+def _run(out, **request):
     from mslbook.paper.experiments import run
     from mslbook.paper.recording import load
 
-    path = run(
-        options.name,
-        data=options.data,
-        size=options.size,
-        device=options.device,
-        folder=options.out,
-        root=options.root,
-        download=options.download,
-    )
+    path = run(folder=out, **request)
     if os.environ.get("RANK", "0") == "0":
         print(f"recorded {path}")
         if mixed := load(path).mixed():
             print(mixed)
-    return 0
 
 
-def _claims(options):
+def _claims():
     from mslbook.paper.ledger import report
 
     return report()

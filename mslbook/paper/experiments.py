@@ -1,5 +1,6 @@
 """The experiments of all sections: what there is, running one, and what was recorded."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,17 +18,15 @@ SIZES = ("small", "reduced", "paper")
 
 @dataclass(frozen=True)
 class Experiment:
-    """What is trained and measured, from which a recording is made.
-
-    The settings are a dataclass for each size, some or all of `SIZES`; it says how many training
-    ``images`` are used, None for all. ``record(run)`` does the work of a
-    :class:`~mslbook.paper.run.Run` and returns the arrays to record: NumPy arrays as they are,
-    numbers and lists as integers or float32.
-    """
+    """What is trained and measured, from which a recording is made."""
 
     name: str  #: the name under which it is recorded
-    settings: dict  #: by size
-    record: Callable  #: a function of a run
+    #: a dataclass for each size, some or all of `SIZES`; its ``images`` are how many training
+    #: images are used, None for all
+    settings: dict
+    #: ``record(run)`` does the work of a :class:`~mslbook.paper.run.Run` and returns the arrays to
+    #: record: NumPy arrays as they are, numbers and lists as integers or float32
+    record: Callable
     version: int = 1  #: another one continues no checkpoint of this one
     digits: dict | None = None  #: the settings by size for the embedded digits, where they differ
     uses_test_images: bool = False  #: whether the numbers depend on the test images
@@ -50,43 +49,27 @@ EXPERIMENTS = {
 
 
 def experiment(name):
-    """The `Experiment` of a name; ValueError for an unknown one.
-
-    >>> from mslbook.paper.experiments import experiment
-    >>> experiment("fig2_1_left").settings_for("digits", "small").lrs
-    (0.4, 0.3)
-    """
-    _check_name(name)
-    section, where, _ = EXPERIMENTS[name]
+    """The `Experiment` of a name; ValueError for an unknown one."""
+    section, where, _ = _found(name)
     return resolve_name(f"{section}.{where}")
 
 
 def run(name, data="digits", size="small", device="cpu", folder="runs", root=".data",
         download=False, progress=True):  # fmt: skip
-    """Run an experiment, or resume it where it stopped, and record it.
+    """Run an experiment, or resume it where it stopped; returns the path of the recording.
 
     Everything is checked before any work starts. Under ``torchrun`` the processes share the work,
     and the first of them writes the files.
 
     Parameters
     ----------
-    name : str
-        A key of `EXPERIMENTS`.
+    name, size, device : str
+        A key of `EXPERIMENTS`; one of the `SIZES` that it has; "cpu" or "cuda".
     data, root, download : str, path, bool
         As for :func:`mslbook.data.load`.
-    size : str
-        "small", "reduced" or "paper"; not every experiment has all of `SIZES`.
-    device : str
-        "cpu" or "cuda".
-    folder : path
-        Where the recording goes, with its checkpoints in a folder beside it.
-    progress : bool
-        Show progress bars on stderr.
-
-    Returns
-    -------
-    Path
-        The recording, for :func:`mslbook.paper.recording.load`.
+    folder, progress : path, bool
+        Where the recording goes, with its checkpoints in a folder beside it; whether progress bars
+        are shown on stderr.
 
     Raises
     ------
@@ -100,19 +83,18 @@ def run(name, data="digits", size="small", device="cpu", folder="runs", root=".d
     from mslbook.paper.launch import alone
     from mslbook.paper.run import Run
 
-    chosen = experiment(name)
-    chosen.settings_for(Path(str(data)).stem, size)  # a size that it does not have is refused now
+    chosen, data_name = experiment(name), Path(str(data)).stem
+    chosen.settings_for(data_name, size)  # a size that it does not have is refused now
     device = _device(device)
-    _check_writable(Path(folder))
+    path = Path(folder) / f"{name}-{data_name}-{size}.npz"
+    checkpoints = path.with_suffix("")
+    _check_writable(checkpoints)
     with joined(device) as device:
         if download and rank() > 0:  # one downloads for all
             wait_for_all()
         images = datasets.load(data, root, download)
         if download and rank() == 0:
             wait_for_all()
-        path = Path(folder) / f"{name}-{images.name}-{size}.npz"
-        checkpoints = path.with_suffix("")
-        _check_writable(checkpoints)
         with alone(path, device):
             Run(chosen, images, size, device, checkpoints, progress and rank() == 0).record(path)
     return path
@@ -127,28 +109,23 @@ def recorded(name, data, size="paper"):
     >>> recorded("fig2_1_left", "cifar10")
     Recording(fig2_1_left on cifar10, training rows 0-4999, paper)
     """
-    _check_name(name)
-    return load(_section_folder(name) / f"{name}-{data}-{size}.npz")
+    return load(_folder(name) / f"{name}-{data}-{size}.npz")
 
 
 def recordings(name):
-    """The files of an experiment's recordings that ship with the package.
-
-    >>> from mslbook.paper.experiments import recordings
-    >>> [path.name for path in recordings("fig2_1_left")]
-    ['fig2_1_left-cifar10-paper.npz']
-    """
-    _check_name(name)
-    return sorted(_section_folder(name).glob(f"{name}-*.npz"))
+    """The files of an experiment's recordings that ship with the package."""
+    return sorted(_folder(name).glob(f"{name}-*.npz"))
 
 
-def _check_name(name):
+def _found(name):
     if name not in EXPERIMENTS:
         raise ValueError(f"there is no experiment {name!r}: choose {', '.join(EXPERIMENTS)}")
+    return EXPERIMENTS[name]
 
 
-def _section_folder(name):
-    return Path(__file__).parent / EXPERIMENTS[name][0].rpartition(".")[2]
+def _folder(name):
+    section, *_ = _found(name)
+    return Path(__file__).parent / section.rpartition(".")[2]
 
 
 def _check_writable(folder):
@@ -166,12 +143,9 @@ def _check_writable(folder):
 def _device(name):
     import torch
 
-    try:
-        device = torch.device(name)
-    except (RuntimeError, TypeError):
-        device = None
-    if device is None or device.type not in ("cpu", "cuda"):
+    if not re.fullmatch(r"(cpu|cuda)(:\d+)?", str(name)):
         raise ValueError(f"there is no device {name!r}: choose cpu or cuda")
+    device = torch.device(name)
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise ValueError(f"there is no CUDA device {name!r} here: choose --device cpu")
     return device

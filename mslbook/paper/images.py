@@ -11,26 +11,9 @@ LOSSES = {"cross-entropy": nn.CrossEntropyLoss(), "half squared error": half_squ
 
 
 def convolutional_loss(model, images, count, device, criterion, chunk=None):
-    """The loss of a network for 32 x 32 colour images, standardised per channel.
+    """The `NetworkLoss` of a model on the first `count` images, 32 x 32, standardised per channel.
 
-    Parameters
-    ----------
-    model : torch.nn.Module
-        The network.
-    images : ImageDataset
-        Of which the first `count` training images are used.
-    count : int
-        How many.
-    device : torch.device
-        Where it is computed.
-    criterion : str
-        A key of `LOSSES`.
-    chunk : int, optional
-        How many images are evaluated at a time, all by default.
-
-    Returns
-    -------
-    NetworkLoss
+    `criterion` is a key of `LOSSES`; `chunk` images are evaluated at a time, all by default.
     """
     inputs = standardise_channels(colour_32(images.train_images[:count]))
     targets = labels_of(images.train_labels[:count], device)
@@ -52,13 +35,7 @@ def labels_of(labels, device):
 
 
 def accuracy(outputs, targets):
-    """The share of images whose largest output (N, classes) is that of their class (N,).
-
-    >>> import torch
-    >>> from mslbook.paper.images import accuracy
-    >>> accuracy(torch.tensor([[0.9, 0.1], [0.2, 0.3]]), torch.tensor([0, 0]))
-    0.5
-    """
+    """The share of images whose largest output (N, classes) is that of their class (N,)."""
     if targets.shape != outputs.shape[:1]:  # which torch might broadcast
         raise ValueError(f"give the class of each image, not {tuple(targets.shape)} classes")
     return float((outputs.argmax(dim=1) == targets).float().mean())

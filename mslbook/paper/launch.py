@@ -17,10 +17,7 @@ except ImportError:  # on Windows, where nothing keeps two processes out of one 
 
 @contextmanager
 def alone(path, device):
-    """Be the only run that records to `path`, a file, for the while; rank 0 sees to that.
-
-    Raises ``ValueError`` on every rank when another run is at it.
-    """
+    """Be the only run that records to `path`; ValueError, on every rank, if another is at it."""
     with held(path) if rank() == 0 else nullcontext(True) as free:
         if total(torch.tensor(float(not free), device=device)):
             raise ValueError(
@@ -34,8 +31,8 @@ def alone(path, device):
 def held(path):
     """Keep other processes from the run that records to `path`; yields whether none is at it.
 
-    The kernel lets go of the lock however its holder ends, so that a run that was killed can go on.
-    What such a run left half written, also in its folder of checkpoints, is removed.
+    The kernel lets go of the lock however its holder ends. What a run that was killed left half
+    written, also in its folder of checkpoints, is removed.
     """
     lock = path.with_name(f".{path.stem}.lock")
     with written(path):

@@ -4,29 +4,16 @@ A claim is a function of a section's claims.py, with its words above it.
 """
 
 import re
+from collections import namedtuple
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 from inspect import getdoc
-from typing import NamedTuple
 
 from mslbook.paper import sections
 
-__all__ = [
-    "FAILS",
-    "HOLDS",
-    "RESERVED",
-    "SIGNS",
-    "Claim",
-    "Ledger",
-    "claim",
-    "claims",
-    "ledger",
-    "measured",
-    "report",
-    "typeset",
-]
+__all__ = ["Claim", "Ledger", "claim", "claims", "ledger", "measured", "report", "typeset"]
 
 HOLDS = "holds"
 RESERVED = "holds, with a reservation"
@@ -96,34 +83,17 @@ def typeset(text):
 
 @dataclass(frozen=True)
 class Claim:
-    """One claim of the paper and the function that puts it to the test.
+    """One claim of the paper and the function that puts it to the test."""
 
-    Attributes
-    ----------
-    id : str
-        A short name that begins with the section.
-    measure : callable
-        Returns our number as text and the verdict that it leads to; its docstring begins with the
-        claim. It takes a run if there are `runs`.
-    verdict : str
-        The verdict when the ledger was last written.
-    tolerance : str
-        How far our number may be off, and why.
-    place : str
-        Where the journal says it, if that is not simply the section.
-    number : str
-        The number that the paper gives.
-    runs : callable, optional
-        Returns the recordings, by name, each of which is put to the test.
-    """
-
-    id: str
+    id: str  #: a short name that begins with the section
+    #: returns our number as text and the verdict that it leads to, of a run if there are `runs`;
+    #: its docstring begins with the claim
     measure: Callable[..., tuple[str, str]]
-    verdict: str
-    tolerance: str
-    place: str = ""
-    number: str = "—"
-    runs: Callable[[], dict] | None = None
+    verdict: str  #: the verdict when the ledger was last written
+    tolerance: str  #: how far our number may be off, and why
+    place: str = ""  #: where the journal says it, if that is not simply the section
+    number: str = "—"  #: the number that the paper gives
+    runs: Callable[[], dict] | None = None  #: returns the recordings to be tested, by name
 
     def __call__(self, *run):
         """Put the claim to the test, on a run if there are several."""
@@ -151,12 +121,7 @@ def claim(name, verdict, tolerance, **about):
     return lambda measure: Claim(name, measure, verdict, tolerance, **about)
 
 
-class Entry(NamedTuple):
-    """A claim, our number, and the verdict it leads to."""
-
-    claim: Claim
-    number: str
-    verdict: str
+Entry = namedtuple("Entry", ("claim", "number", "verdict"))  # our number and what it leads to
 
 
 def measured(claim):
@@ -202,18 +167,13 @@ class Ledger:
         return typeset("\n".join(lines))
 
     def _repr_markdown_(self):
-        rows = [
-            (
-                f"{claim.says}<br><small>{claim.id}: {claim.where}</small>",
-                claim.number,
-                f"{number}<br><small>tolerance: {claim.tolerance}</small>",
-                f"{SIGNS[verdict]} {verdict}",
-            )
-            for claim, number, verdict in self.entries
-        ]
-        lines = [self.HEADER, ("---",) * len(self.HEADER), *rows]
-        escaped = ([cell.replace("|", r"\|") for cell in cells] for cells in lines)
-        return typeset("\n".join(f"| {' | '.join(cells)} |" for cells in escaped))
+        rows = [self.HEADER, ("---",) * len(self.HEADER)]
+        for claim, number, verdict in self.entries:
+            says = f"{claim.says}<br><small>{claim.id}: {claim.where}</small>"
+            found = f"{number}<br><small>tolerance: {claim.tolerance}</small>"
+            rows.append((says, claim.number, found, f"{SIGNS[verdict]} {verdict}"))
+        rows = [" | ".join(cell.replace("|", r"\|") for cell in row) for row in rows]
+        return typeset("\n".join(f"| {row} |" for row in rows))
 
 
 def claims(section=None):
@@ -221,17 +181,14 @@ def claims(section=None):
 
     Raises ``ValueError`` for a section without claims.
     """
-    found = {
-        number: f"{package.__name__}.claims"
-        for number, package in sections().items()
-        if find_spec(f"{package.__name__}.claims")
-    }
-    if section not in (None, *found):
+    modules = {number: f"{package.__name__}.claims" for number, package in sections().items()}
+    modules = {number: module for number, module in modules.items() if find_spec(module)}
+    if section not in (None, *modules):
         raise ValueError(
-            f"no claims for section {section!r}: choose one of {', '.join(found)}, or write them "
+            f"no claims for section {section!r}: choose one of {', '.join(modules)}, or write them "
             "into claims.py in the folder of the section"
         )
-    chosen = found.values() if section is None else [found[section]]
+    chosen = modules.values() if section is None else [modules[section]]
     names = [vars(import_module(module)).values() for module in chosen]
     return tuple(one for values in names for one in values if isinstance(one, Claim))
 

@@ -16,18 +16,10 @@ from mslbook.data import read_npz
 
 @dataclass(frozen=True)
 class Recording:
-    """The arrays that a run recorded, and how.
+    """The arrays that a run recorded, and how; ``recording[name]`` is one of them."""
 
-    Attributes
-    ----------
-    arrays : dict of str to ndarray
-        ``recording[name]`` is one of them.
-    provenance : dict
-        Plain values: data, settings, device, precision, versions, steps, wall time.
-    """
-
-    arrays: dict[str, np.ndarray]
-    provenance: dict
+    arrays: dict[str, np.ndarray]  #: by name
+    provenance: dict  #: plain values: data, settings, device, precision, versions, steps, wall time
 
     def __getitem__(self, name):
         return self.arrays[name]
@@ -49,20 +41,16 @@ class Recording:
         spent = f"{spent / 60:.0f} minutes" if spent > 90 else f"{spent:.0f} seconds"
         lines = (
             f"{about['data']}, size {about['size']}",
-            *(about[part] for part in ("network", "loss", "optimiser") if part in about),
+            *(about.get(part) for part in ("network", "loss", "optimiser")),
             f"{_seeds_and_steps(about)}{spent} in all",
             f"{about.get('precision', 'float32')} on {about['device']}, torch {about['torch']}",
-            *filter(None, [self.mixed()]),
+            self.mixed(),
         )
-        wrapped = (textwrap.fill(line, 80, subsequent_indent="      ") for line in lines)
+        wrapped = (textwrap.fill(line, 80, subsequent_indent="      ") for line in lines if line)
         return "\n   ".join(wrapped)
 
     def mixed(self):
-        """In a sentence, which environment computed what; empty if one computed everything.
-
-        What another environment continues is another run: no run from the start to the end in one
-        of them gives these numbers.
-        """
+        """Which environment computed what, in a sentence; empty if one computed everything."""
         *stays, last = *self.provenance.get("environments", ()), self.provenance
         if not (names := differing(*stays, last)):
             return ""
@@ -103,12 +91,8 @@ def caption(environment, names):
 def save(path, arrays, provenance):
     """Write arrays and provenance to `path` (.npz) so that no reader ever sees half a file.
 
-    Raises
-    ------
-    OSError
-        If it cannot be written; the file that was there before is left intact.
-    ValueError
-        For an array with a name that NumPy has taken.
+    Raises OSError if it cannot be written, and leaves the file that was there before; ValueError
+    for an array with a name that NumPy has taken.
     """
     path = Path(path)
     if taken := {"allow_pickle", "file", "provenance"} & arrays.keys():
@@ -141,13 +125,7 @@ def written(path):
 
 
 def load(path):
-    """Read a recording.
-
-    Raises
-    ------
-    FileNotFoundError or ValueError
-        If there is none, or the file is not a recording.
-    """
+    """Read a recording; FileNotFoundError if there is none, ValueError if the file is another."""
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"there is no recording {path}: `mslbook list` names what there is")

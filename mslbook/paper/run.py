@@ -8,8 +8,9 @@ import time
 from contextlib import suppress
 from copy import deepcopy
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from importlib.metadata import version
-from itertools import zip_longest
+from itertools import islice, zip_longest
 from operator import index
 from os import SEEK_END, fsync
 from pathlib import Path
@@ -44,36 +45,12 @@ class Training:
     seconds: float = 0.0  #: time spent, over all interruptions
     environments: list = field(default_factory=list)  #: where it was computed, from which step on
 
-    def branch(self):
-        """A training that continues from here and leaves this one as it is."""
-        return replace(deepcopy(self), seconds=0.0)
-
 
 class Run:
-    """An experiment under way on a data set.
+    """An experiment under way on a data set, in one of its sizes.
 
-    Parameters
-    ----------
-    experiment : Experiment
-        What is run, with its `settings` at this size.
-    images : ImageDataset
-        The data.
-    size : str
-        One of the experiment's sizes.
-    device : str or torch.device
-        Where it is computed.
-    folder : path
-        Where checkpoints, snapshots and cached arrays go. A run that finds its own checkpoints
-        there resumes, in the same environment to the same bits.
-    progress : bool
-        Show progress bars on stderr.
-
-    Attributes
-    ----------
-    identity : dict
-        What the numbers depend on. A checkpoint with another identity is refused.
-    environment : dict
-        Software, processor, threads and ranks. What another one continues is recorded as such.
+    Checkpoints, snapshots and cached arrays go into `folder`. A run that finds its own there
+    resumes, in the same environment to the same bits.
 
     Raises
     ------
@@ -87,9 +64,10 @@ class Run:
         self.experiment, self.images, self.size = experiment, images, size
         self.device, self.folder, self.progress = torch.device(device), Path(folder), progress
         self.settings = experiment.settings_for(images.name, size)
-        self.identity, self.environment = _plain(_identity(self)), environment(self.device)
+        self.identity = _plain(_identity(self))  # what the numbers depend on
+        self.environment = environment(self.device)  # and where their last digits come from
         self._trainings, self._description = [], {}
-        self._begun, self._training_seconds = time.monotonic(), 0.0
+        self._begun = time.monotonic()  # and later by as much as trainings, which count themselves
         for path in sorted(self.folder.glob("*.npz")):
             identity = self._identity_of(path.stem)
             if identity and not path.name.startswith("cached-"):
@@ -97,39 +75,30 @@ class Run:
 
     def train(self, loss, optimizer, steps, *, probes=(), measure=None, name="training",
               start=None, batch=None, seed=0, snapshots=()):  # fmt: skip
-        """Make `steps` updates and measure on the way; checkpoints are written every two minutes.
+        """Make `steps` updates and measure on the way; returns the `Training`.
 
         Parameters
         ----------
-        loss : NetworkLoss
-            What is minimised.
-        optimizer : Optimizer
-            How.
-        steps : int
-            The number of updates, those of `start` included.
+        loss, optimizer, steps : NetworkLoss, Optimizer, int
+            What is minimised, how, and by how many updates, those of `start` included.
         probes, measure : iterable of int, callable
             The steps at which ``measure(step, theta, probe_state)`` returns a dictionary of numbers
             to record, and the new probe state.
-        name : str
-            The name of the training, of its files and of its progress bar.
-        start : Training, optional
-            Where another training ended, to branch off from it, or with step 0 where to begin.
+        name, start : str, Training
+            The name of its files and of its progress bar; where another training ended, to branch
+            off from it, or with step 0 where to begin.
         batch, seed : int
             The size and the seed of minibatches; by default an update sees all data.
         snapshots : iterable of int
             The steps whose parameters the method `snapshots` reads afterwards.
-
-        Returns
-        -------
-        Training
 
         Raises
         ------
         ValueError
             Before any work, for a checkpoint of another training, or arguments that do not fit.
         FloatingPointError, OSError
-            When the loss is no longer finite, or a file cannot be written. The last good
-            checkpoint stays.
+            When the loss is no longer finite, or a file cannot be written. The checkpoint, which is
+            written every two minutes, stays.
         """
         steps, probes = index(steps), set(map(index, probes))
         if torch.finfo(loss.theta.dtype).bits < 32:
@@ -151,13 +120,17 @@ class Run:
         rows = _Snapshots(path.with_suffix(".npy"), snapshots, loss.dimension, training.step)
         if training.step == len(training.losses) - 1 == steps:
             return training
-        iterates = _until(steps, _iterates(loss, optimizer, training, batch, seed), name)
+        if batch is not None:
+            loss = Minibatches(loss, batch, seed)
+            loss.check_last(training.theta)
+        iterates = iterate(loss, training.theta, first_step=training.step, optimizer=optimizer,
+                           state=training.state or None)  # fmt: skip
         self._note_environment(training, name)
-        begun = time.monotonic()
+        seconds, iterates = training.seconds, islice(iterates, steps + 1 - training.step)
         with self.bar(name, steps, training.step) as bar:
-            _follow(iterates, training, bar, rows=rows, probes=probes, measure=measure,
+            _follow(training, iterates, bar, name=name, rows=rows, probes=probes, measure=measure,
                     save=lambda: _write(path, training, about))  # fmt: skip
-        self._training_seconds += time.monotonic() - begun
+        self._begun += training.seconds - seconds
         return training
 
     def snapshots(self, name):
@@ -192,8 +165,7 @@ class Run:
         """How the numbers were computed, for a recording: a dictionary of plain values."""
         stays = [stay for training in self._trainings for stay in training.environments]
         once = [stay for i, stay in enumerate(stays) if stay not in stays[:i]]  # shared trunks
-        between = time.monotonic() - self._begun - self._training_seconds
-        seconds = sum(training.seconds for training in self._trainings) + between
+        seconds = time.monotonic() - self._begun + sum(one.seconds for one in self._trainings)
         where = self.environment | ({"environments": once} if once else {})
         return self.identity | where | {"wall_seconds": round(seconds)} | self._description
 
@@ -215,17 +187,16 @@ class Run:
         """Note where a training is computed from now on, and say so if that has changed."""
         before, here = training.environments[-1:], self.environment
         names = differing(here, *before)
-        if before and not names:
-            return
-        if before and self.progress:
+        if names and self.progress:
             print(
                 f"{name}: what there is, up to step {training.step}, was computed with "
                 f"{caption(*before, names)}, and the rest will be with {caption(here, names)}: the "
                 "numbers will not be those of an uninterrupted run",
                 file=sys.stderr,
             )
-        first = training.step + bool(training.losses)  # the loss where it continues is there
-        training.environments.append({"training": name, "step": first, **here})
+        if names or not before:
+            first = training.step + bool(training.losses)  # the loss where it continues is there
+            training.environments.append({"training": name, "step": first, **here})
 
 
 def padded(columns):
@@ -296,40 +267,23 @@ def _compact(array):
     return array.astype(np.float32) if array.dtype.kind == "f" else array
 
 
-def _iterates(loss, optimizer, training, batch, seed):
-    """The iterates of a training from where it stands."""
-    if batch is not None:
-        loss = Minibatches(loss, batch, seed)
-        loss.check_last(training.theta)
-    return iterate(loss, training.theta, first_step=training.step, optimizer=optimizer,
-                   state=training.state or None)  # fmt: skip
-
-
-def _until(steps, iterates, name):
-    """The iterates up to a step; FloatingPointError where the loss is no longer finite."""
+def _follow(training, iterates, bar, *, name, rows, probes, measure, save):
+    """Update the training with every iterate, and save it now and then."""
+    begun, saved = time.monotonic() - training.seconds, time.monotonic()
     for step, theta, value, _, diverged_at, state in iterates:
         if diverged_at >= 0:
             raise FloatingPointError(
                 f"{name}: the loss left the floating-point range at step {int(diverged_at)}: take "
                 "a learning rate below the one it had there (an experiment's is among its settings)"
             )
-        yield step, theta, value, state
-        if step == steps:
-            return
-
-
-def _follow(iterates, training, bar, *, rows, probes, measure, save):
-    """Update the training with every iterate, and save it now and then."""
-    begun, saved = time.monotonic() - training.seconds, time.monotonic()
-    for step, theta, value, state in iterates:
         training.step, training.theta, training.state = step, theta, state
         rows.write(step, theta)
         if step == len(training.losses):  # not the point it continues from: that one is recorded
             training.losses.append(float(value))
             if step in probes:
                 row, training.probe_state = measure(step, theta, training.probe_state)
-                for name, number in row.items():
-                    training.rows.setdefault(name, []).append(number)
+                for column, number in row.items():
+                    training.rows.setdefault(column, []).append(number)
         training.seconds = time.monotonic() - begun  # what was measured here included
         if time.monotonic() - saved > SAVE_EVERY:
             save()
@@ -341,10 +295,9 @@ def _follow(iterates, training, bar, *, rows, probes, measure, save):
 
 
 class _Snapshots:
-    """Parameters at chosen steps, a float32 row each, in an .npy file of full size from the start.
+    """Parameters at chosen steps, float32, in an .npy file with a row of zeros for each to come.
 
-    Ordinary writes, not a memory map: a full disk ends these with an OSError, and a map with a
-    signal that nobody can catch. Rows to come are zeros.
+    It is written, not mapped: on a full disk a map ends with a signal that nobody can catch.
     """
 
     def __init__(self, path, steps, dimension, step):
@@ -361,10 +314,8 @@ class _Snapshots:
                 "snapshots from its fork on"
             )
         if distributed.rank() == 0:
-            about = {"descr": "<f4", "fortran_order": False, "shape": shape}
-            with written(path), path.open("wb") as file:
-                np.lib.format.write_array_header_1_0(file, about)
-                file.truncate(file.tell() + 4 * shape[0] * shape[1])
+            with written(path):
+                np.lib.format.open_memmap(path, "w+", "<f4", shape)
 
     def write(self, step, theta):
         """Write the row of a step, if it is one of those chosen; rank 0 does."""
@@ -381,21 +332,22 @@ class _Snapshots:
 def _resumed(path, about, loss, start):
     """The training saved at `path`; if there is none, a new one from `start`, or from step 0."""
     if not path.is_file():
-        return start.branch() if start else Training(step=0, theta=loss.theta)
+        return replace(deepcopy(start or Training(step=0, theta=loss.theta)), seconds=0.0)
     arrays, saved = _read(path, about)
     if arrays["theta"].shape != loss.theta.shape:
         raise ValueError(FOREIGN.format(path))
-    parts = {"": {}, "state": {}, "rows": {}, "probe_state": {}}
-    for key, array in arrays.items():
-        part, _, name = key.partition(".") if "." in key else ("", "", key)
-        on_device = name == "theta" or part in ("state", "probe_state")
-        parts[part][name] = torch.as_tensor(array, device=loss.theta.device) if on_device else array
+    on_device = partial(torch.as_tensor, device=loss.theta.device)
+
+    def part(name, convert):
+        names = [key for key in arrays if key.startswith(name)]
+        return {key.removeprefix(name): convert(arrays[key]) for key in names}
+
     return Training(
-        theta=parts[""]["theta"],
-        losses=parts[""]["losses"].tolist(),
-        rows={name: list(column) for name, column in parts["rows"].items()},
-        state=parts["state"],
-        probe_state=parts["probe_state"],
+        theta=on_device(arrays["theta"]),
+        losses=arrays["losses"].tolist(),
+        rows=part("rows.", list),
+        state=part("state.", on_device),
+        probe_state=part("probe_state.", on_device),
         **{name: saved[name] for name in ("step", "seconds", "environments")},
     )
 
@@ -404,12 +356,10 @@ def _write(path, training, about):
     """Write a checkpoint; rank 0 does."""
     if distributed.rank() > 0:
         return
-    tensors = {"theta": training.theta}
-    for part in ("state", "probe_state"):
-        tensors |= {f"{part}.{name}": array for name, array in getattr(training, part).items()}
-    arrays = {name: tensor.cpu().numpy() for name, tensor in tensors.items()}
-    arrays |= {f"rows.{name}": np.asarray(column) for name, column in training.rows.items()}
-    arrays["losses"] = np.asarray(training.losses)
+    arrays = {"theta": training.theta, "losses": training.losses}
+    for part in ("state", "probe_state", "rows"):
+        arrays |= {f"{part}.{name}": array for name, array in getattr(training, part).items()}
+    arrays = {name: np.asarray(a.cpu() if torch.is_tensor(a) else a) for name, a in arrays.items()}
     about = about | {name: getattr(training, name) for name in ("step", "seconds", "environments")}
     about["form"] = FORM
     save(path, arrays, about | {"digest": _digest(arrays, about)})

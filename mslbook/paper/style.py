@@ -102,11 +102,10 @@ def clear_space(axes, **ticks):
 
 
 def digest(label, /, **shown):
-    """Print in one line of numbers what a figure shows.
+    """Print in one line of numbers what a figure shows, for nbval, which skips pictures.
 
-    nbval compares text and skips pictures: this line is what notices that a figure has changed. It
-    stays the same when only the last digits differ, as between processors. Pass what is stable: a
-    bound, a period or a mean of a chaotic path, never its 400th point.
+    The line stays the same when only the last digits differ, as between processors. Pass what is
+    stable: a bound, a period or a mean of a chaotic path, never its 400th point.
 
     Parameters
     ----------
@@ -116,18 +115,11 @@ def digest(label, /, **shown):
         The numbers by name. Arrays of more than six are summed up; of the others, integers are
         printed as they are, and the rest to four digits, as 0 below 1e-9 of the largest.
 
-    Raises
-    ------
-    ValueError
-        For an empty array, and where no number is given.
-
     Examples
     --------
     >>> from mslbook.paper.style import digest
-    >>> digest("two runs", lr=[0.1, 0.02], steps=5000)
-    digest | two runs | lr 0.1 0.02 | steps 5000
-    >>> digest("parabola", loss=[1, 0.25, 0, 0.25, 1, 2.25, 4])
-    digest | parabola | loss[7] 1 to 4 in 0..4 mean 1.25
+    >>> digest("parabola", lr=[0.1, 0.02], loss=[1, 0.25, 0, 0.25, 1, 2.25, 4])
+    digest | parabola | lr 0.1 0.02 | loss[7] 1 to 4 in 0..4 mean 1.25
     """
     arrays = {name: np.ravel(values) for name, values in shown.items()}
     if not arrays or not all(values.size for values in arrays.values()):

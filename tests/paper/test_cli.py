@@ -185,3 +185,13 @@ def test_the_command_is_installed():
     command = Path(sys.executable).with_name("mslbook")
     answer = subprocess.run([command, "--version"], capture_output=True, text=True, check=True)
     assert answer.stdout.startswith("mslbook 0.")
+
+
+@pytest.mark.parametrize("options", [[], ["-u"]])
+def test_a_reader_who_has_read_enough_is_told_nothing(options):
+    """Whether the pipe breaks while the list is printed or at the end of it."""
+    command = [sys.executable, *options, "-m", "mslbook", "list"]
+    with subprocess.Popen(command, stdout=-1, stderr=-1) as listing:
+        listing.stdout.close()
+        assert listing.stderr.read() == b""
+    assert listing.returncode == 1

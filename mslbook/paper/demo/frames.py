@@ -9,6 +9,7 @@ from itertools import product
 from math import floor, log2
 
 import numpy as np
+from matplotlib.ticker import LogLocator, MaxNLocator
 
 from mslbook.paper.demo.parts import Image, Rule, Trail
 
@@ -30,8 +31,8 @@ class Frames:
         frames, captions = zip(*map(self.evaluate, grid), strict=True)
         arrays = {mark: np.stack([frame[mark] for frame in frames], axis=1) for mark in self.marks}
         axes = {panel: describe_axes(panel, arrays) for panel in panels}
-        all_axes = [axis for pair in axes.values() for axis in pair.values()]
-        self.step = rounding_step([axis["limits"] for axis in all_axes if not axis["log"]])
+        linear = [one for pair in axes.values() for one in pair.values() if not one["log"]]
+        self.step = rounding_step([axis["limits"] for axis in linear])
         trails = [self.sizes[mark] for mark in self.marks if isinstance(mark, Trail)]
         self.spec = {
             "sliders": list(map(describe_slider, sliders)),
@@ -73,9 +74,8 @@ class Frames:
         """Return what the page needs to know of a mark: its look, and where its arrays lie."""
         label = mark.name if mark.label is None else mark.label
         about = {"kind": type(mark).__name__, "label": label}
-        for look in ("colour", "dash", "marker", "axis", "levels", "shape"):
-            if hasattr(mark, look):
-                about[look] = getattr(mark, look)
+        looks = ("colour", "dash", "marker", "axis", "levels", "shape")
+        about |= {look: getattr(mark, look) for look in looks if hasattr(mark, look)}
         if isinstance(mark, Image):
             about["box"] = tuple(significant(a[k]) for a in (mark.x, mark.y) for k in (0, -1))
             about["range"] = tuple(map(float, mark.range or extent(arrays)))
@@ -172,8 +172,6 @@ def rounded(values, step):
 
 def ticks(low, high, log):
     """Return about six round numbers within an axis."""
-    from matplotlib.ticker import LogLocator, MaxNLocator  # slow to import
-
     decades = log and high >= 100 * low
     locator = LogLocator(numticks=6) if decades else MaxNLocator(5, steps=[1, 2, 5, 10])
     places = [float(f"{tick:.12g}") for tick in locator.tick_values(low, high)]

@@ -12,32 +12,17 @@ from numpy.typing import ArrayLike
 class Slider:
     """One parameter of the frame function, and the grid of its values.
 
-    Parameters
-    ----------
-    name, label : str
-        The argument of the frame function, and what the page calls it.
-    values : sequence of float
-        The grid, increasing; 12 significant digits are kept, so that 0.1 + 0.2 is 0.3.
-    value : float
-        Where the demo starts, one of ``values``.
-    unit : str, optional
-        What follows the value.
-    names : sequence of str, optional
-        What is shown in place of the values, one for each.
-
-    Examples
-    --------
     >>> from mslbook.paper.demo import Slider
     >>> Slider("lr", "learning rate η", [0.1, 0.2, 0.1 + 0.2], value=0.3).values
     (0.1, 0.2, 0.3)
     """
 
-    name: str
-    label: str
-    values: Sequence[float]
-    value: float
-    unit: str = ""
-    names: Sequence[str] = ()
+    name: str  #: the argument of the frame function
+    label: str  #: what the page calls it
+    values: Sequence[float]  #: the grid, increasing; 12 significant digits are kept
+    value: float  #: where the demo starts, one of the values
+    unit: str = ""  #: what follows the value
+    names: Sequence[str] = ()  #: what is shown in place of the values, one for each
 
     def __post_init__(self):
         self.values = tuple(float(f"{value:.12g}") for value in self.values)
@@ -50,7 +35,7 @@ class Slider:
 
 @dataclass(eq=False)
 class Mark:
-    """Something drawn in a panel from one array for each of its ``channels``."""
+    """Something drawn in a panel from one array for each of its `channels`."""
 
     channels: ClassVar = ("x", "y")
     name: str
@@ -61,7 +46,7 @@ class Mark:
         return all(getattr(self, channel) is not None for channel in self.channels)
 
     def arrays(self, returned):
-        """Return what it draws, as one flat array for each channel, with NaN for gaps."""
+        """What it draws, as one flat array for each channel, with NaN for gaps."""
         drawn = returned if len(self.channels) > 1 else [returned]
         if self.fixed:
             drawn = [getattr(self, channel) for channel in self.channels]
@@ -76,13 +61,23 @@ class Mark:
 
 
 @dataclass(eq=False)
-class Curve(Mark):
+class _XY(Mark):
+    """What is drawn at points (x, y)."""
+
+    x: ArrayLike | None = None
+    y: ArrayLike | None = None
+    label: str | None = None
+    colour: str = "blue"
+
+
+@dataclass(eq=False)
+class Curve(_XY):
     """A line through (x, y), such as a loss; NaN breaks it.
 
     Parameters
     ----------
     name : str
-        Its key in a frame, and its label unless ``label`` is given.
+        Its key in a frame, and its label unless `label` is given.
     x, y : array_like, shape (n,), optional
         What it draws; without them each frame returns a tuple (x, y).
     label : str, optional
@@ -93,38 +88,20 @@ class Curve(Mark):
         How the line is broken.
     """
 
-    x: ArrayLike | None = None
-    y: ArrayLike | None = None
-    label: str | None = None
-    colour: str = "blue"
     dash: str = "solid"
 
 
 @dataclass(eq=False)
-class Points(Mark):
-    """Separate points (x, y), such as minima.
+class Points(_XY):
+    """Separate points (x, y), such as minima: a `Curve` with a marker in place of the dash."""
 
-    Parameters
-    ----------
-    name, x, y, label, colour
-        As of a `Curve`.
-    marker : {"circle", "square", "diamond", "triangle"}
-        The shape of a point.
-    """
-
-    x: ArrayLike | None = None
-    y: ArrayLike | None = None
-    label: str | None = None
     colour: str = "green"
-    marker: str = "diamond"
+    marker: str = "diamond"  #: "circle", "square", "diamond" or "triangle"
 
 
 @dataclass(eq=False)
 class Trail(Points):
-    """Points joined in the order of time, which play reveals: the first hollow, the last large.
-
-    The parameters are those of `Points`.
-    """
+    """Points joined in the order of time, which play reveals: the first hollow, the last large."""
 
     colour: str = "vermillion"
     marker: str = "circle"
@@ -132,21 +109,11 @@ class Trail(Points):
 
 @dataclass(eq=False)
 class Rule(Mark):
-    """A straight line across the panel, with its label at the end.
-
-    Parameters
-    ----------
-    name, label, colour, dash
-        As of a `Curve`.
-    axis : {"x", "y"}
-        The axis of ``value``: the line is vertical at an x, horizontal at a y.
-    value : float or array_like, shape (n,), optional
-        The place of the line, or of several; without it each frame returns it.
-    """
+    """A straight line across the panel, with its label at the end; otherwise as a `Curve`."""
 
     channels: ClassVar = ("value",)
-    axis: str
-    value: ArrayLike | None = None
+    axis: str  #: that of the value: "x" for a vertical line, "y" for a horizontal one
+    value: ArrayLike | None = None  #: one or several, (n,); without it each frame returns it
     label: str | None = None
     colour: str = "ink"
     dash: str = "dashed"
@@ -154,30 +121,16 @@ class Rule(Mark):
 
 @dataclass(eq=False)
 class Image(Mark):
-    """A landscape behind the other marks: low values are clear, high ones carry the colour.
-
-    Parameters
-    ----------
-    name, label, colour
-        As of a `Curve`.
-    x, y : array_like, shape (n,) and (m,)
-        Evenly spaced, increasing places on linear axes.
-    values : array_like, shape (m, n), optional
-        The heights, or their logarithm; without it each frame returns it.
-    levels : int
-        In how many steps they are coloured; contour lines separate these.
-    range : (float, float), optional
-        The values where the colour begins and ends, by default the lowest and the highest.
-    """
+    """A landscape behind the other marks: low values are clear, high ones carry the colour."""
 
     channels: ClassVar = ("values",)
-    x: ArrayLike
-    y: ArrayLike
-    values: ArrayLike | None = None
-    label: str | None = None
-    colour: str = "blue"
-    levels: int = 12
-    range: tuple[float, float] | None = None
+    x: ArrayLike  #: evenly spaced, increasing places on a linear axis, (n,)
+    y: ArrayLike  #: the same of the other axis, (m,)
+    values: ArrayLike | None = None  #: the heights, (m, n); without them each frame returns them
+    label: str | None = None  #: as of a `Curve`
+    colour: str = "blue"  #: as of a `Curve`
+    levels: int = 12  #: in how many steps it is coloured; contour lines separate these
+    range: tuple[float, float] | None = None  #: values where the colour begins and ends
 
     def __post_init__(self):
         self.x, self.y = np.asarray(self.x, dtype=float), np.asarray(self.y, dtype=float)
@@ -189,33 +142,17 @@ class Image(Mark):
 
 @dataclass(eq=False)
 class Panel:
-    """One pair of axes and the marks drawn in it.
+    """One pair of axes and the marks drawn in it."""
 
-    Parameters
-    ----------
-    title : str
-        What stands above it.
-    x, y : str or None
-        The labels of the axes; None also leaves out their numbers.
-    marks : sequence of Curve, Points, Trail, Rule or Image
-        What is drawn, in this order.
-    xlim, ylim : (float, float), optional
-        The limits, by default those that hold every frame.
-    xscale, yscale : {"linear", "log"}
-        The scales; an Image and equal units need linear ones.
-    equal : bool
-        Whether x and y have units of the same length, as right angles and circles need.
-    """
-
-    title: str
-    x: str | None
-    y: str | None
-    marks: Sequence[Mark]
-    xlim: tuple[float, float] | None = None
-    ylim: tuple[float, float] | None = None
-    xscale: str = "linear"
-    yscale: str = "linear"
-    equal: bool = False
+    title: str  #: what stands above it
+    x: str | None  #: the label of the axis; None also leaves out its numbers
+    y: str | None  #: as `x`
+    marks: Sequence[Mark]  #: what is drawn, in this order
+    xlim: tuple[float, float] | None = None  #: by default such that every frame fits
+    ylim: tuple[float, float] | None = None  #: as `xlim`
+    xscale: str = "linear"  #: or "log"; an Image and equal units need linear axes
+    yscale: str = "linear"  #: as `xscale`
+    equal: bool = False  #: whether x and y have units of the same length, as circles need
 
     def __post_init__(self):
         linear = self.equal or any(isinstance(mark, Image) for mark in self.marks)

@@ -9,18 +9,21 @@ import re
 from html import escape
 
 import numpy as np
+from matplotlib import style
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image
+
+from mslbook.paper import style as theme
 
 INCHES = (5.0, 4.0)  # of 72 pixels of the page, so that a font of 12 points has 12 pixels
 PIXEL_RATIO = 1.25  # pixels of the picture to one of the page
 PNG_COLOURS = 24  # the transparent ground among them
-DASHES = {"solid": "-", "dashed": "--", "dotted": ":"}
 MARKERS = {"circle": "o", "square": "s", "diamond": "D", "triangle": "^"}
 
 
 def still_html(spec, data):
     """Return the first state as HTML: a picture of each panel, and the caption."""
-    from matplotlib.style import context  # slow to import
-
     grid = [len(slider["values"]) for slider in spec["sliders"]]
     frame = int(np.ravel_multi_index([slider["start"] for slider in spec["sliders"]], grid))
     numbers = np.frombuffer(data, "<f4").astype(float)
@@ -31,7 +34,7 @@ def still_html(spec, data):
     alts = [f"{p['title']}: {p['y']['label']} against {p['x']['label']}" for p in spec["panels"]]
     alts[0] = spec["alt"]
     width, height = (round(72 * side) for side in INCHES)
-    with context(["mslbook.paper.style", {"axes.grid": False}]):
+    with style.context(["mslbook.paper.style", {"axes.grid": False}]):
         pictures = "\n".join(
             f'<img alt="{escape(alt)}" width="{width}" height="{height}" '
             f'src="data:image/png;base64,{base64.b64encode(png(panel, read)).decode()}">'
@@ -42,10 +45,6 @@ def still_html(spec, data):
 
 def png(panel, read):
     """Draw one panel into a PNG of few colours, the same bytes whenever it is drawn."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-    from PIL import Image
-
     figure = Figure(figsize=INCHES, dpi=72 * PIXEL_RATIO)
     axes = figure.add_subplot()
     above = any(mark.get("axis") == "x" and mark["label"] for mark in panel["marks"])
@@ -61,10 +60,8 @@ def png(panel, read):
         {"Image": image, "Rule": rules}.get(mark["kind"], plot)(axes, mark, read)
     if axes.get_legend_handles_labels()[0]:
         figure.legend(loc="outside lower left", ncols=2, fontsize=11, columnspacing=1)
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    picture = Image.fromarray(np.asarray(canvas.buffer_rgba()))
-    file = io.BytesIO()
+    pixels, size = FigureCanvasAgg(figure).print_to_buffer()
+    picture, file = Image.frombytes("RGBA", size, pixels), io.BytesIO()
     picture.quantize(PNG_COLOURS, Image.Quantize.FASTOCTREE).save(file, "PNG", optimize=True)
     return file.getvalue()
 
@@ -75,17 +72,15 @@ def rich(text):
     return re.sub(r"(?<![^\W\d_])([^\W\d_])_(\S+)", r"\1$_{\\mathregular{\2}}$", text)
 
 
-def style(mark):
+def look_of(mark):
     """Return the colour and the dash of a mark as Matplotlib's keywords."""
-    from mslbook.paper import style as theme
-
     colour = theme.GREY if mark["colour"] == "ink" else getattr(theme, mark["colour"].upper())
-    return {"color": colour, "linestyle": DASHES[mark["dash"]] if "dash" in mark else "none"}
+    return {"color": colour, "linestyle": mark.get("dash", "none")}
 
 
 def plot(axes, mark, read):
     """Draw a Curve, Points, or a Trail at its end."""
-    x, y, look = read(mark["x"]), read(mark["y"]), style(mark)
+    x, y, look = read(mark["x"]), read(mark["y"]), look_of(mark)
     look["marker"] = MARKERS[mark["marker"]] if "marker" in mark else None
     look["label"] = rich(mark["label"]) or None
     if mark["kind"] != "Trail":
@@ -100,11 +95,10 @@ def plot(axes, mark, read):
 
 def rules(axes, mark, read):
     """Draw the lines across the panel, and their label at the end of the first."""
-    values = read(mark["value"])
+    values, label = read(mark["value"]), rich(mark["label"])
     values = values[~np.isnan(values)]
-    label = rich(mark["label"])
     for value in values:
-        {"x": axes.axvline, "y": axes.axhline}[mark["axis"]](value, linewidth=1.5, **style(mark))
+        {"x": axes.axvline, "y": axes.axhline}[mark["axis"]](value, linewidth=1.5, **look_of(mark))
     if values.size and mark["axis"] == "x":
         at = axes.get_xaxis_transform()
         axes.text(values[0], 1.01, label, transform=at, ha="center", va="bottom")
@@ -114,7 +108,7 @@ def rules(axes, mark, read):
 
 def image(axes, mark, read):
     """Draw a landscape in steps of opacity, with a contour line at each."""
-    colour, count, box = style(mark)["color"], mark["levels"], mark["box"]
+    colour, count, box = look_of(mark)["color"], mark["levels"], mark["box"]
     levels = np.linspace(*mark["range"], count + 1)
     values = np.clip(read(mark["values"]), *mark["range"]).reshape(mark["shape"])
     shades = [(colour, 0.65 * k / count) for k in range(count)]

@@ -12,10 +12,7 @@ import anywidget
 import traitlets
 
 from mslbook.paper.demo.frames import Frames, written
-from mslbook.paper.demo.parts import Curve, Image, Panel, Points, Rule, Slider, Trail
 from mslbook.paper.demo.still import still_html
-
-__all__ = ["Curve", "Demo", "Image", "Panel", "Points", "Rule", "Slider", "Trail"]
 
 MAX_HTML = 300_000  # characters, so that a notebook with one demo stays under 500 kB
 
@@ -23,29 +20,23 @@ MAX_HTML = 300_000  # characters, so that a notebook with one demo stays under 5
 class Demo(anywidget.AnyWidget):
     """A drawing that answers to sliders, in a notebook and on a built page.
 
+    ValueError if the parts do not fit together, or the demo is too heavy for a page.
+
     Parameters
     ----------
     frame : callable
         Takes a value of each slider, by name, and returns a dictionary: a ``"caption"``, and what
         each mark without data draws: a tuple of two arrays (x, y), of a Rule a number, of an Image
         an array (len(y), len(x)). Sizes never change; NaN leaves a gap.
-    sliders : sequence of Slider
-        The parameters; a demo has an attribute for each, to be set, observed and linked.
-    panels : sequence of Panel
-        The axes, side by side where there is room.
+    sliders, panels : sequence of Slider, sequence of Panel
+        The parameters, each an attribute of the demo to be set, observed and linked; and the axes,
+        side by side where there is room.
     alt : str
         What one sees, for readers who do not see it.
     play : str
         What play steps through: "time", the points of every Trail, or the name of a slider.
-    count : str
-        What the points of a Trail count.
-    times : sequence of float, optional
-        Where these points stand in that count, by default 0, 1, 2, ...
-
-    Raises
-    ------
-    ValueError
-        If the parts do not fit together, or the demo is too heavy for a page.
+    count, times : str, sequence of float
+        What the points of a Trail count, and where they stand in it, by default 0, 1, 2, ...
 
     Examples
     --------
@@ -102,13 +93,7 @@ class Demo(anywidget.AnyWidget):
                 raise
 
     def html(self):
-        """Write the demo, as it starts, as HTML that needs no kernel and no network.
-
-        Returns
-        -------
-        str
-            The same text every time, with pictures of the first state for where no script runs.
-        """
+        """The demo as it starts, as HTML that needs no kernel and no network: a str."""
         data = base64.b64encode(self._data).decode()
         state = self._start | {"_spec": self._spec, "_data": data, "_frame": {}}
         text = json.dumps(state, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
