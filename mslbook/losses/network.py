@@ -106,13 +106,13 @@ class NetworkLoss(Loss):
         chunk = None if chunk is None else check_int("chunk", chunk, least=1)
         self._batches, self._weights = Batches(data, chunk, self.device), None
         self._dtype, self._writes, self._changing = self.theta.dtype, False, ()
+        distributed.check_same("parameters and data", self.theta, *self._batches.checksums())
         with torch.random.fork_rng([self.device] if self.device.type == "cuda" else []):
             self._try_out()
         if weights is None:
             self._weigh()
         else:
             self._weights = self._batches.normalised(weights)
-        distributed.check_same("parameters and data", self.theta, *self._batches.checksums())
 
     @property
     def theta(self):

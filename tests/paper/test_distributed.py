@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -198,7 +199,8 @@ def test_every_picture_belongs_to_one_rank(monkeypatch):
 def test_alone_a_sum_is_what_it_was():
     x = torch.arange(5.0)
     assert total(x) is x
-    assert torch.equal(gather([(part, x[part.rows]) for part in parts(5, 2)], 5), x)
+    pieces = [SimpleNamespace(rows=part.rows, share=part.weight) for part in parts(5, 2)]
+    assert torch.equal(gather(pieces, [x[piece.rows] for piece in pieces], 5), x)
 
 
 @pytest.mark.gpu
@@ -229,8 +231,8 @@ def refused(what):
     ("what", "words"),
     [
         ("sync", "SyncBatchNorm cannot be differentiated twice: use BatchNorm"),
-        ("other parameters", "the 2 ranks do not hold the same parameters and pictures: make"),
-        ("other pictures", "the 2 ranks do not hold the same parameters and pictures: make"),
+        ("other parameters", "the 2 ranks do not hold the same parameters and data: make"),
+        ("other pictures", "the 2 ranks do not hold the same parameters and data: make"),
     ],
 )
 def test_what_cannot_be_shared_is_refused_on_every_rank(together, what, words):
