@@ -98,10 +98,10 @@ def first_layer_change(loss, direction):
     return (loss.inputs.flatten(1) @ V.T + c).norm(dim=1).cpu().numpy()
 
 
-def first_layer_sharpness(loss, theta, **options):
+def first_layer_sharpness(loss, theta, tol=TOL):
     """The sharpness in the weights of the first layer alone."""
     first = loss.block("1.weight", theta)
-    return sharpness(first, first.theta, **options).values[0]
+    return sharpness(first, first.theta, tol=tol).values[0]
 
 
 def measure_tenths(loss, theta, v, by_length, distances, seed=0):
@@ -131,7 +131,7 @@ def _measure_tenth(loss, theta, v, rows, distances):
         "loss": float(part.value(theta)),
         "share": float(v @ part.hvp(theta, v)),
         "sharpness": sharpness(part, theta, tol=TOL, start=v[None]).values[0],
-        "first_layer": first_layer_sharpness(part, theta, tol=TOL, start=v[None]),
+        "first_layer": first_layer_sharpness(part, theta),
         "lines": along,
     }
 
