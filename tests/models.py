@@ -6,6 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
+from torch.nn.attention import SDPBackend, sdpa_kernel  # noqa: E402
 
 from mslbook.losses.network import half_squared_error  # noqa: E402
 
@@ -41,6 +42,47 @@ class Tied(nn.Module):
         return self.last(self.second(self.first(x).tanh()).tanh())
 
 
+class Attention(nn.Module):
+    """Two heads over four tokens of one number each, of which one is masked."""
+
+    def __init__(self):
+        super().__init__()
+        self.embed, self.head = nn.Linear(1, 4), nn.Linear(4, CLASSES)
+        self.attention = nn.MultiheadAttention(4, 2, batch_first=True)
+
+    def forward(self, x):
+        tokens = self.embed(x[..., None])
+        mask = torch.arange(4) == 3
+        mixed, _ = self.attention(
+            tokens, tokens, tokens, key_padding_mask=mask.expand(len(x), 4), need_weights=False
+        )
+        return self.head((tokens + mixed).mean(1))
+
+
+class Tokens(nn.Module):
+    """An embedding of signs, a weight that is not used, and LayerNorm."""
+
+    def __init__(self):
+        super().__init__()
+        self.embed, self.unused = nn.Embedding(2, 3), nn.Linear(2, 2)
+        self.norm, self.head = nn.LayerNorm(3), nn.Linear(3, CLASSES)
+
+    def forward(self, x):
+        return self.head(self.norm(self.embed((x > 0).long()).mean(1)).tanh())
+
+
+class Recurrent(nn.Module):
+    """An LSTM of two layers, both ways."""
+
+    def __init__(self):
+        super().__init__()
+        self.body = nn.LSTM(1, 2, 2, batch_first=True, bidirectional=True)
+        self.head = nn.Linear(4, CLASSES)
+
+    def forward(self, x):
+        return self.head(self.body(x[..., None])[0][:, -1])
+
+
 def mlp(*between):
     return nn.Sequential(nn.Linear(4, 5), *between, nn.Linear(5, CLASSES))
 
@@ -71,6 +113,9 @@ MODELS = {
     "layernorm": lambda: mlp(nn.LayerNorm(5), nn.GELU()),
     "tied": Tied,
     "counting": Counting,
+    "attention": Attention,
+    "tokens": Tokens,
+    "lstm": Recurrent,
 }
 CRITERIA = {
     "half squared": half_squared_error,
@@ -125,7 +170,8 @@ def by_definition(model, inputs, labels, criterion, chunk, mode):
 def dense(function, theta):
     """The gradient and the whole Hessian, by torch's own reference routines."""
     derivatives = torch.autograd.functional
-    return derivatives.jacobian(function, theta), derivatives.hessian(function, theta)
+    with sdpa_kernel(SDPBackend.MATH):  # the one that can be differentiated twice
+        return derivatives.jacobian(function, theta), derivatives.hessian(function, theta)
 
 
 def targets_for(criterion, labels, dtype=torch.float64):

@@ -58,7 +58,7 @@ def test_derivatives_are_those_of_the_definition(name, criterion):
 
 
 @pytest.mark.parametrize("chunk", [1, 2, 3, 7, 100])
-@pytest.mark.parametrize("name", ["tanh", "groupnorm", "counting"])
+@pytest.mark.parametrize("name", ["tanh", "groupnorm", "counting", "attention", "tokens", "lstm"])
 def test_the_answer_does_not_depend_on_the_chunk(name, chunk):
     check_dense(name, "cross-entropy", chunk, "train")
 
@@ -78,11 +78,28 @@ def test_train_mode_at_once_is_the_forward_pass_of_training(name):
     torch.testing.assert_close(evaluated.outputs(loss.theta), copy.deepcopy(model).eval()(inputs))
 
 
-def test_float32_agrees_with_float64():
+@pytest.mark.parametrize("chunk", [None, 3])
+def test_weight_decay_in_the_criterion_is_part_of_the_loss(chunk):
+    model, inputs, labels, (u, v) = build("tanh")
+
+    def criterion(outputs, targets):
+        squares = sum(p.square().sum() for p in model.parameters())
+        return nn.functional.cross_entropy(outputs, targets) + 0.05 * squares
+
+    plain = NetworkLoss(model, (inputs, labels), nn.CrossEntropyLoss())
+    decayed = NetworkLoss(model, (inputs, labels), criterion, chunk=chunk)
+    theta = plain.theta + 0.1 * u
+    torch.testing.assert_close(decayed.value(theta), plain.value(theta) + 0.05 * theta @ theta)
+    torch.testing.assert_close(decayed.grad(theta), plain.grad(theta) + 0.1 * theta)
+    torch.testing.assert_close(decayed.hvp(theta, v), plain.hvp(theta, v) + 0.1 * v)
+
+
+@pytest.mark.parametrize("name", ["batchnorm", "attention", "lstm", "tokens"])
+def test_float32_agrees_with_float64(name):
     losses = []
     for dtype in (torch.float32, torch.float64):
-        model, _, labels, _ = build("batchnorm")
-        _, inputs, _, _ = build("batchnorm")
+        model, _, labels, _ = build(name)
+        _, inputs, _, _ = build(name)
         losses.append(
             NetworkLoss(model.to(dtype), (inputs.to(dtype), labels), half_squared_error, chunk=4)
         )

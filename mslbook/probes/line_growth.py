@@ -300,7 +300,10 @@ def _difference_std(sigma, order):
 
 
 def _line_values(values, least):
-    """Finite values along lines as a NumPy array of their own precision."""
+    """Finite values along lines as a NumPy array of the precision that they have.
+
+    Single precision is often stored as double, by ``.item()`` or in a list.
+    """
     values = as_real("the values", values)
     floating = array_namespace(values).isdtype(values.dtype, "real floating")
     dtype = precision(values) if floating else float
@@ -309,7 +312,9 @@ def _line_values(values, least):
         raise ValueError(
             f"give at least {least} finite values along the last axis, not {values.shape} values"
         )
-    return values
+    with np.errstate(over="ignore"):
+        single = values.astype(np.float32)
+    return single if np.array_equal(single, values) else values
 
 
 def _one_line(distances, values, least):

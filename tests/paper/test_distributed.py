@@ -196,6 +196,25 @@ def test_every_picture_belongs_to_one_rank(monkeypatch):
             np.testing.assert_allclose(counted, 1)
 
 
+def weighted():
+    """Rows that weigh differently, in chunks of which one has no target that counts."""
+    torch.manual_seed(0)
+    model, x = nn.Linear(4, 3).double(), torch.randn(13, 4).double()
+    y = torch.tensor([0, 0, 0, 0, 1, 2, 2, 0, 1, 1, 2, 0, 2])
+    weights = torch.tensor([0.0, 5.0, 20.0]).double()
+    loss = NetworkLoss(model, (x, y), nn.CrossEntropyLoss(weights), chunk=4)
+    theta = loss.theta
+    return [loss.value(theta).item(), *loss.hvp(theta, loss.grad(theta)).tolist()]
+
+
+@needs_gloo
+def test_rows_that_weigh_differently_are_shared(together):
+    (alone,) = together(weighted, 1)
+    for ranks in RANKS[1:]:
+        for answer in together(weighted, ranks):
+            np.testing.assert_allclose(answer, alone, rtol=1e-10)
+
+
 def test_alone_a_sum_is_what_it_was():
     x = torch.arange(5.0)
     assert total(x) is x
