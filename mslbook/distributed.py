@@ -8,6 +8,7 @@ rank dies, the others raise ConnectionError.
 import os
 import zlib
 from contextlib import contextmanager, nullcontext
+from contextvars import ContextVar
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -200,8 +201,21 @@ def _average_stored(share, x, running_mean=None, running_var=None, weight=None, 
                 stored.copy_(total(share * stored))
 
 
+_apart = ContextVar("apart", default=False)
+
+
+@contextmanager
+def apart():
+    """Context in which every rank works by itself, as if there were no other."""
+    token = _apart.set(True)
+    try:
+        yield
+    finally:
+        _apart.reset(token)
+
+
 def _joined():
-    return distributed.is_available() and distributed.is_initialized()
+    return distributed.is_available() and distributed.is_initialized() and not _apart.get()
 
 
 @contextmanager

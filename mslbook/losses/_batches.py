@@ -222,15 +222,21 @@ def piece_weights(batches, outputs_of, criterion):
         other = _Slopes(criterion, outputs_of(piece.inputs), piece.targets)
         ratios.append(_weights(criterion, reference, other) if piece.share else (1.0, 0.0))
         sizes.append(piece.share)
-    ratios, sizes = torch.tensor(ratios, dtype=torch.float64).T, torch.tensor(sizes)
-    if torch.allclose(ratios[ratios > 0], torch.ones(()).double(), rtol=RTOL):
-        return (sizes > 0).double().tolist()  # a sum over the rows
-    if not torch.allclose(ratios.sum(0), torch.ones(()).double(), rtol=RTOL):
-        raise ValueError(NO_MEAN)
-    weights = ratios[1] / ratios[0]
-    weights = weights / distributed.total(weights.sum())
-    plain = torch.allclose(weights, sizes.double(), rtol=RTOL)
-    return None if plain else weights.tolist()
+    first, second = torch.tensor(ratios, dtype=torch.float64).T
+    if _on_all_ranks((first + second - 1).abs() < RTOL):  # a mean
+        weights = second / first
+        weights = weights / distributed.total(weights.sum())
+        shares = torch.tensor(sizes, dtype=torch.float64)
+        return (
+            None if _on_all_ranks((weights - shares).abs() <= RTOL * shares) else weights.tolist()
+        )
+    if _on_all_ranks(((first - 1).abs() < RTOL) & ((second - 1).abs() * second < RTOL)):
+        return [float(size > 0) for size in sizes]  # a sum
+    raise ValueError(NO_MEAN)
+
+
+def _on_all_ranks(conditions):
+    return distributed.total((~conditions).sum()) == 0
 
 
 RTOL = 1e-5  # of weights; float32 gives them to about a tenth of that

@@ -107,7 +107,8 @@ class NetworkLoss(Loss):
         self._batches, self._weights = Batches(data, chunk, self.device), None
         self._dtype, self._writes, self._changing = self.theta.dtype, False, ()
         distributed.check_same("parameters and data", self.theta, *self._batches.checksums())
-        with torch.random.fork_rng([self.device] if self.device.type == "cuda" else []):
+        cuda = [self.device] if self.device.type == "cuda" else []
+        with distributed.apart(), torch.random.fork_rng(cuda):
             self._try_out()
         if weights is None:
             self._weigh()
