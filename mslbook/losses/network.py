@@ -1,10 +1,5 @@
 """The loss of a torch model on data, as a function of one flat parameter vector."""
 
-import inspect
-import sys
-import warnings
-from collections.abc import Mapping
-from contextlib import ExitStack, contextmanager
 from copy import copy, deepcopy
 from fnmatch import fnmatchcase
 from functools import partial
@@ -12,35 +7,26 @@ from functools import partial
 import torch
 from torch import nn
 from torch.func import functional_call
-from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.nn.modules.batchnorm import _NormBase  # every kind of BatchNorm and InstanceNorm
 
 from mslbook import distributed
 from mslbook._checks import check_int
 from mslbook.loss import Loss
 from mslbook.losses._batches import Batches, Piece, map_tensors, piece_weights, take, tensors
 from mslbook.losses._conformance import check_network, elsewhere
+from mslbook.losses._criteria import checked_value, half_squared_error
+from mslbook.losses._model import (
+    Attributes,
+    Norm,
+    apply,
+    as_function,
+    check_model,
+    full_precision,
+    unwrapped,
+)
+
+__all__ = ["NetworkLoss", "half_squared_error"]
 
 FEW = 4  # rows that a loss is tried out on, of several classes
-
-
-def half_squared_error(outputs, targets):
-    """Half the squared distance to the one-hot target, summed over classes, mean over rows.
-
-    Parameters
-    ----------
-    outputs : Tensor, shape (N, classes)
-    targets : Tensor, shape (N,) or (N, classes)
-        Integer classes, or rows of numbers.
-    """
-    if not targets.is_floating_point():
-        targets = nn.functional.one_hot(targets.long(), outputs.shape[1]).to(outputs.dtype)
-    if targets.shape != outputs.shape:  # which torch might broadcast
-        raise ValueError(
-            f"outputs of shape {tuple(outputs.shape)} do not fit one-hot targets of shape "
-            f"{tuple(targets.shape)}: give a target for each row"
-        )
-    return (outputs - targets).square().sum(dim=1).mean() / 2
 
 
 class NetworkLoss(Loss):
@@ -98,8 +84,8 @@ class NetworkLoss(Loss):
     def __init__(
         self, model, data, criterion, params="*", chunk=None, batchnorm="train", weights=None
     ):
-        self.model, self.criterion, self.batchnorm = _unwrapped(model), criterion, batchnorm
-        _check_model(self)
+        self.model, self.criterion, self.batchnorm = unwrapped(model), criterion, batchnorm
+        check_model(self.model, batchnorm)
         self._fixed = {}  # parameters that differ from the model's
         self._select(params)
         _check_parameters(self)
@@ -252,7 +238,7 @@ class NetworkLoss(Loss):
         frozen.model, frozen.batchnorm = deepcopy(self.model).eval(), "eval"
         frozen._select(self._patterns)
         nn.utils.vector_to_parameters(theta, frozen._parameters.values())
-        norms = [module for module in frozen.model.modules() if isinstance(module, _NormBase)]
+        norms = [module for module in frozen.model.modules() if isinstance(module, Norm)]
         tracking = [module for module in norms if module.track_running_stats]
         for module in tracking:
             module.reset_running_stats()  # which may be nan
@@ -272,32 +258,9 @@ class NetworkLoss(Loss):
             f"{self.rows} rows, chunk={self._batches.chunk}, batchnorm={self.batchnorm!r})"
         )
 
-    @contextmanager
     def modes(self):
-        """Context in which the model is one differentiable function, and its flags are kept.
-
-        BatchNorm is in the mode asked for and all else in eval mode; attention has second
-        derivatives in its MATH kernel alone; what was compiled runs as written, since compiled code
-        cannot be differentiated twice; gradients of embeddings are dense.
-        """
-        with ExitStack() as stack:
-            for module in self.model.modules():
-                norm = isinstance(module, _NormBase) and self.batchnorm == "train"
-                _set(stack, module, "training", norm)
-                if getattr(module, "sparse", False):
-                    _set(stack, module, "sparse", False)
-            for module in self._changing:
-                stack.callback(_Attributes(module).restore)
-            fast = torch.backends.mha.get_fastpath_enabled()
-            stack.callback(torch.backends.mha.set_fastpath_enabled, fast)
-            torch.backends.mha.set_fastpath_enabled(False)
-            if "torch._dynamo" in sys.modules:
-                stack.enter_context(torch.compiler.set_stance("force_eager"))
-            stack.enter_context(sdpa_kernel(SDPBackend.MATH))
-            stack.enter_context(torch.inference_mode(False))
-            stack.enter_context(torch.enable_grad())
-            stack.enter_context(full_precision(self.device))
-            yield
+        """Context in which the model is one differentiable function, and its flags are kept."""
+        return as_function(self.model, self.batchnorm, self._changing)
 
     def _select(self, params):
         """Make the parameters whose names fit one of the patterns the coordinates of theta."""
@@ -369,7 +332,7 @@ class NetworkLoss(Loss):
 
     def _forward(self, theta, inputs):
         inputs = map_tensors(lambda x: self._as_theta(theta, x), inputs)
-        return _apply(self.model, map_tensors(torch.clone, inputs) if self._writes else inputs)
+        return apply(self.model, map_tensors(torch.clone, inputs) if self._writes else inputs)
 
     def _weigh(self):
         """Find out how much each piece weighs in the criterion of all data."""
@@ -387,7 +350,7 @@ class NetworkLoss(Loss):
 
     def _try_out(self):
         """Refuse what cannot be differentiated, on a few rows, before any work."""
-        attributes = [_Attributes(module) for module in self.model.modules()]
+        attributes = [Attributes(module) for module in self.model.modules()]
         try:
             few = copy(self)
             few._batches = self._batches.with_pair(self._few_rows())
@@ -410,7 +373,7 @@ class NetworkLoss(Loss):
                 rows = torch.arange(first, size, max(size // FEW, 1))[:FEW]
                 few = take((inputs, targets), rows)
                 outputs = self.outputs(self.theta, map_tensors(torch.clone, few[0]))
-                if _checked_value(self, outputs, few[1]).isfinite():
+                if checked_value(self.criterion, outputs, few[1], targets).isfinite():
                     return few
         raise ValueError("the loss is not finite at the parameters of the model: start elsewhere")
 
@@ -426,82 +389,6 @@ class _Inside(nn.Module):
 
     def forward(self, run):
         return run()
-
-
-class _Attributes:
-    """The attributes of a module as they are now, containers with their contents."""
-
-    def __init__(self, module):
-        self.module, self._values, self._ids = module, dict(vars(module)), _ids(module)
-        self._contents = {
-            name: copy(value) for name, value in self._values.items() if type(value) in (dict, list)
-        }
-
-    @property
-    def changed(self):
-        """Whether the module has others by now."""
-        return _ids(self.module) != self._ids
-
-    def restore(self):
-        """Give them back to the module."""
-        vars(self.module).clear()
-        vars(self.module).update(self._values)
-        for name, content in self._contents.items():
-            self._values[name].clear()
-            (self._values[name].update if type(content) is dict else self._values[name].extend)(
-                content
-            )
-
-
-def _ids(module):
-    return {
-        name: [*map(id, value.values() if type(value) is dict else value)]
-        if type(value) in (dict, list)
-        else id(value)
-        for name, value in vars(module).items()
-    }
-
-
-@contextmanager
-def full_precision(device):
-    """Context without autocast on this device, and without TF32 or bfloat16 for float32."""
-    backends = torch.backends
-    switches = (  # an operation without a precision of its own follows its backend, and that all
-        *(backends, backends.cudnn),
-        *(backends.cudnn.conv, backends.cudnn.rnn, backends.cuda.matmul),
-        *(backends.mkldnn.conv, backends.mkldnn.rnn, backends.mkldnn.matmul),
-    )
-    with ExitStack() as restored, torch.autocast(device.type, enabled=False):
-        for switch in switches:
-            # What follows another reads "ieee" by now; it must not be given a value of its own.
-            if (precision := switch.fp32_precision) != "ieee":
-                restored.callback(setattr, switch, "fp32_precision", precision)
-                switch.fp32_precision = "ieee"
-        yield
-
-
-def _unwrapped(model):
-    """The module inside of torch.compile, DataParallel or DistributedDataParallel."""
-    while True:
-        if hasattr(model, "_orig_mod"):
-            model = model._orig_mod
-        elif isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel):
-            model = model.module
-        else:
-            return model
-
-
-def _apply(model, inputs):
-    """Call a model, with inputs as its arguments or keywords if its forward pass takes them so."""
-    if isinstance(inputs, Mapping | tuple | list):
-        keywords = inputs if isinstance(inputs, Mapping) else {}
-        arguments = () if keywords else inputs
-        try:
-            inspect.signature(model.forward).bind(*arguments, **keywords)
-        except TypeError:
-            return model(inputs)
-        return model(*arguments, **keywords)
-    return model(inputs)
 
 
 def _leaf(theta):
@@ -526,30 +413,6 @@ def _product(slope, theta, v, **options):
     return _gradient(slope @ v.detach().clone(), theta, **options)
 
 
-def _set(stack, module, name, value):
-    """Change an attribute of a module until the stack of contexts is left."""
-    stack.callback(setattr, module, name, getattr(module, name))
-    setattr(module, name, value)
-
-
-def _check_model(loss):
-    if loss.batchnorm not in ("train", "eval"):
-        raise ValueError(f"batchnorm must be 'train' or 'eval', not {loss.batchnorm!r}")
-    for parameter in loss.model.parameters():
-        if isinstance(parameter, nn.parameter.UninitializedParameter) or parameter.is_meta:
-            raise ValueError("the parameters have no values yet: call the model once, or load them")
-        if type(parameter).__name__ in ("DTensor", "FlatParameter"):
-            raise ValueError("parameters are sharded (FSDP): pass the model unsharded")
-    for name, module in loss.model.named_modules():
-        if getattr(module, "max_norm", None) is not None:
-            raise ValueError(
-                f"layer {name!r} ({type(module).__name__}) rescales its weights in every forward "
-                "pass, so that the loss is no function of them: set its max_norm to None"
-            )
-        if isinstance(module, nn.SyncBatchNorm) and distributed.ranks() > 1:
-            raise ValueError("SyncBatchNorm cannot be differentiated twice: use BatchNorm")
-
-
 def _check_parameters(loss):
     if not loss.dimension:
         raise ValueError("the model has no parameters: there is nothing to differentiate")
@@ -557,38 +420,3 @@ def _check_parameters(loss):
     if len(kinds) > 1 or not next(iter(kinds))[0].is_floating_point:
         found = ", ".join(f"{dtype} on {device}" for dtype, device in sorted(kinds, key=str))
         raise ValueError(f"parameters must be of one real dtype on one device, not {found}")
-
-
-def _checked_value(loss, outputs, targets):
-    """The criterion, which must give one number, of targets that fit the outputs."""
-    if isinstance(outputs, torch.Tensor) and loss._batches.pair:
-        _check_classes(loss.criterion, outputs, loss.targets)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("error", message="Using a target size")  # that torch broadcasts
-        try:
-            value = loss.criterion(outputs, targets)
-        except UserWarning as warning:
-            raise ValueError(f"outputs and targets differ in shape: {warning}") from warning
-    if getattr(value, "shape", None) != () or not value.is_floating_point():
-        what = f"a tensor of shape {tuple(value.shape)}" if hasattr(value, "shape") else repr(value)
-        raise ValueError(f"the criterion must return one number, as a tensor, not {what:.80}")
-    return value
-
-
-def _check_classes(criterion, outputs, targets):
-    """Where labels must be classes, those that are none would end the process on CUDA."""
-    functions = (half_squared_error, nn.functional.cross_entropy, nn.functional.nll_loss)
-    modules = (nn.CrossEntropyLoss, nn.NLLLoss)
-    if not (criterion in functions or isinstance(criterion, modules)) or (
-        not isinstance(targets, torch.Tensor) or targets.shape == outputs.shape
-    ):
-        return
-    labels = targets[targets != getattr(criterion, "ignore_index", -100)]
-    if not labels.numel():
-        return
-    least, most = int(labels.min()), int(labels.max())
-    if least < 0 or most >= outputs.shape[1]:
-        raise ValueError(
-            f"the targets name classes {least} to {most}, the model has {outputs.shape[1]} "
-            "outputs: widen its last layer or relabel"
-        )

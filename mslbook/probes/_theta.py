@@ -41,7 +41,7 @@ def in_full_precision(probe):
     def exact(loss, theta, *arguments, **options):
         if not hasattr(theta, "detach"):
             return probe(loss, theta, *arguments, **options)
-        from mslbook.losses.network import full_precision  # torch is there already
+        from mslbook.losses._model import full_precision  # torch is there already
 
         with full_precision(theta.device):
             return probe(loss, theta, *arguments, **options)

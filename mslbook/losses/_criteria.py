@@ -1,0 +1,59 @@
+"""Criteria: a squared error, and what is asked of the one that a loss is given."""
+
+import warnings
+
+import torch
+from torch import nn
+
+
+def half_squared_error(outputs, targets):
+    """Half the squared distance to the one-hot target, summed over classes, mean over rows.
+
+    Parameters
+    ----------
+    outputs : Tensor, shape (N, classes)
+    targets : Tensor, shape (N,) or (N, classes)
+        Integer classes, or rows of numbers.
+    """
+    if not targets.is_floating_point():
+        targets = nn.functional.one_hot(targets.long(), outputs.shape[1]).to(outputs.dtype)
+    if targets.shape != outputs.shape:  # which torch might broadcast
+        raise ValueError(
+            f"outputs of shape {tuple(outputs.shape)} do not fit one-hot targets of shape "
+            f"{tuple(targets.shape)}: give a target for each row"
+        )
+    return (outputs - targets).square().sum(dim=1).mean() / 2
+
+
+def checked_value(criterion, outputs, targets, all_targets):
+    """The criterion of a few rows, which must be one number, of targets that fit the outputs."""
+    if isinstance(outputs, torch.Tensor) and isinstance(all_targets, torch.Tensor):
+        _check_classes(criterion, outputs, all_targets)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="Using a target size")  # that torch broadcasts
+        try:
+            value = criterion(outputs, targets)
+        except UserWarning as warning:
+            raise ValueError(f"outputs and targets differ in shape: {warning}") from warning
+    if getattr(value, "shape", None) != () or not value.is_floating_point():
+        what = f"a tensor of shape {tuple(value.shape)}" if hasattr(value, "shape") else repr(value)
+        raise ValueError(f"the criterion must return one number, as a tensor, not {what:.80}")
+    return value
+
+
+def _check_classes(criterion, outputs, targets):
+    """Where labels must be classes, those that are none would end the process on CUDA."""
+    functions = (half_squared_error, nn.functional.cross_entropy, nn.functional.nll_loss)
+    modules = (nn.CrossEntropyLoss, nn.NLLLoss)
+    known = criterion in functions or isinstance(criterion, modules)
+    if not known or targets.shape == outputs.shape:
+        return
+    labels = targets[targets != getattr(criterion, "ignore_index", -100)]
+    if not labels.numel():
+        return
+    least, most = int(labels.min()), int(labels.max())
+    if least < 0 or most >= outputs.shape[1]:
+        raise ValueError(
+            f"the targets name classes {least} to {most}, the model has {outputs.shape[1]} "
+            "outputs: widen its last layer or relabel"
+        )

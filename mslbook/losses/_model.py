@@ -1,0 +1,140 @@
+"""A torch model as a function: its modes, its attributes, and what it is called with."""
+
+import inspect
+import sys
+from collections.abc import Mapping
+from contextlib import ExitStack, contextmanager
+from copy import copy
+
+import torch
+from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn.modules.batchnorm import _NormBase as Norm  # all kinds of BatchNorm and InstanceNorm
+
+from mslbook import distributed
+
+
+@contextmanager
+def as_function(model, batchnorm, changing=()):
+    """Context in which a model is one differentiable function, and its flags are kept.
+
+    BatchNorm is in the mode asked for and all else in eval mode; attention has second derivatives
+    in its MATH kernel alone; what was compiled runs as written, since compiled code cannot be
+    differentiated twice; gradients of embeddings are dense. The attributes of the modules that are
+    `changing` them are put back.
+    """
+    with ExitStack() as stack:
+        for module in model.modules():
+            _set(stack, module, "training", isinstance(module, Norm) and batchnorm == "train")
+            if getattr(module, "sparse", False):
+                _set(stack, module, "sparse", False)
+        for module in changing:
+            stack.callback(Attributes(module).restore)
+        fast = torch.backends.mha.get_fastpath_enabled()
+        stack.callback(torch.backends.mha.set_fastpath_enabled, fast)
+        torch.backends.mha.set_fastpath_enabled(False)
+        if "torch._dynamo" in sys.modules:
+            stack.enter_context(torch.compiler.set_stance("force_eager"))
+        stack.enter_context(sdpa_kernel(SDPBackend.MATH))
+        stack.enter_context(torch.inference_mode(False))
+        stack.enter_context(torch.enable_grad())
+        stack.enter_context(full_precision(next(model.parameters()).device))
+        yield
+
+
+def _set(stack, module, name, value):
+    """Change an attribute of a module until the stack of contexts is left."""
+    stack.callback(setattr, module, name, getattr(module, name))
+    setattr(module, name, value)
+
+
+class Attributes:
+    """The attributes of a module as they are now, and what is in its dictionaries and lists."""
+
+    def __init__(self, module):
+        self.module, self._values, self._ids = module, dict(vars(module)), _ids(module)
+        containers = (value for value in self._values.values() if type(value) in (dict, list))
+        self._contents = [(container, copy(container)) for container in containers]
+
+    @property
+    def changed(self):
+        """Whether the module has others by now."""
+        return _ids(self.module) != self._ids
+
+    def restore(self):
+        """Give them back to the module."""
+        vars(self.module).clear()
+        vars(self.module).update(self._values)
+        for container, content in self._contents:
+            container.clear()
+            if isinstance(container, dict):
+                container.update(content)
+            else:
+                container.extend(content)
+
+
+def _ids(module):
+    values = vars(module).values()
+    kinds = [list(v.values()) if type(v) is dict else v if type(v) is list else [v] for v in values]
+    return [list(vars(module)), *([id(one) for one in kind] for kind in kinds)]
+
+
+@contextmanager
+def full_precision(device):
+    """Context without autocast on this device, and without TF32 or bfloat16 for float32."""
+    backends = torch.backends
+    switches = (  # an operation without a precision of its own follows its backend, and that all
+        *(backends, backends.cudnn),
+        *(backends.cudnn.conv, backends.cudnn.rnn, backends.cuda.matmul),
+        *(backends.mkldnn.conv, backends.mkldnn.rnn, backends.mkldnn.matmul),
+    )
+    with ExitStack() as restored, torch.autocast(device.type, enabled=False):
+        for switch in switches:
+            # What follows another reads "ieee" by now; it must not be given a value of its own.
+            if (precision := switch.fp32_precision) != "ieee":
+                restored.callback(setattr, switch, "fp32_precision", precision)
+                switch.fp32_precision = "ieee"
+        yield
+
+
+def unwrapped(model):
+    """The module inside of torch.compile, DataParallel or DistributedDataParallel."""
+    while True:
+        if hasattr(model, "_orig_mod"):
+            model = model._orig_mod
+        elif isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel):
+            model = model.module
+        else:
+            return model
+
+
+def apply(model, inputs):
+    """Call a model, with inputs as its arguments or keywords if its forward pass takes them so."""
+    if isinstance(inputs, Mapping | tuple | list):
+        keywords = inputs if isinstance(inputs, Mapping) else {}
+        arguments = () if keywords else inputs
+        try:
+            inspect.signature(model.forward).bind(*arguments, **keywords)
+        except TypeError:
+            return model(inputs)
+        return model(*arguments, **keywords)
+    return model(inputs)
+
+
+def check_model(model, batchnorm):
+    """Raise ValueError for a model that cannot be a function of its parameters."""
+    if batchnorm not in ("train", "eval"):
+        raise ValueError(f"batchnorm must be 'train' or 'eval', not {batchnorm!r}")
+    for parameter in model.parameters():
+        if isinstance(parameter, nn.parameter.UninitializedParameter) or parameter.is_meta:
+            raise ValueError("the parameters have no values yet: call the model once, or load them")
+        if type(parameter).__name__ in ("DTensor", "FlatParameter"):
+            raise ValueError("parameters are sharded (FSDP): pass the model unsharded")
+    for name, module in model.named_modules():
+        if getattr(module, "max_norm", None) is not None:
+            raise ValueError(
+                f"layer {name!r} ({type(module).__name__}) rescales its weights in every forward "
+                "pass, so that the loss is no function of them: set its max_norm to None"
+            )
+        if isinstance(module, nn.SyncBatchNorm) and distributed.ranks() > 1:
+            raise ValueError("SyncBatchNorm cannot be differentiated twice: use BatchNorm")
