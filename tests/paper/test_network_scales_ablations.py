@@ -10,17 +10,18 @@ from tiny import choose  # noqa: E402
 
 from mslbook.paper import experiments, recording  # noqa: E402
 from mslbook.paper.network_scales import experiment as wide_range  # noqa: E402
-from mslbook.paper.network_scales.ablations import ABLATIONS_WIDE  # noqa: E402
+from mslbook.paper.network_scales.experiment import ABLATIONS_WIDE  # noqa: E402
 
 NAME = "fig3_2_choices"
 SMALL = ABLATIONS_WIDE.settings_for("digits", "small")
 TINY = replace(
     SMALL,
     images=12,
-    width=1 / 16,
-    choices=tuple(replace(variant, every=2) for variant in SMALL.choices),
+    choices=tuple(
+        replace(choice, images=12, width=1 / 16, points=(2,)) for choice in SMALL.choices
+    ),
 )
-NAMES = [variant.name for variant in TINY.choices]
+NAMES = [choice.name for choice in TINY.choices]
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +41,8 @@ def test_the_trainings_are_those_of_figure_3_1(size):
     )
     assert replace(far, choices=()) == replace(near, choices=())
     for one, other in zip(near.choices, far.choices, strict=True):
-        assert one.steps == other.steps
-        assert replace(one, every=1, probes=1) == replace(other, every=1, probes=1)
+        assert one.points[-1:] == other.points
+        assert replace(one, points=()) == replace(other, points=())
 
 
 @pytest.mark.parametrize("name", NAMES)

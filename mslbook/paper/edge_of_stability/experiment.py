@@ -29,8 +29,8 @@ QUADRATIC_STEPS = 600
 class Settings:
     """How much of the experiment to run.
 
-    Every learning rate η runs for the same time η · steps, so that the curves can be laid over
-    each other; `probes` times along it, the sharpness and the accuracy are measured.
+    Every learning rate η runs for the same time η · steps, so that the curves can be laid over each
+    other, and is measured at its start and `probes` times.
     """
 
     images: int
@@ -65,13 +65,11 @@ def record(run):
     settings = run.settings
     loss = network_loss(run.images, settings.images, run.device, settings.seed)
     trainings = [_train(run, loss, lr) for lr in settings.lrs]
-    widths = "-".join(map(str, (prod(run.images.train_images.shape[1:]), *HIDDEN)))
+    widths = "-".join(map(str, (loss.inputs[0].numel(), *HIDDEN, len(run.images.class_names))))
     run.describe(
-        network=f"fully connected {widths}-{len(run.images.class_names)} tanh, PyTorch's default "
-        "initialisation",
+        network=f"fully connected {widths} tanh, PyTorch's default initialisation",
         loss="half squared error to the one-hot target, pixels standardised",
         optimiser="full-batch gradient descent",
-        seed=settings.seed,
         steps=[settings.steps(lr) for lr in settings.lrs],
     )
     rows = {name: [one.rows[name] for one in trainings] for name in trainings[0].rows}
@@ -87,7 +85,7 @@ def record(run):
 
 
 def _train(run, loss, lr):
-    steps = run.settings.steps(lr)
+    steps, optimizer = run.settings.steps(lr), GradientDescent(lr)
 
     def measure(step, theta, state):
         top = sharpness(loss, theta, k=TOP, tol=TOL, start=state.get("start"))
@@ -98,14 +96,12 @@ def _train(run, loss, lr):
             "residuals": top.residuals,
             "hvps": top.hvps,
         }
-        branch, branch_step = state.get("branch", theta), state.get("branch_step", torch.tensor(-1))
-        if branch_step < 0 and top.values[0] > PAST_EDGE * 2 / lr:
-            branch, branch_step = theta, torch.tensor(step)
-        start = torch.cat([top.vectors, top.guard])
-        return row, {"start": start, "branch": branch, "branch_step": branch_step}
+        state = {"branch": theta, "branch_step": torch.tensor(-1)} | state
+        if state["branch_step"] < 0 and top.values[0] > PAST_EDGE * optimizer.edge():
+            state |= {"branch": theta, "branch_step": torch.tensor(step)}
+        return row, state | {"start": torch.cat([top.vectors, top.guard])}
 
     probes = range(0, steps + 1, steps // run.settings.probes)
-    optimizer = GradientDescent(lr)
     return run.train(loss, optimizer, steps, probes=probes, measure=measure, name=f"lr-{lr:g}")
 
 
@@ -116,11 +112,11 @@ def _quadratic_losses(run, loss, lr, state):
     """
     if state["branch_step"] < 0:
         return [np.nan] * (QUADRATIC_STEPS + 1)
-    iterates = iterate(QuadraticModel(loss, state["branch"]), state["branch"], lr)
-    losses = []
+    branch, losses = state["branch"], []
+    iterates = iterate(QuadraticModel(loss, branch), branch, lr)
     with run.bar(f"lr-{lr:g}, quadratic", QUADRATIC_STEPS + 1) as bar:
-        for state in islice(iterates, QUADRATIC_STEPS + 1):
-            losses.append(float(state.value))
+        for found in islice(iterates, QUADRATIC_STEPS + 1):
+            losses.append(float(found.value))
             bar.update()
     return losses
 
