@@ -30,7 +30,11 @@ def edge(run):
 
 @dataclass(frozen=True)
 class Lines:
-    """Lines of descent through P iterates, in the units of descent."""
+    """Lines of descent through P iterates, in the units of descent; sides are uphill and downhill.
+
+    An attribute of all growths is an item, as ``lines["minimum"]`` (P,) and ``lines["drops"]``
+    (P, 2).
+    """
 
     steps: np.ndarray  #: distances downhill from the iterates, (D,)
     losses: np.ndarray  #: (P, D), scaled so that second derivatives are in units of 2/η
@@ -38,7 +42,6 @@ class Lines:
     growths: list[Growth]  #: P, without numbers for a line without a minimum, or lost in rounding
 
     def __getitem__(self, name):
-        """An attribute of all `growths`: the distances of the "minimum", (P,), the "drops"..."""
         return np.array([getattr(growth, name) for growth in self.growths])
 
     @property
@@ -62,30 +65,21 @@ class Lines:
 
     @property
     def is_subquadratic(self):
-        """Whether the loss grows more slowly than a parabola uphill and downhill, (P, 2).
-
-        That is with an exponent below 2, and a curvature that somewhere falls by a tenth.
-        """
+        """Whether on a side the exponent is below 2 and the curvature falls by a tenth, (P, 2)."""
         return (self["exponents"] < 2) & self._anywhere(self.relative < 0.9)
 
     @property
     def peaks_at_minimum(self):
-        """Whether the curvature nowhere exceeds that at the minimum by a tenth, (P, 2).
-
-        Uphill and downhill; the tenth is for the scatter of kinks.
-        """
+        """Whether on a side nothing is sharper than the minimum, to a tenth, for kinks, (P, 2)."""
         return ~self._anywhere(~(self.relative < 1.1))
 
     @property
     def quadratic_radius(self):
-        """Steps from the minimum to the first place where the curvature is off by a tenth, (P,).
-
-        To a quarter of a step, kinks and all; inf where there is no such place, or no minimum.
-        """
+        """Steps from the minimum to where the curvature is off by a tenth, (P,); or infinity."""
         return np.where(abs(self.relative - 1) > 0.1, abs(self.offsets), np.inf).min(axis=1)
 
     def _anywhere(self, seen):
-        """Whether something is seen anywhere uphill, and anywhere downhill, (P, 2)."""
+        """Whether something is seen anywhere on a side, (P, 2)."""
         sides = (self.offsets < 0, self.offsets > 0)
         return np.stack([(seen & side).any(axis=1) for side in sides], axis=1)
 
@@ -96,11 +90,9 @@ def recordings(size="reduced"):
 
 
 def variants(run):
-    """The trainings of an ablation study by name of the variant, each a recording of its own.
+    """The trainings of an ablation study by name, each a recording of its own.
 
-    Of `fig3_1_choices` its ``lr`` is the learning rate of gradient descent with the same edge,
-    η / (1 + β) with momentum β, so that an iterate that jumps to and fro has the minimum half a
-    step ahead.
+    Of `fig3_1_choices` its ``lr`` is the learning rate of gradient descent with the same edge.
     """
     found = {}
     for name in [choice["name"] for choice in run.provenance["settings"]["choices"]]:
@@ -116,10 +108,7 @@ def late(run):
 
 
 def oscillating(run):
-    """Which probes have the minimum of their line less than a step ahead, (P,).
-
-    There descent jumps across it, from wall to wall.
-    """
+    """Which probes have the minimum less than a step ahead: descent jumps across it, (P,)."""
     return lines(run)["minimum"] < 1
 
 

@@ -27,11 +27,7 @@ QUADRATIC_STEPS = 600
 
 @dataclass(frozen=True)
 class Settings:
-    """How much of the experiment to run.
-
-    Every learning rate η runs for the same time η · steps, so that the curves can be laid over each
-    other, and is measured at its start and `probes` times.
-    """
+    """What to run: every learning rate η for the same time η · steps, measured `probes` times."""
 
     images: int
     lrs: tuple[float, ...]
@@ -57,10 +53,10 @@ def record(run):
     """Train at every learning rate.
 
     Arrays, with L learning rates, P + 1 probes and S the most steps (shorter runs end in NaN):
-    ``lrs`` (L,), ``losses`` (L, S + 1), ``probe_steps`` and ``accuracy`` (L, P + 1),
-    ``eigenvalues`` and ``residuals`` (L, P + 1, 3), ``hvps`` (L, P + 1); and where sharpness
-    first passed 2/η by 2 %, ``branch_steps`` (L,; -1 where it never did) with the losses of
-    descent on the quadratic approximation made there, ``quadratic_losses`` (L, 601).
+    ``lrs`` (L,), ``losses`` (L, S + 1), ``probe_steps``, ``accuracy`` and ``hvps`` (L, P + 1),
+    ``eigenvalues`` and ``residuals`` (L, P + 1, 3); where sharpness first passed 2/η by 2 %,
+    ``branch_steps`` (L,; -1 for never), and the losses of descent on the quadratic approximation
+    made there, ``quadratic_losses`` (L, 601).
     """
     settings = run.settings
     loss = network_loss(run.images, settings.images, run.device, settings.seed)
@@ -78,7 +74,7 @@ def record(run):
         "losses": padded([one.losses for one in trainings]),
         "branch_steps": [int(one.probe_state["branch_step"]) for one in trainings],
         "quadratic_losses": [
-            _quadratic_losses(run, loss, lr, one.probe_state)
+            _quadratic_losses(loss, lr, one.probe_state)
             for lr, one in zip(settings.lrs, trainings, strict=True)
         ],
     }
@@ -105,20 +101,16 @@ def _train(run, loss, lr):
     return run.train(loss, optimizer, steps, probes=probes, measure=measure, name=f"lr-{lr:g}")
 
 
-def _quadratic_losses(run, loss, lr, state):
+def _quadratic_losses(loss, lr, state):
     """Losses of descent on the quadratic approximation at the branch point; NaN if there is none.
 
     What leaves the range of float32 stays at its last finite value.
     """
+    count, branch = QUADRATIC_STEPS + 1, state["branch"]
     if state["branch_step"] < 0:
-        return [np.nan] * (QUADRATIC_STEPS + 1)
-    branch, losses = state["branch"], []
+        return [np.nan] * count
     iterates = iterate(QuadraticModel(loss, branch), branch, lr)
-    with run.bar(f"lr-{lr:g}, quadratic", QUADRATIC_STEPS + 1) as bar:
-        for found in islice(iterates, QUADRATIC_STEPS + 1):
-            losses.append(float(found.value))
-            bar.update()
-    return losses
+    return [float(found.value) for found in islice(iterates, count)]
 
 
 EDGE = Experiment(

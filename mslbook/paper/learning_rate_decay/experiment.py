@@ -14,13 +14,11 @@ CHUNK = 1000  # images at a time, where all are measured
 
 @dataclass(frozen=True)
 class Settings:
-    """Training of VGG11, the learning rate decayed at one of several epochs.
+    """Training of VGG11 by SGD, or with `batch` None by gradient descent: an epoch is one step.
 
-    By SGD, or with `batch` None by gradient descent, where an epoch is one step.
-
-    A training for each epoch in `decays`, which share a trunk until then, and each seed (of the
-    initial parameters and of the minibatches); every `every` epochs, which divide all others, it is
-    measured. A decay at the last epoch is none at all.
+    For each seed (of the initial parameters and of the minibatches), a training for each epoch in
+    `decays`, which share a trunk until then; a decay at the last epoch is none at all. It is
+    measured every `every` epochs, which divide all others.
     """
 
     images: int
@@ -40,11 +38,7 @@ class Settings:
 
 
 def record(run):
-    """Train with every seed and decay.
-
-    Arrays, with S seeds, D epochs of decay, P measurements and E epochs: those of `measured`, with
-    S in front; ``decays`` (D,) and ``epochs`` (P,).
-    """
+    """Train with every seed; the arrays of `measured`, seeds first, ``decays``, ``epochs`` (P,)."""
     settings = run.settings
     seeds = [measured(settings, branches(run, seed)) for seed in range(settings.seeds)]
     return {name: [rows[name] for rows in seeds] for name in seeds[0]} | {
@@ -54,11 +48,11 @@ def record(run):
 
 
 def measured(settings, trainings):
-    """What was measured of one seed's trainings.
+    """What was measured of one seed's trainings, with D decays at P of E epochs.
 
     ``train_losses``, ``train_accuracy``, ``test_losses`` and ``test_accuracy`` (D, P), each over
-    all images of its set; ``batch_losses`` (D, E), the mean over the updates of each epoch, every
-    loss as its update saw it; and how far ``apart`` they end (D, D), in units of the parameters.
+    all images of its set; ``batch_losses`` (D, E), means over the updates of each epoch, every loss
+    as its update saw it; and how far ``apart`` the trainings end (D, D).
     """
     losses = np.array([one.losses[:-1] for one in trainings], dtype=np.float32)
     ends = [one.theta for one in trainings]
@@ -69,10 +63,7 @@ def measured(settings, trainings):
 
 
 def branches(run, seed, snapshots=False):
-    """Train VGG11 with one seed; the `Training` of each decay to the last epoch, in order.
-
-    With `snapshots`, the parameters after every epoch are kept in files, see `Run.snapshots`.
-    """
+    """Train with one seed; each decay's `Training`. `Run.snapshots` are of every epoch, or none."""
     settings, updates, images = run.settings, run.settings.updates, run.images
     model = vgg11(len(images.class_names), settings.width, seed=seed)
     loss = convolutional_loss(model, images, settings.images, run.device, settings.loss, CHUNK)

@@ -12,7 +12,7 @@ import torch
 
 from mslbook.paper.experiments import Experiment
 from mslbook.paper.images import accuracy
-from mslbook.paper.subquadratic_growth.experiment import ABLATIONS, BATCHNORM, Ablations, Descent
+from mslbook.paper.subquadratic_growth.experiment import ABLATIONS, BATCHNORM, Descent
 from mslbook.probes import filter_normalised, line, random_direction, sharpness
 
 TOL = 1e-2  # of the residual of the sharpness
@@ -30,18 +30,18 @@ def record(run):
 def record_ablations(run):
     """Train every choice, and compute the lines at its end, which alone is a point of it."""
     run.describe(precision="float32, lines in float64")
-    return run.settings.record(run, partial(measure, run), partial(measured, which=-1))
+    ends = tuple(replace(choice, points=choice.points[-1:]) for choice in run.settings.choices)
+    settings = replace(run.settings, choices=ends)
+    return settings.record(run, partial(measure, run), partial(measured, which=-1))
 
 
 def measured(descent, loss, training, which=slice(None)):
-    """What was measured at P points, or at one.
+    """What was measured at P ``points``, or at one.
 
-    With D distances and R random directions: ``points`` (P,), the steps; ``distances`` (D,), see
-    `distances_to`; the losses along them, of the double precision in which they are computed:
-    ``descent`` (P, D), positive distances downhill, ``random`` and ``filtered`` (P, R, D), the
-    latter filter-normalised; ``values``, ``sharpness``, ``accuracy``, ``gradient_norms``,
-    ``theta_norms`` (P,) and ``filtered_norms`` (P, R), the lengths that the filter-normalised
-    directions had.
+    The losses at ``distances`` (D,) in double precision: ``descent`` (P, D), positive downhill,
+    ``random`` and ``filtered`` (P, R, D), along R random directions, plain and filter-normalised,
+    which had the lengths ``filtered_norms`` (P, R); ``values``, ``sharpness``, ``accuracy``,
+    ``gradient_norms`` and ``theta_norms`` (P,).
     """
     arrays = {name: np.array(rows[which]) for name, rows in training.rows.items()}
     points = np.array(descent.points[which])
@@ -100,16 +100,4 @@ NORMALISED = Experiment(
     record,
     version=2,
 )
-
-
-def _at_the_end(settings):
-    """The same trainings, measured at their end alone."""
-    choices = (replace(choice, points=choice.points[-1:]) for choice in settings.choices)
-    return Ablations(settings.images, tuple(choices))
-
-
-ABLATIONS_WIDE = Experiment(
-    "fig3_2_choices",
-    {size: _at_the_end(settings) for size, settings in ABLATIONS.settings.items()},
-    record_ablations,
-)
+ABLATIONS_WIDE = replace(ABLATIONS, name="fig3_2_choices", record=record_ablations)

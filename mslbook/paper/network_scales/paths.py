@@ -10,19 +10,16 @@ from mslbook.probes import orthogonalise, principal_directions, project, random_
 
 
 def record(run):
-    """Train with every decay and project the paths.
+    """Train with every decay, keep a snapshot of every epoch (35 GB at paper size), and project.
 
-    A snapshot of the parameters is kept after every epoch, in files in the run's folder (35 GB at
-    paper size). The axes are the leading principal directions of three segments, orthogonalised in
-    this order: the whole trunk, the branch of the first decay, the branch of the last one. The
-    origin is the point of the first decay.
+    The axes are the leading principal directions of the whole trunk, the first branch and the last
+    one, orthogonalised in this order; the origin is the point of the first decay.
 
-    Arrays, with D epochs of decay, E epochs in all, and the D + 1 segments trunk and branches:
-    those of fig2_1_right, without the seeds; ``projections`` (D, E + 1, 3); ``away`` (D, E + 1),
-    the distance of every snapshot from the origin, and ``moves`` (D, E), from one to the next; of
-    each segment's own leading direction the explained ``shares`` (D + 1,), those of a random walk
-    as long, ``walk_shares`` (D + 1,), and the ``cosines`` (D + 1, D + 1) of the angles between
-    them.
+    Arrays, with D decays at E epochs, and the D + 1 segments trunk and branches: those of
+    fig2_1_right, without the seeds; ``projections`` (D, E + 1, 3); ``away`` (D, E + 1), the
+    distances of the snapshots from the origin, and ``moves`` (D, E), from one to the next; of each
+    segment's leading direction the explained ``shares`` (D + 1,), those of a random walk as long,
+    ``walk_shares``, and the ``cosines`` (D + 1, D + 1) of the angles between them.
     """
     settings = run.settings
     trainings = branches(run, seed=0, snapshots=True)

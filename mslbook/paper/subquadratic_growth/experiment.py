@@ -75,17 +75,14 @@ class Descent:
 
     @property
     def unit(self):
-        """The learning rate of gradient descent that has the same edge, η / (1 + β).
-
-        The minimum of a line across which descent jumps is half a step of this size ahead.
-        """
+        """The learning rate of gradient descent that has the same edge, η / (1 + β)."""
         return self.lr / (1 + self.momentum)
 
     def record(self, run, measure, arrays_of):
-        """Train, measure by ``measure(self, loss, step, theta, state)``; the arrays to record.
+        """Train, and measure by ``measure(self, loss, step, theta, state)``.
 
-        ``lr`` () and ``losses`` (steps + 1,) of descent, and ``arrays_of(self, loss, training)``,
-        where the loss is at its initial parameters.
+        The arrays are ``lr``, ``losses`` (steps + 1,) and those of ``arrays_of(self, loss,
+        training)``.
         """
         model = NETWORKS[self.network](len(run.images.class_names), self.width, seed=self.seed)
         loss = convolutional_loss(model, run.images, self.images, run.device, self.loss, self.chunk)
@@ -122,8 +119,8 @@ class Ablations:
             found = choice.record(run, measure, arrays_of)
             arrays |= {f"{choice.name}.{name}": array for name, array in found.items()}
         run.describe(
-            network=f"VGG11 of width {self.choices[0].width:g}, with ReLU, torchvision's "
-            "initialisation and no BatchNorm but where chosen otherwise",
+            network=f"VGG11 of width {self.choices[0].width:g}, torchvision's initialisation, but "
+            "where chosen otherwise",
             loss="half squared error but where chosen otherwise, channels standardised",
             optimiser="full-batch descent",
             steps=[choice.points[-1] for choice in self.choices],
@@ -162,12 +159,12 @@ def measure(descent, loss, step, theta, state):
 
 
 def measured(descent, loss, training):
-    """What was measured on the way, at P points.
+    """What was measured at P points.
 
     ``probe_steps``, ``sharpness``, ``residuals``, ``hvps``, ``accuracy``, ``gradient_norms``,
-    ``alignment`` (of the gradient with the top eigenvector, 0 to 1) and ``curvature`` (of the
-    Hessian, along the gradient), each (P,), and ``slices`` (P, 81), the losses on the line of
-    descent at ``slice_steps`` (81,): distances in steps of the ``unit`` (), positive downhill.
+    ``alignment`` (of the gradient with the top eigenvector, 0 to 1), ``curvature`` (of the Hessian,
+    along the gradient), each (P,); ``slices`` (P, 81), the losses on the line of descent at
+    ``slice_steps`` (81,), positive downhill, in steps of the ``unit``.
     """
     return training.rows | {"unit": descent.unit, "slice_steps": SLICE.tolist()}
 
@@ -176,12 +173,10 @@ def measured_to_the_end(descent, loss, training):
     """What was `measured` on the way, and more of the last iterate.
 
     The losses along the line of descent, ``fine``, and along the top eigenvector pointing downhill,
-    ``fine_top``, both at ``fine_steps`` in units of the step, each (201,), whose length is
-    ``step_length``; the scatter of their second differences per unit of the parameters squared (a
-    standard deviation, rounding and kinks together), ``fine_rounding`` and ``fine_top_rounding``;
-    and the spectral density's ``density_nodes`` and ``density_weights`` (4, products). With a
-    BatchNorm, its other mode, of frozen statistics, adds ``frozen_fine``, ``frozen_fine_rounding``
-    and ``frozen_sharpness``.
+    ``fine_top``, at ``fine_steps``, each (201,), in steps of ``step_length``; the scatter of their
+    second differences, a standard deviation, ``fine_rounding`` and ``fine_top_rounding``; the
+    spectral density's ``density_nodes`` and ``density_weights`` (4, products). Of BatchNorm's other
+    mode, with frozen statistics: ``frozen_fine``, ``frozen_fine_rounding``, ``frozen_sharpness``.
     """
     theta = training.theta
     grad = loss.grad(theta)
@@ -243,9 +238,9 @@ DENSENET121 = Experiment(
 def _ablations(images, width, times, chunk=None):
     """One factor changed at a time, at learning rates that reach the edge and stay in range.
 
-    With momentum a larger one, since that network otherwise learns its images before it comes to
-    the edge, with BatchNorm a smaller one, since that one begins sharper. Between two points lie an
-    odd number of steps, so that an iterate that jumps to and fro is found on either wall in turn.
+    The rate is larger with momentum, which otherwise learns before it comes to the edge, and
+    smaller with BatchNorm, which begins sharper. Between two points lie an odd number of steps, so
+    that an iterate that jumps to and fro is found on either wall in turn.
     """
     slow, quick = every(25, 9 * times // 5), every(19, times)
     one = Descent(images, width, 0.05, slow, chunk=chunk, name="baseline")
