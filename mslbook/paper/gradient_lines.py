@@ -5,7 +5,6 @@ descent has the slope -1/2 at the iterate, which is at 0, and reaches the next i
 """
 
 import re
-from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,28 +30,18 @@ def edge(run):
 
 @dataclass(frozen=True)
 class Lines:
-    """Lines of descent through P iterates, in the units of descent.
+    """Lines of descent through P iterates, in the units of descent; sides are uphill and downhill.
 
-    Attributes
-    ----------
-    steps : ndarray, shape (D,)
-        Distances downhill from the iterates.
-    losses : ndarray, shape (P, D)
-        Scaled so that their second derivatives are curvatures in units of 2/η.
-    second_differences : ndarray, shape (P, D - 2)
-        Of the losses.
-    growths : list of Growth
-        P answers of :func:`mslbook.probes.growth`, without numbers for a line that has no
-        minimum within its range or drowns in rounding.
+    An attribute of all growths is an item, as ``lines["minimum"]`` (P,) and ``lines["drops"]``
+    (P, 2).
     """
 
-    steps: np.ndarray
-    losses: np.ndarray
-    second_differences: np.ndarray
-    growths: list[Growth]
+    steps: np.ndarray  #: distances downhill from the iterates, (D,)
+    losses: np.ndarray  #: (P, D), scaled so that second derivatives are in units of 2/η
+    second_differences: np.ndarray  #: of the losses, (P, D - 2)
+    growths: list[Growth]  #: P, without numbers for a line without a minimum, or lost in rounding
 
     def __getitem__(self, name):
-        """An attribute of all `growths`: the distances of the "minimum", (P,), the "drops"..."""
         return np.array([getattr(growth, name) for growth in self.growths])
 
     @property
@@ -70,59 +59,46 @@ class Lines:
         return self.steps[1:-1] - self["minimum"][:, None]
 
     @property
-    def is_subquadratic(self):
-        """Whether the loss grows more slowly than a parabola uphill and downhill, (P, 2).
+    def relative(self):
+        """The `second_differences` in units of that at the minimum, (P, D - 2)."""
+        return self.second_differences / self["curvature"][:, None]
 
-        That is with an exponent below 2, and a curvature that somewhere falls by a tenth.
-        """
-        fallen = self.second_differences < 0.9 * self["curvature"][:, None]
-        return (self["exponents"] < 2) & self._anywhere(fallen)
+    @property
+    def is_subquadratic(self):
+        """Whether on a side the exponent is below 2 and the curvature falls by a tenth, (P, 2)."""
+        return (self["exponents"] < 2) & self._anywhere(self.relative < 0.9)
 
     @property
     def peaks_at_minimum(self):
-        """Whether the curvature exceeds that at the minimum nowhere, uphill and downhill, (P, 2).
-
-        To a tenth, for the scatter of kinks.
-        """
-        return ~self._anywhere(~(self.second_differences < 1.1 * self["curvature"][:, None]))
+        """Whether on a side nothing is sharper than the minimum, to a tenth, for kinks, (P, 2)."""
+        return ~self._anywhere(~(self.relative < 1.1))
 
     @property
     def quadratic_radius(self):
-        """Steps from the minimum to the first place where the curvature is off by a tenth, (P,).
-
-        To a quarter of a step, kinks and all; inf where there is no such place, or no minimum.
-        """
-        off = abs(self.second_differences / self["curvature"][:, None] - 1) > 0.1
-        return np.where(off, abs(self.offsets), np.inf).min(axis=1)
+        """Steps from the minimum to where the curvature is off by a tenth, (P,); or infinity."""
+        return np.where(abs(self.relative - 1) > 0.1, abs(self.offsets), np.inf).min(axis=1)
 
     def _anywhere(self, seen):
-        """Whether something is seen anywhere uphill, and anywhere downhill, (P, 2)."""
+        """Whether something is seen anywhere on a side, (P, 2)."""
         sides = (self.offsets < 0, self.offsets > 0)
         return np.stack([(seen & side).any(axis=1) for side in sides], axis=1)
 
 
 def recordings(size="reduced"):
     """The recordings of figure 3.1 that ship with the package, by the name of the network."""
-    found = {}
-    for network, (experiment, data) in EXPERIMENTS.items():
-        with suppress(FileNotFoundError):
-            found[network] = recorded(experiment, data, size)
-    return found
+    return {network: recorded(*which, size) for network, which in EXPERIMENTS.items()}
 
 
 def variants(run):
-    """The trainings of an ablation study by name of the variant, each a recording of its own.
+    """The trainings of an ablation study by name, each a recording of its own.
 
-    Of `fig3_1_choices` its ``lr`` is the learning rate of gradient descent with the same edge,
-    η / (1 + β) with momentum β, so that an iterate that jumps to and fro has the minimum half a
-    step ahead.
+    Of `fig3_1_choices` its ``lr`` is the learning rate of gradient descent with the same edge.
     """
     found = {}
-    for variant in run.provenance["settings"]["choices"]:
-        first = variant["name"] + "."
+    for name in [choice["name"] for choice in run.provenance["settings"]["choices"]]:
+        first = f"{name}."
         its = {key.removeprefix(first): run[key] for key in run.arrays if key.startswith(first)}
-        its["lr"] = its.get("unit", its["lr"])
-        found[variant["name"]] = Recording(its, run.provenance)
+        found[name] = Recording(its | {"lr": its.get("unit", its["lr"])}, run.provenance)
     return found
 
 
@@ -132,22 +108,12 @@ def late(run):
 
 
 def oscillating(run):
-    """Which probes have the minimum of their line less than a step ahead, (P,).
-
-    There descent jumps across it, from wall to wall.
-    """
+    """Which probes have the minimum less than a step ahead: descent jumps across it, (P,)."""
     return lines(run)["minimum"] < 1
 
 
 def lines(run, probes=slice(None)):
-    """The lines of descent that a recording holds, at all its probes or at those chosen.
-
-    Examples
-    --------
-    >>> from mslbook.paper.gradient_lines import late, lines, recordings
-    >>> for run in recordings().values():
-    ...     assert lines(run, late(run)).losses.shape == (late(run).sum(), 21)
-    """
+    """The `Lines` of descent that a recording holds, at all its probes or at those chosen."""
     steps, losses = run["slice_steps"][::COARSE], run["slices"][probes, ::COARSE]
     losses = losses / (2 * run["lr"] * run["gradient_norms"][probes, None] ** 2)
     curvature = second_difference(losses, steps[1] - steps[0])

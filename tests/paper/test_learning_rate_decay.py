@@ -104,36 +104,26 @@ def test_a_decay_that_gains_nothing_on_the_test_pictures_benefits_nothing(decide
     decides(claims.proper_time, lambda patch: patch.setattr(claims, "recorded_run", lambda: other))
 
 
-@pytest.fixture
-def fresh():
-    """Without the paths of other tests, before and after."""
-    claims.schedules.cache_clear()
-    yield
-    claims.schedules.cache_clear()
-
-
 def other_bowl(*curvatures):
     axes = np.eye(3)[: len(curvatures)]
     return Sum(Ridge(Quadratic(c), p) for c, p in zip(curvatures, axes, strict=True))
 
 
-def test_what_has_not_arrived_is_not_the_same_solution(fresh, decides):
+def test_what_has_not_arrived_is_not_the_same_solution(decides):
     def tilt(patch):
         patch.setattr(claims, "BOWL", other_bowl(1.0, 0.02, 1e-4))
-        claims.schedules.cache_clear()
 
     decides(claims.same_end, tilt)
 
 
-def test_a_bowl_that_is_alike_everywhere_is_reached_before_any_decay(fresh, decides):
+def test_a_bowl_that_is_alike_everywhere_is_reached_before_any_decay(decides):
     def round_bowl(patch):
         patch.setattr(claims, "BOWL", other_bowl(1.0, 0.9))
-        claims.schedules.cache_clear()
 
     decides(claims.slower, round_bowl)
 
 
-def test_away_from_the_edge_a_decay_only_slows_down(fresh, monkeypatch):
+def test_away_from_the_edge_a_decay_only_slows_down(monkeypatch):
     """The reservation is about rates next to 2/λ: with less curvature, 1.999 is not."""
     monkeypatch.setattr(claims, "BOWL", other_bowl(0.9, 0.02))
     assert claims.slower()[1] == HOLDS

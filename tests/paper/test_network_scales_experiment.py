@@ -10,9 +10,10 @@ from mslbook import data  # noqa: E402
 from mslbook.networks import vgg11  # noqa: E402
 from mslbook.paper import experiments, recording  # noqa: E402
 from mslbook.paper.network_scales import experiment as wide_range  # noqa: E402
+from mslbook.paper.subquadratic_growth.experiment import BATCHNORM, Descent  # noqa: E402
 
 IMAGES = data.load("digits")
-SETTINGS = wide_range.Settings(12, 1 / 32, lr=0.1, points=(0, 3, 5))
+SETTINGS = Descent(12, 1 / 32, lr=0.1, points=(0, 3, 5))
 
 
 def shrink(patch):
@@ -114,12 +115,12 @@ def test_settings_fit_together(name, size):
 
 def test_with_batchnorm_it_is_the_same_but_for_the_network(tmp_path, monkeypatch):
     monkeypatch.setattr(wide_range, "PER_DECADE", 2)
-    settings = wide_range.Settings(12, 1 / 32, lr=0.02, points=(0, 2), batchnorm=True)
+    settings = Descent(12, 1 / 32, lr=0.02, points=(0, 2), network=BATCHNORM)
     choose(monkeypatch, "fig3_2_normalised", settings)
     path = experiments.run("fig3_2_normalised", folder=tmp_path, progress=False)
     found = recording.load(path)
     assert found.provenance["recipe"] == "fig3_2_normalised"
-    assert "normal initialisation, BatchNorm" in found.provenance["network"]
+    assert found.provenance["network"].startswith("VGG11 with BatchNorm")
     assert found["descent"].shape == (2, 23)
     # Far out along a filter-normalised direction, which leaves BatchNorm's own parameters alone.
     assert found["filtered"][-1, 0, -1] < 100 * found["filtered"][-1, 0, -3]

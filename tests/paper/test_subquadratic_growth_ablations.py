@@ -15,9 +15,12 @@ from mslbook.losses import Quadratic  # noqa: E402
 from mslbook.losses.network import NetworkLoss  # noqa: E402
 from mslbook.paper import experiments, recording  # noqa: E402
 from mslbook.paper.gradient_lines import variants  # noqa: E402
-from mslbook.paper.subquadratic_growth import ablations as ablations  # noqa: E402
 from mslbook.paper.subquadratic_growth import experiment as gradient_direction  # noqa: E402
-from mslbook.paper.subquadratic_growth.ablations import ABLATIONS, Variant  # noqa: E402
+from mslbook.paper.subquadratic_growth.experiment import (  # noqa: E402
+    ABLATIONS,
+    NETWORKS,
+    Descent,
+)
 from mslbook.stochastic import minibatch_sgd  # noqa: E402
 
 NAME, IMAGES = "fig3_1_choices", 12
@@ -26,18 +29,18 @@ SMALL = ABLATIONS.settings_for("digits", "small")
 TINY = replace(
     SMALL,
     images=IMAGES,
-    width=1 / 16,
-    choices=tuple(replace(variant, every=1, probes=2) for variant in SMALL.choices),
+    choices=tuple(
+        replace(choice, images=IMAGES, width=1 / 16, points=(0, 1, 2)) for choice in SMALL.choices
+    ),
 )
-NAMES = [variant.name for variant in TINY.choices]
+NAMES = [choice.name for choice in TINY.choices]
 
 
 def shrink(patch):
     """Make the experiment tiny."""
     choose(patch, NAME, TINY)
     patch.setattr(gradient_direction, "TOL", 0.3)
-    for module in (gradient_direction, ablations):
-        patch.setattr(module, "SLICE", np.linspace(-2, 3, 21))
+    patch.setattr(gradient_direction, "SLICE", np.linspace(-2, 3, 21))
 
 
 def run(folder):
@@ -76,7 +79,7 @@ def by_hand(variant, distances):
     larger = torch.tensor((images - images.mean()) / images.std()).float()
     x = torch.nn.functional.interpolate(larger, scale_factor=4).expand(-1, 3, -1, -1)
     y = torch.tensor(digits.train_labels[:IMAGES])
-    model = variant.network(10, TINY.width, seed=0)
+    model = NETWORKS[variant.network](10, variant.width, seed=0)
     parameters = list(model.parameters())
 
     def loss():
@@ -93,7 +96,7 @@ def by_hand(variant, distances):
     for p, begin in zip(parameters, start, strict=True):
         p.data = begin
     optimiser, losses = torch.optim.SGD(parameters, variant.lr, variant.momentum), []
-    for _ in range(variant.steps + 1):
+    for _ in range(variant.points[-1] + 1):
         optimiser.zero_grad()
         value = loss()
         losses.append(value.item())
@@ -137,7 +140,7 @@ def test_shapes_are_those_promised_and_the_reader_takes_them_apart(found):
 @pytest.mark.parametrize("momentum", [0.0, 0.5, 0.9])
 def test_a_unit_is_what_the_edge_is_measured_in(momentum):
     """Descent comes to rest below 2/unit and blows up above it, the bottom half a unit off."""
-    variant = Variant("", lr=0.3, every=1, probes=1, momentum=momentum)
+    variant = Descent(1, 1.0, lr=0.3, points=(), momentum=momentum)
     for factor, grows in ((0.99, False), (1.01, True)):
         loss = Quadratic(factor * 2 / variant.unit)
         walk = minibatch_sgd(loss, 1.0, variant.lr, momentum=momentum)
@@ -149,8 +152,7 @@ def test_a_unit_is_what_the_edge_is_measured_in(momentum):
 
 def test_glorot_has_the_variance_of_its_name_and_the_random_numbers_of_he():
     he, glorot = (
-        Variant("", 0.1, 1, 1, initialisation=name).network(10, 0.25, seed=3)
-        for name in ("He", "Glorot")
+        NETWORKS[name](10, 0.25, seed=3) for name in ("VGG11", "VGG11 with Glorot's variance")
     )
     for one, other in zip(he.features, glorot.features, strict=True):
         if isinstance(one, torch.nn.Conv2d):
@@ -162,7 +164,7 @@ def test_glorot_has_the_variance_of_its_name_and_the_random_numbers_of_he():
 
 
 def test_tanh_takes_the_place_of_every_relu():
-    model = Variant("", 0.1, 1, 1, activation="tanh").network(10, 1 / 32, seed=0)
+    model = NETWORKS["VGG11 with tanh"](10, 1 / 32, seed=0)
     kinds = [type(module) for module in model.modules()]
     assert kinds.count(torch.nn.Tanh) == 8
     assert torch.nn.ReLU not in kinds
@@ -186,8 +188,8 @@ def test_one_thing_is_changed_at_a_time(size):
     baseline, *others = (asdict(variant) for variant in chosen.choices)
     for other in others:
         changed = {name for name in other if other[name] != baseline[name]}
-        assert len(changed - {"name", "lr", "every", "probes"}) == 1
-    assert all(variant.every % 2 == 1 for variant in chosen.choices)
+        assert len(changed - {"name", "lr", "points"}) == 1
+    assert all((np.diff(choice.points) % 2 == 1).all() for choice in chosen.choices)
 
 
 def test_iterate_is_descent_without_momentum():

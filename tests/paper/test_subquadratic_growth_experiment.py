@@ -16,7 +16,7 @@ from mslbook.probes import growth  # noqa: E402
 EXPERIMENTS = {one.name: one for one in (VGG11, RESNET18, DENSENET121)}
 # With channels last, torch 2.15 corrupts the memory in the backward pass of ResNet's 1 x 1
 # convolutions of stride 2 with fewer than 8 channels: 8 is what width 1/8 begins with.
-TINY = {"width": 1 / 8, "images": 12, "steps": 4, "every": 1, "products": 2}
+TINY = {"width": 1 / 8, "images": 12, "points": (0, 1, 2, 3, 4), "products": 2}
 
 
 def shrink(patch):
@@ -82,7 +82,7 @@ def test_slopes_and_curvature_fit_the_slices(found):
 def test_batchnorm_is_measured_in_its_other_mode_too(tiny, tmp_path, monkeypatch):
     monkeypatch.setattr(gradient_direction, "TOL", 0.1)
     one = replace(
-        experiments.experiment("fig3_1_resnet18").settings_for("digits", "small"), steps=1
+        experiments.experiment("fig3_1_resnet18").settings_for("digits", "small"), points=(0, 1)
     )
     choose(monkeypatch, "fig3_1_resnet18", one)
     found = run("fig3_1_resnet18", tmp_path)
@@ -101,8 +101,8 @@ def test_batchnorm_is_measured_in_its_other_mode_too(tiny, tmp_path, monkeypatch
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_the_settings_can_be_run_and_recorded(name, size):
     settings = experiments.experiment(name).settings_for("cifar10", size)
-    assert settings.steps % settings.every == 0  # so that the last probe is the last iterate
-    assert 4 * (settings.steps + 100 * settings.steps // settings.every) < 500_000  # bytes
+    assert settings.points[0] == 0
+    assert 4 * (settings.points[-1] + 100 * len(settings.points)) < 500_000  # bytes
     assert settings.network in gradient_direction.NETWORKS
 
 

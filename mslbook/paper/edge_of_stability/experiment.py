@@ -27,11 +27,7 @@ QUADRATIC_STEPS = 600
 
 @dataclass(frozen=True)
 class Settings:
-    """How much of the experiment to run.
-
-    Every learning rate η runs for the same time η · steps, so that the curves can be laid over
-    each other; `probes` times along it, the sharpness and the accuracy are measured.
-    """
+    """What to run: every learning rate η for the same time η · steps, measured `probes` times."""
 
     images: int
     lrs: tuple[float, ...]
@@ -57,21 +53,19 @@ def record(run):
     """Train at every learning rate.
 
     Arrays, with L learning rates, P + 1 probes and S the most steps (shorter runs end in NaN):
-    ``lrs`` (L,), ``losses`` (L, S + 1), ``probe_steps`` and ``accuracy`` (L, P + 1),
-    ``eigenvalues`` and ``residuals`` (L, P + 1, 3), ``hvps`` (L, P + 1); and where sharpness
-    first passed 2/η by 2 %, ``branch_steps`` (L,; -1 where it never did) with the losses of
-    descent on the quadratic approximation made there, ``quadratic_losses`` (L, 601).
+    ``lrs`` (L,), ``losses`` (L, S + 1), ``probe_steps``, ``accuracy`` and ``hvps`` (L, P + 1),
+    ``eigenvalues`` and ``residuals`` (L, P + 1, 3); where sharpness first passed 2/η by 2 %,
+    ``branch_steps`` (L,; -1 for never), and the losses of descent on the quadratic approximation
+    made there, ``quadratic_losses`` (L, 601).
     """
     settings = run.settings
     loss = network_loss(run.images, settings.images, run.device, settings.seed)
     trainings = [_train(run, loss, lr) for lr in settings.lrs]
-    widths = "-".join(map(str, (prod(run.images.train_images.shape[1:]), *HIDDEN)))
+    widths = "-".join(map(str, (loss.inputs[0].numel(), *HIDDEN, len(run.images.class_names))))
     run.describe(
-        network=f"fully connected {widths}-{len(run.images.class_names)} tanh, PyTorch's default "
-        "initialisation",
+        network=f"fully connected {widths} tanh, PyTorch's default initialisation",
         loss="half squared error to the one-hot target, pixels standardised",
         optimiser="full-batch gradient descent",
-        seed=settings.seed,
         steps=[settings.steps(lr) for lr in settings.lrs],
     )
     rows = {name: [one.rows[name] for one in trainings] for name in trainings[0].rows}
@@ -80,14 +74,14 @@ def record(run):
         "losses": padded([one.losses for one in trainings]),
         "branch_steps": [int(one.probe_state["branch_step"]) for one in trainings],
         "quadratic_losses": [
-            _quadratic_losses(run, loss, lr, one.probe_state)
+            _quadratic_losses(loss, lr, one.probe_state)
             for lr, one in zip(settings.lrs, trainings, strict=True)
         ],
     }
 
 
 def _train(run, loss, lr):
-    steps = run.settings.steps(lr)
+    steps, optimizer = run.settings.steps(lr), GradientDescent(lr)
 
     def measure(step, theta, state):
         top = sharpness(loss, theta, k=TOP, tol=TOL, start=state.get("start"))
@@ -98,31 +92,25 @@ def _train(run, loss, lr):
             "residuals": top.residuals,
             "hvps": top.hvps,
         }
-        branch, branch_step = state.get("branch", theta), state.get("branch_step", torch.tensor(-1))
-        if branch_step < 0 and top.values[0] > PAST_EDGE * 2 / lr:
-            branch, branch_step = theta, torch.tensor(step)
-        start = torch.cat([top.vectors, top.guard])
-        return row, {"start": start, "branch": branch, "branch_step": branch_step}
+        state = {"branch": theta, "branch_step": torch.tensor(-1)} | state
+        if state["branch_step"] < 0 and top.values[0] > PAST_EDGE * optimizer.edge():
+            state |= {"branch": theta, "branch_step": torch.tensor(step)}
+        return row, state | {"start": torch.cat([top.vectors, top.guard])}
 
     probes = range(0, steps + 1, steps // run.settings.probes)
-    optimizer = GradientDescent(lr)
     return run.train(loss, optimizer, steps, probes=probes, measure=measure, name=f"lr-{lr:g}")
 
 
-def _quadratic_losses(run, loss, lr, state):
+def _quadratic_losses(loss, lr, state):
     """Losses of descent on the quadratic approximation at the branch point; NaN if there is none.
 
     What leaves the range of float32 stays at its last finite value.
     """
+    count, branch = QUADRATIC_STEPS + 1, state["branch"]
     if state["branch_step"] < 0:
-        return [np.nan] * (QUADRATIC_STEPS + 1)
-    iterates = iterate(QuadraticModel(loss, state["branch"]), state["branch"], lr)
-    losses = []
-    with run.bar(f"lr-{lr:g}, quadratic", QUADRATIC_STEPS + 1) as bar:
-        for state in islice(iterates, QUADRATIC_STEPS + 1):
-            losses.append(float(state.value))
-            bar.update()
-    return losses
+        return [np.nan] * count
+    iterates = iterate(QuadraticModel(loss, branch), branch, lr)
+    return [float(found.value) for found in islice(iterates, count)]
 
 
 EDGE = Experiment(

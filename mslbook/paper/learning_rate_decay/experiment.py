@@ -3,35 +3,31 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 
 from mslbook.networks import vgg11
 from mslbook.optimizers import GradientDescent
 from mslbook.paper.experiments import Experiment
 from mslbook.paper.images import accuracy, convolutional_loss, held_out
-from mslbook.paper.run import Training
 
 CHUNK = 1000  # images at a time, where all are measured
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Training of VGG11, the learning rate decayed at one of several epochs.
+    """Training of VGG11 by SGD, or with `batch` None by gradient descent: an epoch is one step.
 
-    By SGD, or with `batch` None by gradient descent, where an epoch is one step.
-
-    A training for each epoch in `decays`, which share a trunk until then, and each seed (of the
-    initial parameters and of the minibatches); every `every` epochs, which divide all others, it is
-    measured.
+    For each seed (of the initial parameters and of the minibatches), a training for each epoch in
+    `decays`, which share a trunk until then; a decay at the last epoch is none at all. It is
+    measured every `every` epochs, which divide all others.
     """
 
     images: int
     width: float
-    batch: int | None
-    decays: tuple[int, ...]
-    epochs: int
-    every: int
-    seeds: int
+    batch: int | None = None
+    decays: tuple[int, ...] = (250, 500, 700)  # the paper's two, and none
+    epochs: int = 700
+    every: int = 5
+    seeds: int = 1
     loss: str = "half squared error"
     lrs: tuple[float, float] = (0.1, 0.01)
 
@@ -40,166 +36,100 @@ class Settings:
         """How many updates make an epoch."""
         return 1 if self.batch is None else -(-self.images // self.batch)
 
-    def parts(self):
-        """The parts of a training in order: name, first and last epoch, learning rate, trunk.
-
-        >>> for part in Settings(100, 1, 10, (2, 4), epochs=7, every=1, seeds=1).parts():
-        ...     print(*part)
-        trunk-2 0 2 0.1 None
-        decayed-2 2 7 0.01 trunk-2
-        trunk-4 2 4 0.1 trunk-2
-        decayed-4 4 7 0.01 trunk-4
-        """
-        (high, low), trunk, begin = self.lrs, None, 0
-        for epoch in self.decays:
-            yield f"trunk-{epoch}", begin, epoch, high, trunk
-            trunk, begin = f"trunk-{epoch}", epoch
-            yield f"decayed-{epoch}", epoch, self.epochs, low, trunk
-
 
 def record(run):
-    """Train with every seed and decay.
-
-    Arrays, with S seeds, D epochs of decay, P measurements and E epochs: ``decays`` (D,),
-    ``epochs`` (P,), ``train_losses``, ``train_accuracy``, ``test_losses`` and
-    ``test_accuracy`` (S, D, P), each over all images of its set; ``batch_losses``
-    (S, D, E), the mean over the updates of each epoch, every loss as its update saw it; and how
-    far ``apart`` the trainings of a seed end, (S, D, D), in units of the parameters. A decay at the
-    last epoch is none at all.
-    """
-    settings, trained = run.settings, DecayedTraining(run)
-    seeds = [trained.branches(seed) for seed in range(settings.seeds)]
-    return {
+    """Train with every seed; the arrays of `measured`, seeds first, ``decays``, ``epochs`` (P,)."""
+    settings = run.settings
+    seeds = [measured(settings, branches(run, seed)) for seed in range(settings.seeds)]
+    return {name: [rows[name] for rows in seeds] for name in seeds[0]} | {
         "decays": settings.decays,
         "epochs": range(0, settings.epochs + 1, settings.every),
-        "batch_losses": [batch_losses(settings, branches) for branches in seeds],
-        "apart": [_distances([one.theta for one in branches]) for branches in seeds],
-    } | {
-        name: [[one.rows[name] for one in branches] for branches in seeds]
-        for name in seeds[0][0].rows
     }
 
 
-class DecayedTraining:
-    """VGG11 trained on images: for each seed a trunk, and a branch for each decay.
+def measured(settings, trainings):
+    """What was measured of one seed's trainings, with D decays at P of E epochs.
 
-    Parameters
-    ----------
-    run : Run
-        The run that trains; its settings are `Settings`.
+    ``train_losses``, ``train_accuracy``, ``test_losses`` and ``test_accuracy`` (D, P), each over
+    all images of its set; ``batch_losses`` (D, E), means over the updates of each epoch, every loss
+    as its update saw it; and how far ``apart`` the trainings end (D, D).
     """
+    losses = np.array([one.losses[:-1] for one in trainings], dtype=np.float32)
+    ends = [one.theta for one in trainings]
+    return {name: [one.rows[name] for one in trainings] for name in trainings[0].rows} | {
+        "batch_losses": losses.reshape(len(ends), -1, settings.updates).mean(axis=2),
+        "apart": [[float((end - other).norm()) for other in ends] for end in ends],
+    }
 
-    def __init__(self, run):
-        settings = run.settings
-        self._run = run
-        self._loss = convolutional_loss(
-            self._model(0), run.images, settings.images, run.device, settings.loss, CHUNK
-        )
-        self._test = held_out(run.images, settings.images, run.device)
-        (high, low), last = settings.lrs, settings.decays[-1] == settings.epochs
-        method = "full-batch gradient descent (an epoch is a step)"
-        if settings.batch:
-            method = f"SGD without momentum, batches of {settings.batch}"
-        run.describe(
-            network=f"VGG11 of width {settings.width:g}, {self._loss.dimension} parameters, He's "
-            "normal initialisation, no BatchNorm",
-            loss=f"{settings.loss}, channels standardised",
-            optimiser=f"{method}, η from {high:g} to {low:g} after epoch "
-            + " or ".join(str(e) for e in settings.decays if e < settings.epochs)
-            + " or never" * last,
-            seeds=list(range(settings.seeds)),
-            epochs=settings.epochs,
-            steps=settings.updates * settings.epochs,
-        )
 
-    def branches(self, seed, snapshots=False):
-        """Train with one seed; returns the `Training` of each decay to the last epoch.
+def branches(run, seed, snapshots=False):
+    """Train with one seed; each decay's `Training`. `Run.snapshots` are of every epoch, or none."""
+    settings, updates, images = run.settings, run.settings.updates, run.images
+    model = vgg11(len(images.class_names), settings.width, seed=seed)
+    loss = convolutional_loss(model, images, settings.images, run.device, settings.loss, CHUNK)
+    test = held_out(images, settings.images, run.device)
 
-        With `snapshots`, the parameters after every epoch are kept in files, see `Run.snapshots`.
-        """
-        settings, updates = self._run.settings, self._run.settings.updates
-        theta = torch.nn.utils.parameters_to_vector(self._model(seed).parameters())
-        parts = {None: Training(step=0, theta=theta.detach())}
-        for part, first, last, lr, trunk in settings.parts():
-            parts[part] = self._run.train(
-                self._loss,
-                GradientDescent(lr),
-                last * updates,
-                probes=range(0, last * updates + 1, settings.every * updates),
-                measure=self._measure,
-                name=f"seed-{seed}-{part}",
-                start=parts[trunk],
-                batch=settings.batch,
-                seed=seed,
-                snapshots=range(first * updates, last * updates + 1, updates) if snapshots else (),
-            )
-        return [parts[f"decayed-{epoch}"] for epoch in settings.decays]
-
-    def _model(self, seed):
-        run = self._run
-        return vgg11(len(run.images.class_names), run.settings.width, seed=seed).to(run.device)
-
-    def _measure(self, step, theta, state):
+    def measure(step, theta, state):
         row = {}
-        for half, inputs, targets in (
-            ("train", self._loss.inputs, self._loss.targets),
-            ("test", *self._test),
-        ):
-            outputs = self._loss.outputs(theta, inputs)
-            row[f"{half}_losses"] = float(self._loss.criterion(outputs, targets))
-            row[f"{half}_accuracy"] = accuracy(outputs, targets)
+        for part, inputs, targets in (("train", loss.inputs, loss.targets), ("test", *test)):
+            outputs = loss.outputs(theta, inputs)
+            row[f"{part}_losses"] = float(loss.criterion(outputs, targets))
+            row[f"{part}_accuracy"] = accuracy(outputs, targets)
         return row, state
 
+    def train(name, first, last, lr, start):
+        return run.train(
+            loss,
+            GradientDescent(lr),
+            last * updates,
+            probes=range(0, last * updates + 1, settings.every * updates),
+            measure=measure,
+            name=f"seed-{seed}-{name}",
+            start=start,
+            batch=settings.batch,
+            seed=seed,
+            snapshots=range(first * updates, last * updates + 1, updates) if snapshots else (),
+        )
 
-def batch_losses(settings, branches):
-    """The mean loss of the minibatches of every epoch, (D, E), as their updates saw them."""
-    losses = np.array([one.losses[:-1] for one in branches], dtype=np.float32)
-    return losses.reshape(len(branches), settings.epochs, settings.updates).mean(axis=2)
+    (high, low), trunk, begin, ends = settings.lrs, None, 0, []
+    for epoch in settings.decays:
+        trunk = train(f"trunk-{epoch}", begin, epoch, high, trunk)
+        ends.append(train(f"decayed-{epoch}", epoch, settings.epochs, low, trunk))
+        begin = epoch
+    method = "full-batch gradient descent (an epoch is a step)"
+    if settings.batch:
+        method = f"SGD without momentum, batches of {settings.batch}"
+    when = [str(epoch) if epoch < settings.epochs else "never" for epoch in settings.decays]
+    run.describe(
+        network=f"VGG11 of width {settings.width:g}, {loss.dimension} parameters, He's normal "
+        "initialisation, no BatchNorm",
+        loss=f"{settings.loss}, channels standardised",
+        optimiser=f"{method}, η from {high:g} to {low:g} after epoch {' or '.join(when)}",
+        seeds=list(range(settings.seeds)),
+        steps=settings.updates * settings.epochs,
+    )
+    return ends
 
 
-def _distances(points):
-    return [[float((one - other).norm()) for other in points] for one in points]
+def variant(experiment, name, **changes):
+    """An experiment of another name with some of its settings changed, at every size."""
+    settings = {size: replace(its, **changes) for size, its in experiment.settings.items()}
+    return replace(experiment, name=name, settings=settings)
 
 
-EPOCHS = (250, 500, 700)  # the paper's two decays, and none before the end
 DESCENT = Experiment(
     "fig2_1_right",
     {
-        "small": Settings(200, 1 / 16, None, (60, 120, 180), epochs=180, every=5, seeds=1),
-        "reduced": Settings(2000, 1 / 8, None, EPOCHS, epochs=700, every=5, seeds=3),
-        "paper": Settings(50_000, 1.0, None, EPOCHS, epochs=700, every=5, seeds=3),
+        "small": Settings(200, 1 / 16),
+        "reduced": Settings(2000, 1 / 8, seeds=3),
+        "paper": Settings(50_000, 1.0, seeds=3),
     },
     record,
     uses_test_images=True,
 )
-
-
-def variant(experiment, suffix, **changes):
-    """An experiment with some of its settings changed, at every size."""
-    settings = {size: replace(its, **changes) for size, its in experiment.settings.items()}
-    return replace(experiment, name=f"{experiment.name}_{suffix}", settings=settings)
-
-
-# The early decay of DESCENT, with as much time Σ η as its late decay has after 700 epochs.
-EQUAL_TIME = replace(
-    DESCENT,
-    name="fig2_1_right_equal_time",
-    settings={
-        "small": Settings(200, 1 / 16, None, (60,), epochs=720, every=20, seeds=1),
-        "reduced": Settings(2000, 1 / 8, None, (250,), epochs=2950, every=50, seeds=3),
-        "paper": Settings(50_000, 1.0, None, (250,), epochs=2950, every=50, seeds=3),
-    },
-)
-ENTROPY = "cross-entropy"
-SGD = replace(
-    DESCENT,
-    name="fig2_1_right_sgd",
-    settings={
-        "small": Settings(400, 1 / 16, 20, (6, 12), epochs=18, every=1, seeds=1, loss=ENTROPY),
-        "reduced": Settings(2000, 1 / 8, 128, EPOCHS, epochs=700, every=10, seeds=1, loss=ENTROPY),
-        "paper": Settings(50_000, 1.0, 128, EPOCHS, epochs=700, every=5, seeds=3, loss=ENTROPY),
-    },
-)
+# The early decay, with as much time Σ η as the late one has after 700 epochs.
+EQUAL_TIME = variant(DESCENT, "fig2_1_right_equal_time", decays=(250,), epochs=2950, every=50)
+SGD = variant(DESCENT, "fig2_1_right_sgd", batch=128, loss="cross-entropy")
 # SGD differs from DESCENT in two things, these in one of them each.
-CROSS_ENTROPY = variant(DESCENT, "cross_entropy", seeds=1, loss=ENTROPY)
-MINIBATCHES = variant(DESCENT, "minibatches", seeds=1, batch=128)
+CROSS_ENTROPY = variant(DESCENT, "fig2_1_right_cross_entropy", loss="cross-entropy", seeds=1)
+MINIBATCHES = variant(DESCENT, "fig2_1_right_minibatches", batch=128, seeds=1)

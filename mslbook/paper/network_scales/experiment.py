@@ -1,19 +1,18 @@
 """Figure 3.2 (left and middle), preprint figure 3: a sharp minimum within a flat one.
 
-With BatchNorm and without, of which the paper does not speak.
+With BatchNorm and without, of which the paper does not speak, and at the end of each training of
+the ablation study of figure 3.1: what decides whether there are two scales.
 """
 
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import torch
 
-from mslbook.networks import vgg11
-from mslbook.optimizers import GradientDescent
 from mslbook.paper.experiments import Experiment
-from mslbook.paper.images import accuracy, convolutional_loss
-from mslbook.paper.recording import fingerprint
+from mslbook.paper.images import accuracy
+from mslbook.paper.subquadratic_growth.experiment import ABLATIONS, BATCHNORM, Descent
 from mslbook.probes import filter_normalised, line, random_direction, sharpness
 
 TOL = 1e-2  # of the residual of the sharpness
@@ -22,66 +21,31 @@ DECADES, PER_DECADE = 5, 16  # of distances on either side, up to REACH
 REACH = 10  # times the length of the parameters
 
 
-@dataclass(frozen=True)
-class Settings:
-    """Full-batch descent of VGG11 with learning rate `lr`, and wide lines at some `points`.
-
-    `points` are steps in their order, the last of them the end of the training; `chunk` images are
-    evaluated at a time.
-    """
-
-    images: int
-    width: float
-    lr: float
-    points: tuple[int, ...]
-    loss: str = "half squared error"
-    chunk: int = 1000
-    seed: int = 0
-    batchnorm: bool = False
-
-
 def record(run):
-    """Train, and compute the lines.
+    """Train, and compute the lines: the arrays of `measured`."""
+    run.describe(precision="float32, lines in float64")
+    return run.settings.record(run, partial(measure, run), measured)
 
-    Arrays, with P points, D distances, R random directions and S steps: ``points`` (P,), the steps;
-    ``distances`` (D,), in units of the parameters, 0 in their middle and five decades on either
-    side, up to ten times the length of the initial parameters; the losses along them, of the
-    double precision in which they are computed:
-    ``descent`` (P, D), positive distances downhill, ``random`` and ``filtered`` (P, R, D), the
-    latter filter-normalised; at each point ``values``, ``sharpness``, ``accuracy``,
-    ``gradient_norms``, ``theta_norms`` (P,) and ``filtered_norms`` (P, R), the lengths that the
-    filter-normalised directions had; ``lr`` () and ``losses`` (S + 1,) of descent.
+
+def record_ablations(run):
+    """Train every choice, and compute the lines at its end, which alone is a point of it."""
+    run.describe(precision="float32, lines in float64")
+    ends = tuple(replace(choice, points=choice.points[-1:]) for choice in run.settings.choices)
+    settings = replace(run.settings, choices=ends)
+    return settings.record(run, partial(measure, run), partial(measured, which=-1))
+
+
+def measured(descent, loss, training, which=slice(None)):
+    """What was measured at P ``points``, or at one.
+
+    The losses at ``distances`` (D,) in double precision: ``descent`` (P, D), positive downhill,
+    ``random`` and ``filtered`` (P, R, D), along R random directions, plain and filter-normalised,
+    which had the lengths ``filtered_norms`` (P, R); ``values``, ``sharpness``, ``accuracy``,
+    ``gradient_norms`` and ``theta_norms`` (P,).
     """
-    settings = run.settings
-    classes = len(run.images.class_names)
-    model = vgg11(classes, settings.width, settings.batchnorm, seed=settings.seed)
-    loss = convolutional_loss(
-        model, run.images, settings.images, run.device, settings.loss, settings.chunk
-    )
-    run.describe(
-        network=f"VGG11 of width {settings.width:g}, {loss.dimension} parameters, He's normal "
-        f"initialisation, {'BatchNorm' if settings.batchnorm else 'no BatchNorm'}",
-        loss=f"{settings.loss}, channels standardised",
-        optimiser=f"full-batch gradient descent, η = {settings.lr:g}",
-        precision="float32, lines in float64",
-        seed=settings.seed,
-        steps=settings.points[-1],
-    )
-    distances = distances_to(loss.theta)
-    training = run.train(
-        loss,
-        GradientDescent(settings.lr),
-        settings.points[-1],
-        probes=settings.points,
-        measure=partial(measure, run, loss, distances),
-        name="VGG11",
-    )
-    return {
-        "lr": np.array(settings.lr),
-        "points": settings.points,
-        "distances": distances,
-        "losses": training.losses,
-    } | {name: np.array(rows) for name, rows in training.rows.items()}
+    arrays = {name: np.array(rows[which]) for name, rows in training.rows.items()}
+    points = np.array(descent.points[which])
+    return arrays | {"points": points, "distances": distances_to(loss.theta)}
 
 
 def distances_to(theta):
@@ -91,26 +55,23 @@ def distances_to(theta):
     return np.concatenate([-away[::-1], [0.0], away])
 
 
-def measure(run, loss, distances, step, theta, state):
+def measure(run, descent, loss, step, theta, state):
     """All lines through one iterate. They take long, so that none is computed twice."""
-    grad, double = loss.grad(theta), loss.to(dtype=torch.float64)
+    grad, distances = loss.grad(theta), distances_to(loss.theta)
     random = [random_direction(theta, seed) for seed in range(RANDOM)]
     filtered = [filter_normalised(loss, theta, direction) for direction in random]
+    double, lines = loss.to(dtype=torch.float64), []
     with run.bar(f"lines at step {step}", 1 + 2 * RANDOM) as bar:
-
-        def cached_line(direction):
+        for i, direction in enumerate((-grad, *random, *filtered)):
+            draw = partial(line, double, theta.double(), direction.double(), distances)
+            lines.append(run.cached(f"{descent.name}-{step}-line-{i}", draw))
             bar.update()
-            of = theta.double(), direction.double()
-            hashed = fingerprint(*(tensor.cpu().numpy() for tensor in of))
-            return run.cached(f"line-{hashed}", lambda: line(double, *of, distances))
-
-        row = {
-            "descent": cached_line(-grad),
-            "random": np.array([cached_line(direction) for direction in random]),
-            "filtered": np.array([cached_line(direction) for direction in filtered]),
-        }
-    return row | {
-        "values": row["descent"][len(distances) // 2],
+    lines = np.array(lines)
+    return {
+        "descent": lines[0],
+        "random": lines[1 : 1 + RANDOM],
+        "filtered": lines[1 + RANDOM :],
+        "values": lines[0, len(distances) // 2],
         "sharpness": sharpness(loss, theta, tol=TOL).values[0],
         "accuracy": accuracy(loss.outputs(theta), loss.targets),
         "gradient_norms": float(grad.norm()),
@@ -122,9 +83,9 @@ def measure(run, loss, distances, step, theta, state):
 PLAIN = Experiment(
     "fig3_2_landscape",
     {
-        "small": Settings(60, 1 / 16, lr=0.1, points=(0, 150)),
-        "reduced": Settings(1000, 1 / 8, lr=0.05, points=(0, 200, 700, 1500)),
-        "paper": Settings(50_000, 1.0, lr=0.05, points=(0, 500, 2000, 5000)),
+        "small": Descent(60, 1 / 16, 0.1, (0, 150)),
+        "reduced": Descent(1000, 1 / 8, 0.05, (0, 200, 700, 1500)),
+        "paper": Descent(50_000, 1.0, 0.05, (0, 500, 2000, 5000), chunk=1000),
     },
     record,
     version=2,  # lines reach ten times as far as in the first
@@ -132,10 +93,11 @@ PLAIN = Experiment(
 NORMALISED = Experiment(
     "fig3_2_normalised",
     {
-        "small": Settings(60, 1 / 16, lr=0.02, points=(0, 40), batchnorm=True),
-        "reduced": Settings(500, 1 / 8, lr=0.02, points=(0, 100, 200), batchnorm=True),
-        "paper": Settings(50_000, 1.0, lr=0.02, points=(0, 200, 1000), batchnorm=True),
+        "small": Descent(60, 1 / 16, 0.02, (0, 40), BATCHNORM),
+        "reduced": Descent(500, 1 / 8, 0.02, (0, 100, 200), BATCHNORM),
+        "paper": Descent(50_000, 1.0, 0.02, (0, 200, 1000), BATCHNORM, chunk=1000),
     },
     record,
     version=2,
 )
+ABLATIONS_WIDE = replace(ABLATIONS, name="fig3_2_choices", record=record_ablations)

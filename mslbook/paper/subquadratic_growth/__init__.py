@@ -4,20 +4,8 @@ SECTION = "3.1"
 
 # By name: where it is, and what it is in words.
 EXPERIMENTS = {
-    "fig3_1_vgg11": (
-        "experiment:VGG11",
-        "VGG11 by full-batch descent until it oscillates: the loss along the gradient",
-    ),
-    "fig3_1_resnet18": (
-        "experiment:RESNET18",
-        "the same for ResNet18, with BatchNorm in both of its modes",
-    ),
-    "fig3_1_densenet121": (
-        "experiment:DENSENET121",
-        "the same for DenseNet121, meant for --data cifar100-50x100 (50 classes)",
-    ),
-    "fig3_1_choices": (
-        "ablations:ABLATIONS",
-        "VGG11 by full-batch descent, one factor changed at a time: what decides the shape",
-    ),
+    "fig3_1_vgg11": ("experiment:VGG11", "VGG11 by full-batch descent: loss along the gradient"),
+    "fig3_1_resnet18": ("experiment:RESNET18", "the same, with BatchNorm in both of its modes"),
+    "fig3_1_densenet121": ("experiment:DENSENET121", "the same, for --data cifar100-50x100"),
+    "fig3_1_choices": ("experiment:ABLATIONS", "VGG11, one factor changed at a time"),
 }
