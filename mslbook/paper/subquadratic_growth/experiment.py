@@ -235,6 +235,25 @@ DENSENET121 = Experiment(
 )
 
 
+def _seeds(images, width, lr, points, network, seeds=3, chunk=None):
+    """One training from several seeds."""
+    one = Descent(images, width, lr, points, network, chunk=chunk)
+    choices = (replace(one, seed=seed, name=f"seed-{seed}") for seed in range(seeds))
+    return Ablations(images, tuple(choices))
+
+
+# A rate of 0.05 leaves the network with BatchNorm on a plateau, one of 0.1 makes it diverge.
+VGG11_BATCHNORM = Experiment(
+    "fig3_1_vgg11_bn",
+    {
+        "small": _seeds(60, 1 / 16, 0.02, every(5, 6), BATCHNORM, seeds=2),
+        "reduced": _seeds(1000, 1 / 8, 0.02, every(25, 24), BATCHNORM),
+        "paper": _seeds(50_000, 1.0, 0.02, every(101, 50), BATCHNORM, chunk=1000),
+    },
+    record_ablations,
+)
+
+
 def _ablations(images, width, times, chunk=None):
     """One factor changed at a time, at learning rates that reach the edge and stay in range.
 
