@@ -7,6 +7,7 @@ from functools import partial
 import torch
 from torch import nn
 from torch.func import functional_call
+from torch.nn.modules.module import register_module_forward_pre_hook
 
 from mslbook import distributed
 from mslbook._checks import check_int
@@ -163,8 +164,11 @@ class NetworkLoss(Loss):
             )
 
         def product(v):
-            with self.modes():  # the model, since what was checkpointed runs forward again
-                run = partial(_product, slope, theta, v, retain_graph=True)
+            run = partial(_product, slope, theta, v, retain_graph=True)
+            if not self._recomputes:
+                with full_precision(self.device), torch.inference_mode(False), torch.enable_grad():
+                    return distributed.total(run())
+            with self.modes():
                 return distributed.total(self._at(theta, piece, run))
 
         return product
@@ -364,7 +368,27 @@ class NetworkLoss(Loss):
                 one.restore()
         few._writes, few._changing = self._writes, self._changing
         few._batches = few._batches.with_pair((before, few.targets))
+        self._recomputes = few._recomputes = few._runs_forward_in_backward()
         check_network(few)
+
+    def _runs_forward_in_backward(self):
+        """Whether a backward pass calls layers again, as activation checkpointing does."""
+        calls, theta = [], self.theta
+        hook = register_module_forward_pre_hook(lambda *_: calls.append(1))
+
+        def count(loss):
+            forward = len(calls)
+            _gradient(loss, at)
+            return len(calls) > forward
+
+        try:
+            with self.modes():
+                at = _leaf(theta)
+                return any(list(self._each(at, count)))
+        except RuntimeError:  # of which `check_network` will speak
+            return False
+        finally:
+            hook.remove()
 
     def _few_rows(self):
         """A few rows, of several classes; the criterion may ignore the targets of some."""
