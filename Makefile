@@ -34,7 +34,7 @@ test: lint browser book  ## run everything that guards the book
 	$(BIN)/pytest $(NBVAL) --no-loadscope-reorder notebooks tests mslbook
 
 check: lint  ## lint, and the tests of the library: for every day
-	$(BIN)/pytest -q -n auto $(LIBRARY)
+	$(BIN)/pytest -q -n auto -m "not ranks" $(LIBRARY)
 
 lint: .venv/.dev  ## style, and that the library imports nothing of the book
 	$(BIN)/ruff check .
