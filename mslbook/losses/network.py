@@ -39,8 +39,8 @@ class NetworkLoss(Loss):
         Left unchanged by every call. Dropout is off; of a compiled or wrapped model the module
         inside is taken.
     data : tuple or iterable
-        A pair ``(inputs, targets)``, or such pairs in batches, the same on every pass: a list, or a
-        DataLoader that does not shuffle. Inputs are a tensor, or a tuple or dictionary of tensors
+        A pair ``(inputs, targets)``, or such pairs in batches: a list, or a DataLoader that does not
+        shuffle. They are read on every call, and must be the same on every pass. Inputs are a tensor, or a tuple or dictionary of tensors
         that share the first axis, passed on as the arguments or keywords that ``forward`` has.
     criterion : callable
         ``criterion(outputs, targets)``, a number; over several chunks or batches a mean over rows,
