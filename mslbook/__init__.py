@@ -11,6 +11,7 @@ _PACKAGES = ("losses", "optimizers", "descent", "probes", "theory")  # public: t
 _MODULES = {  # public names of modules that not everybody needs, or that need torch
     "NetworkLoss": "losses.network",
     "half_squared_error": "losses.network",
+    "SharpnessTracker": "track",
     "Minibatches": "stochastic",
     "minibatch_sgd": "stochastic",
     "euler_maruyama": "stochastic",
