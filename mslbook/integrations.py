@@ -7,39 +7,36 @@ import torch
 
 
 def lightning_callback(tracker):
-    """Make a ``lightning.pytorch.Callback`` that steps a `SharpnessTracker` at each update."""
+    """A ``lightning.pytorch.Callback`` that steps the tracker, and saves it in checkpoints."""
 
-    class LightningCallback(import_module("lightning.pytorch").Callback):
-        state_key = f"SharpnessTracker(probe={tracker.probe!r:.80}, every={tracker.every})"
+    class Tracking(import_module("lightning.pytorch").Callback):
+        state_key = f"SharpnessTracker({tracker.every}, {getattr(tracker.probe, '__name__', '')})"
+        state_dict, load_state_dict = tracker.state_dict, tracker.load_state_dict
 
         def on_train_start(self, trainer, module):
             self.updates = trainer.global_step
             tracker.optimizer = tracker.optimizer or trainer.optimizers[0]
 
         def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx):
-            if trainer.global_step > self.updates:  # and not a batch whose gradient is added up
+            if trainer.global_step > self.updates:  # not while gradients of batches add up
                 self.updates = trainer.global_step
                 tracker.step(batch)
 
-        def state_dict(self):
-            return tracker.state_dict()
-
-        def load_state_dict(self, state):
-            tracker.load_state_dict(state)
-
-    return LightningCallback()
+    return Tracking()
 
 
 def hugging_face_callback(tracker):
-    """Make a ``transformers.TrainerCallback`` that does so, with a file in every checkpoint."""
+    """A ``transformers.TrainerCallback`` that steps the tracker, and saves it in checkpoints.
 
-    class HuggingFaceCallback(import_module("transformers").TrainerCallback):
+    It finds its file again where the checkpoint is in ``args.output_dir``. The tracker needs data.
+    """
+
+    class Tracking(import_module("transformers").TrainerCallback):
         def file(self, args, state):
-            folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
-            return folder / "sharpness_tracker.pt"
+            return Path(args.output_dir, f"checkpoint-{state.global_step}", "sharpness_tracker.pt")
 
-        def on_train_begin(self, args, state, control, optimizer=None, **kwargs):
-            if self.file(args, state).exists():  # resumed there
+        def on_train_begin(self, args, state, control, **kwargs):
+            if self.file(args, state).exists():
                 tracker.load_state_dict(torch.load(self.file(args, state), weights_only=True))
 
         def on_step_end(self, args, state, control, optimizer=None, **kwargs):
@@ -50,4 +47,4 @@ def hugging_face_callback(tracker):
             if state.is_world_process_zero:
                 torch.save(tracker.state_dict(), self.file(args, state))
 
-    return HuggingFaceCallback()
+    return Tracking()

@@ -29,17 +29,17 @@ class SharpnessTracker:
     model, criterion
         As for :class:`~mslbook.losses.network.NetworkLoss`.
     data : tuple, iterable or None
-        As for NetworkLoss, and all of it is measured: of a large data set give the first rows. With
-        None, the batch of `step`.
+        As for NetworkLoss, measured whole each time: of a large data set give the first rows. None
+        for the batch passed to `step`.
     optimizer : torch.optim.Optimizer, optional
-        SGD, RMSprop, Adam or AdamW; of others the edge is nan. An adapter sets it by itself.
+        SGD, RMSprop, Adam or AdamW; for others the edge is nan. An adapter sets it by itself.
     every : int
         The number of updates from one measurement to the next.
     probe : callable
-        :func:`~mslbook.probes.sharpness`, :func:`~mslbook.probes.critical_sharpness` for a few
-        values of the loss, or :func:`~mslbook.probes.batch_sharpness` for the batches of the data.
-        Any ``probe(loss, theta)`` will do that returns a number or a named tuple with `value`, and
-        takes ``preconditioner=``, and ``start=``, its last value, if it wants that.
+        :func:`~mslbook.probes.sharpness`, :func:`~mslbook.probes.critical_sharpness` (a few values
+        of the loss), :func:`~mslbook.probes.batch_sharpness` (of the batches of the data), or any
+        ``probe(loss, theta)`` that returns a number or a named tuple with `value`, and takes
+        ``preconditioner=``, and ``start=``, its last value, if it wants that.
     **options
         Of NetworkLoss, such as ``params="blocks.3.*"`` or ``chunk=256``.
 
@@ -47,8 +47,7 @@ class SharpnessTracker:
     -----
     Measured is P^(-1/2) (H + D) P^(-1/2) over the optimizer's parameters: P is its preconditioner,
     with the ratios of its learning rates, and D its weight decay. The training goes on as without
-    it, random numbers included. Under ``torchrun`` all ranks must have the same data, and call
-    `step` together.
+    it, random numbers included. Under ``torchrun`` all ranks need the same data, and call `step`.
 
     Examples
     --------
@@ -138,13 +137,8 @@ class SharpnessTracker:
         self._rows = [dict(zip(state["history"], row, strict=True)) for row in rows]
         self.updates, self._start = state["updates"], state["start"]
 
-    def lightning(self):
-        """A ``lightning.pytorch.Callback`` that steps and saves this tracker."""
-        return integrations.lightning_callback(self)
-
-    def hugging_face(self):
-        """A ``transformers.TrainerCallback`` that does so."""
-        return integrations.hugging_face_callback(self)
+    lightning = integrations.lightning_callback
+    hugging_face = integrations.hugging_face_callback
 
     def _measure(self):
         loss, optimizer = self._current_loss(), _inner(self.optimizer)
@@ -156,10 +150,10 @@ class SharpnessTracker:
         if type(optimizer) not in RULES and not self._rows:
             kind = type(optimizer).__name__
             warnings.warn(f"{kind} is not known here: its edge of stability is nan", stacklevel=3)
-        theta, pairs = loss.theta, self._recent if self._data is None else self._data
-        pairs = [pairs] if isinstance(pairs, tuple) else pairs
+        pairs = self._recent if self._data is None else self._data
+        loss = _Decayed(loss, decay, [pairs] if isinstance(pairs, tuple) else pairs)
         try:
-            value, columns = self._probe(_Decayed(loss, decay, pairs), theta, P)
+            value, columns = self._probe(loss, P)
         except FloatingPointError:  # the training has diverged
             return None
         row = {"step": self.updates, "sharpness": value, "edge": edge, "distance": edge - value}
@@ -178,19 +172,19 @@ class SharpnessTracker:
             self._device = self._loss.device
         return _of_pair(self._loss, data) if own else self._loss
 
-    def _probe(self, loss, theta, P):
+    def _probe(self, loss, P):
         """The value and other columns of the probe's answer, where the next one starts."""
-        if not theta.isfinite().all():
+        if not loss.theta.isfinite().all():
             raise FloatingPointError("theta is not finite")
         options, start = {} if P is None else {"preconditioner": P}, self._start
-        fits = start is not None and start.shape[1:] in ((), theta.shape)
+        fits = start is not None and start.shape[1:] in ((), loss.theta.shape)
         if fits and "start" in signature(self.probe).parameters:
             options["start"] = start
-        self.last = answer = self.probe(loss, theta, **options)
+        self.last = answer = self.probe(loss, loss.theta, **options)
         if isinstance(answer, Sharpness):
             self._start = torch.cat([answer.vectors, answer.guard])
-            others = {"products": answer.hvps, "converged": answer.converged}
-            return answer.values[0], {"residual": answer.residuals[0]} | others
+            columns = {"residual": answer.residuals[0], "products": answer.hvps}
+            return answer.values[0], columns | {"converged": answer.converged}
         columns = answer._asdict() if hasattr(answer, "_asdict") else {"value": float(answer)}
         value = columns.pop("value")
         if 0 < value < inf:
@@ -201,12 +195,12 @@ class SharpnessTracker:
 class _Decayed(Loss):
     """A loss with weight decay, the sum of decay * theta² / 2; iterating gives each batch's."""
 
-    def __init__(self, loss, decay, pairs):
-        self.dimension, self._loss, self._decay, self._pairs = loss.dimension, loss, decay, pairs
+    def __init__(self, loss, decay, pairs=()):
+        self._loss, self._decay, self._pairs = loss, decay, pairs
+        self.dimension, self.theta = loss.dimension, loss.theta
 
     def __iter__(self):
-        for pair in self._pairs:
-            yield _Decayed(_of_pair(self._loss, pair), self._decay, [pair])
+        return (_Decayed(_of_pair(self._loss, pair), self._decay) for pair in self._pairs)
 
     def value(self, theta):
         return self._loss.value(theta) + (self._decay * theta * theta).sum() / 2

@@ -34,7 +34,7 @@ def test_a_good_start_costs_few_values_and_all_are_counted(monkeypatch):
     value = type(BOWL).value
     monkeypatch.setattr(type(BOWL), "value", lambda *args: calls.append(args) or value(*args))
     answer = critical_sharpness(BOWL, [1.0, 0.0], start=27.0)
-    assert 5 <= answer.evaluations == len(calls) <= 8
+    assert 5 <= answer.count == len(calls) <= 8
     assert answer.value == pytest.approx(25, rel=0.05)
 
 

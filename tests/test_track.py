@@ -97,19 +97,19 @@ def test_it_is_the_top_of_the_effective_hessian(name):
     tracker = SharpnessTracker(
         model, tuple(data), half_squared_error, optimizer, every=1, probe=precise
     )
-    for _ in range(4):
+    for _ in range(3):
         before = flat(model, lambda p: p)
         update(model, data, optimizer)
         gradients.append(flat(model, lambda p: p.grad) + coupled * before)
         row = tracker.step()
-        matrix = hessian(model, data) + coupled * torch.eye(len(before))
-        if preconditioner:
-            root = preconditioner(gradients) ** -0.5
-            matrix = root[:, None] * matrix * root
-        matrix = matrix + decoupled * torch.eye(len(before))
-        assert row.sharpness == pytest.approx(top(matrix), rel=1e-6)
-        assert row.edge == pytest.approx(edge)
-        assert row.distance == row.edge - row.sharpness
+    matrix = hessian(model, data) + coupled * torch.eye(len(before))
+    if preconditioner:
+        root = preconditioner(gradients) ** -0.5
+        matrix = root[:, None] * matrix * root
+    matrix = matrix + decoupled * torch.eye(len(before))
+    assert row.sharpness == pytest.approx(top(matrix), rel=1e-6)
+    assert row.edge == pytest.approx(edge)
+    assert row.distance == row.edge - row.sharpness
 
 
 def precise(loss, theta, **options):
@@ -179,7 +179,7 @@ OPTIMIZERS = {
     "Adam": lambda p: torch.optim.Adam(p, 0.1, (0.8, SLOW), weight_decay=3.0),
     "AdamW": lambda p: torch.optim.AdamW(p, 0.1, (0.8, SLOW), weight_decay=4.0),
 }
-RATES = {"one rate": {}, "two rates": {"lr": 0.03, "weight_decay": 0.1}}
+OTHER = {"lr": 0.03, "weight_decay": 0.1}  # of a second group
 
 
 class Parabola(nn.Module):
@@ -203,33 +203,27 @@ def first(outputs, targets):
 START = 1e-90  # so small that no gradient on the way changes a mean of squares
 
 
-@pytest.mark.parametrize("groups", RATES)
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_below_the_edge_torch_converges_and_above_it_diverges(name, groups):
+def test_below_the_edge_torch_converges_and_above_it_diverges(name):
     model, curvature = Parabola(), torch.ones(1).double()
     data = curvature, torch.zeros(1)
-    optimizer = OPTIMIZERS[name]([{"params": [model.x]}, {"params": [model.y]} | RATES[groups]])
+    optimizer = OPTIMIZERS[name]([{"params": [model.x]}, {"params": [model.y]} | OTHER])
     tracker = SharpnessTracker(model, data, first, optimizer, every=1, probe=precise)
     update(model, data, optimizer, first)
-
-    def distance(c):
-        curvature.fill_(c)
+    for _ in range(12):  # until the tracker says that this curvature is at the edge
         settle(model, optimizer)
-        return tracker.step().distance
-
-    low, high = 0.1, 1e5
-    assert distance(low) > 0 > distance(high)
-    while high > 1.005 * low:  # the curvature at which the tracker says that this is the edge
-        middle = (low * high) ** 0.5
-        low, high = (middle, high) if distance(middle) > 0 else (low, middle)
-    for c, grows in ((0.97 * low, False), (1.03 * low, True)):
-        curvature.fill_(c)
+        row = tracker.step()
+        curvature *= row.edge / row.sharpness
+    assert abs(row.distance) < 1e-3 * row.edge
+    edge = curvature.clone()
+    for factor, grows in ((0.97, False), (1.03, True)):
+        curvature.copy_(factor * edge)
         settle(model, optimizer)
         sizes = []
-        for _ in range(250):
+        for _ in range(200):
             update(model, data, optimizer, first)
             sizes.append(flat(model, torch.abs).sum())
-        growth = max(sizes[-10:]) / max(sizes[150:160])
+        growth = max(sizes[-10:]) / max(sizes[100:110])
         assert growth > 2 if grows else growth < 1 / 2
 
 
@@ -247,7 +241,7 @@ def moon(dtype=torch.float32):
     return model.to(dtype), x, y
 
 
-def train(model, loader, optimizer, tracker=None, updates=9):
+def train(model, loader, optimizer, tracker=None, updates=5):
     """The losses of a plain loop."""
     values = []
     while len(values) < updates:
@@ -291,7 +285,7 @@ def test_the_training_is_what_it_is_without(own, probe):
         assert one == other
     for one, other in zip(ends[0][3], ends[1][3], strict=True):
         assert torch.equal(one, other)
-    assert len(tracker.history) == 5
+    assert tracker.history.step.tolist() == [1, 3, 5]
     assert np.isfinite(tracker.history.sharpness).all()
 
 
@@ -333,10 +327,10 @@ def test_a_warm_start_saves_products():
 
 
 def test_it_reaches_the_edge_and_stays_there():
-    tracker, step = tracked(lr=0.7, every=10)
+    tracker, step = tracked(lr=0.7, every=20)
     for _ in range(300):
         step()
-    late = tracker.history[-10:]
+    late = tracker.history[-8:]
     assert tracker.history.sharpness[0] < late.sharpness.min()
     assert late.sharpness.mean() == pytest.approx(late.edge[0], rel=0.05)
 
@@ -414,7 +408,7 @@ def test_critical_sharpness_costs_a_few_values_and_is_below_the_sharpness():
         assert row.low < row.sharpness < row.high
         assert row.sharpness < sharp.sharpness
         assert row.edge == sharp.edge
-    assert tracker.history.evaluations[1:].max() <= 8
+    assert tracker.history["count"][1:].max() <= 8
 
 
 def test_batch_sharpness_is_of_the_batches_of_the_data():

@@ -12,21 +12,22 @@ from mslbook.probes._theta import check_theta, in_full_precision
 MOST_VALUES = 60  # after which the loss is taken to rise at once, or never
 
 
-class CriticalSharpness(NamedTuple):
-    """The answer of `critical_sharpness`."""
+class SharpnessEstimate(NamedTuple):
+    """The answer of `critical_sharpness` and of `batch_sharpness`."""
 
-    value: float  #: 2 / η_c; inf for a loss that rises at once, 0 for one that never does
-    low: float  #: 2 / η for a step η from which the loss is higher
-    high: float  #: 2 / η for a step η from which it is not
-    evaluations: int  #: the number of values of the loss that were computed
+    value: float  #: the sharpness
+    low: float  #: the lower end of an interval for it
+    high: float  #: the upper end
+    count: int  #: the number of values of the loss, or of batches, that it took
 
 
 @in_full_precision
 def critical_sharpness(loss, theta, direction=None, start=None, rtol=0.1, preconditioner=None):
     """2 / η_c, where η_c is the smallest step along a direction from which the loss is higher.
 
-    On a quadratic loss it is the curvature along the direction -P^(-1) grad, at most that of
-    :func:`sharpness` (D. Kalra et al., 2026, arXiv:2601.16979). It takes about 6 values.
+    On a quadratic loss it is the curvature along the default direction, at most the largest (D.
+    Kalra et al., 2026, arXiv:2601.16979). It takes about 6 values of the loss. It is 0 where the
+    loss never rises, inf where it rises at once.
 
     Parameters
     ----------
@@ -37,13 +38,13 @@ def critical_sharpness(loss, theta, direction=None, start=None, rtol=0.1, precon
     start : float, optional
         Where the search for 2 / η_c begins, such as its value at a nearby point.
     rtol : float
-        Between `low` and `high`.
+        The relative distance of `low` and `high`, both of which bound 2 / η_c.
 
     Examples
     --------
     >>> from mslbook import critical_sharpness, f1
     >>> critical_sharpness(f1, 1.0, start=0.5)
-    CriticalSharpness(value=0.677..., low=0.648..., high=0.707..., evaluations=6)
+    SharpnessEstimate(value=0.677..., low=0.648..., high=0.707..., count=6)
     """
     theta = check_theta(loss, theta)[1]
     if direction is None:
@@ -58,16 +59,7 @@ def critical_sharpness(loss, theta, direction=None, start=None, rtol=0.1, precon
         step = sqrt(below * above) if 0 < below < above < inf else (2 * step, step / 2)[higher]
         count += 1
     value = 0.0 if above == inf else 2 / step if below else inf
-    return CriticalSharpness(value, 2 / above, 2 / below if below else inf, count)
-
-
-class BatchSharpness(NamedTuple):
-    """The answer of `batch_sharpness`."""
-
-    value: float  #: the mean over the batches
-    low: float  #: the lower end of its 95 % confidence interval, nan for a single batch
-    high: float  #: the upper end
-    count: int  #: the number of batches
+    return SharpnessEstimate(value, 2 / above, 2 / below if below else inf, count)
 
 
 @in_full_precision
@@ -75,7 +67,7 @@ def batch_sharpness(losses, theta, preconditioner=None):
     """The mean over minibatches of gᵀHg / ‖g‖², the curvature along the gradient of each.
 
     Stochastic gradient descent without momentum brings it to 2 / lr (A. Andreyev and
-    P. Beneventano, 2024, arXiv:2412.20553). Its confidence interval is Student's.
+    P. Beneventano, 2024, arXiv:2412.20553). The 95 % interval is Student's, nan for one batch.
 
     Parameters
     ----------
@@ -88,7 +80,7 @@ def batch_sharpness(losses, theta, preconditioner=None):
     --------
     >>> from mslbook import Quadratic, batch_sharpness
     >>> batch_sharpness([Quadratic(1.0), Quadratic(2.0)], theta=3.0)
-    BatchSharpness(value=1.5, low=-4.853..., high=7.853..., count=2)
+    SharpnessEstimate(value=1.5, low=-4.853..., high=7.853..., count=2)
     """
     found = []
     for loss in losses:
@@ -100,4 +92,4 @@ def batch_sharpness(losses, theta, preconditioner=None):
     mean, count = np.mean(found or nan).item(), len(found)
     spread = np.std(found, ddof=1) / sqrt(count) if count > 1 else nan
     half = float(stdtrit(count - 1, 0.975) * spread)
-    return BatchSharpness(mean, mean - half, mean + half, count)
+    return SharpnessEstimate(mean, mean - half, mean + half, count)
