@@ -15,7 +15,8 @@ def lightning_callback(tracker):
 
         def on_train_start(self, trainer, module):
             self.updates = trainer.global_step
-            tracker.optimizer = tracker.optimizer or trainer.optimizers[0]
+            if tracker.optimizer not in trainer.optimizers:
+                tracker.optimizer = trainer.optimizers[0]
 
         def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx):
             if trainer.global_step > self.updates:  # not while gradients of batches add up
@@ -40,8 +41,10 @@ def hugging_face_callback(tracker):
                 tracker.load_state_dict(torch.load(self.file(args, state), weights_only=True))
 
         def on_step_end(self, args, state, control, optimizer=None, **kwargs):
-            tracker.optimizer = optimizer
-            tracker.step()
+            tracker.optimizer, own = optimizer, vars(tracker.model)
+            autocast = {"forward": own.pop("forward")} if "_original_forward" in own else {}
+            tracker.step()  # in the precision of the parameters, without Accelerate's forward
+            own.update(autocast)
 
         def on_save(self, args, state, control, **kwargs):
             if state.is_world_process_zero:

@@ -119,7 +119,8 @@ class SharpnessTracker:
         if "low" in rows.dtype.names:
             axes.fill_between(rows.step, rows.low, rows.high, alpha=0.3)
         axes.plot(rows.step, rows.edge, "--", color="black", label="edge of stability")
-        if len(rows) and 0 < 20 * rows.sharpness.min() < rows.sharpness.max():
+        both = np.concatenate([rows.sharpness, rows.edge[np.isfinite(rows.edge)]])
+        if len(both) and 0 < 20 * both.min() < both.max():
             axes.set_yscale("log")
         axes.set(xlabel="updates", ylabel="sharpness")
         axes.legend()
@@ -276,10 +277,10 @@ def _moved(parameters, optimizer):
     held = {name: p for name, p in parameters.items() if id(p) in held}
     if not held:
         raise ValueError("the optimizer has none of the parameters: give it those of the model")
-    stateful = RULES.get(type(optimizer), _sgd) is not _sgd  # has a P after the first update
-    return [
-        n for n, p in held.items() if p.requires_grad and (p in optimizer.state or not stateful)
-    ]
+    held = {name: p for name, p in held.items() if p.requires_grad}
+    if RULES.get(type(optimizer), _sgd) is _sgd:
+        return [*held]
+    return [name for name, p in held.items() if optimizer.state.get(p, {}).get("step")]
 
 
 def _terms(optimizer, parameters):

@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
 from torch.utils.data import DataLoader, TensorDataset  # noqa: E402
 
-from mslbook import SharpnessTracker  # noqa: E402
+from mslbook import SharpnessTracker, sharpness  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # those of the other packages
 
@@ -100,7 +100,8 @@ def test_lightning_saves_it(lightning, tmp_path):
     _, whole, _ = fit(lightning, tmp_path)
     _, _, trainer = fit(lightning, tmp_path, updates=4, enable_checkpointing=True)
     trainer.save_checkpoint(tmp_path / "four.ckpt")
-    torch.load(tmp_path / "four.ckpt", weights_only=True)
+    saved = torch.load(tmp_path / "four.ckpt", weights_only=True)
+    assert saved["callbacks"]["SharpnessTracker(2, sharpness)"]["updates"] == 4
     _, resumed, _ = fit(lightning, tmp_path, resume=tmp_path / "four.ckpt")
     assert resumed.updates == 6
     assert_same(resumed, whole)
@@ -132,11 +133,15 @@ def next_token(outputs, labels):
     return nn.functional.cross_entropy(logits.flatten(0, 1), labels[:, 1:].flatten())
 
 
-def fine_tune(transformers, folder, tracked=True, updates=6, resume=None, **options):
-    tokens = torch.randint(11, (8, 6), generator=torch.Generator().manual_seed(3))
+TOKENS = torch.randint(11, (8, 6), generator=torch.Generator().manual_seed(3))
+
+
+def fine_tune(
+    transformers, folder, tracked=True, updates=6, resume=None, every=2, probe=sharpness, **options
+):
     model = language_model(transformers)
-    data = {"input_ids": tokens, "attention_mask": torch.ones_like(tokens)}, tokens
-    tracker = SharpnessTracker(model, data, next_token, every=2)
+    data = {"input_ids": TOKENS, "attention_mask": torch.ones_like(TOKENS)}, TOKENS
+    tracker = SharpnessTracker(model, data, next_token, every=every, probe=probe)
     arguments = transformers.TrainingArguments(
         str(folder),
         max_steps=updates,
@@ -144,16 +149,15 @@ def fine_tune(transformers, folder, tracked=True, updates=6, resume=None, **opti
         save_steps=2,
         learning_rate=0.01,
         lr_scheduler_type="constant",
-        weight_decay=0.1,
         use_cpu=True,
         report_to=[],
         disable_tqdm=True,
-        **options,
+        **{"weight_decay": 0.1} | options,
     )
     trainer = transformers.Trainer(
         model,
         arguments,
-        train_dataset=[{"input_ids": row, "labels": row} for row in tokens],
+        train_dataset=[{"input_ids": row, "labels": row} for row in TOKENS],
         callbacks=[tracker.hugging_face()] if tracked else [],
     )
     trainer.train(resume_from_checkpoint=resume)
@@ -173,6 +177,22 @@ def test_hugging_face_steps_it(transformers, tmp_path):
 def test_hugging_face_counts_updates_and_not_batches(transformers, tmp_path):
     _, tracker = fine_tune(transformers, tmp_path, gradient_accumulation_steps=2)
     assert tracker.updates == 6
+
+
+def test_hugging_face_in_mixed_precision(transformers, tmp_path):
+    """What is measured is the network in single precision."""
+    model, tracker = fine_tune(
+        transformers, tmp_path, every=1, probe=value, bf16=True, weight_decay=0.0
+    )
+    single = language_model(transformers).eval()
+    single.load_state_dict(model.state_dict())
+    expected = next_token(single(input_ids=TOKENS), TOKENS)
+    assert tracker.history.step[-1] == 6
+    assert tracker.history.sharpness[-1] == pytest.approx(expected.item(), rel=1e-6)
+
+
+def value(loss, theta, preconditioner):
+    return loss.value(theta)
 
 
 def test_hugging_face_saves_it(transformers, tmp_path):
