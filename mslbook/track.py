@@ -2,7 +2,6 @@
 
 import warnings
 from collections import deque
-from copy import copy
 from glob import escape
 from inspect import signature
 from math import inf, nan
@@ -143,11 +142,11 @@ class SharpnessTracker:
 
     def _measure(self):
         loss, optimizer = self._current_loss(), _inner(self.optimizer)
-        names = _moved(loss._parameters, optimizer)
+        names = _moved(loss.parameters, optimizer)
         if not names:  # before its first update, Adam has no preconditioner
             return None
         loss = loss.block([escape(name) for name in names])
-        edge, P, decay = _terms(optimizer, [*loss._parameters.values()])
+        edge, P, decay = _terms(optimizer, [*loss.parameters.values()])
         if type(optimizer) not in RULES and not self._rows:
             kind = type(optimizer).__name__
             warnings.warn(f"{kind} is not known here: its edge of stability is nan", stacklevel=3)
@@ -171,7 +170,7 @@ class SharpnessTracker:
         if self._loss is None or self._loss.device != self._device:
             self._loss = NetworkLoss(self.model, data, self.criterion, **self._options)
             self._device = self._loss.device
-        return _of_pair(self._loss, data) if own else self._loss
+        return self._loss.with_data(data) if own else self._loss
 
     def _probe(self, loss, P):
         """The value and other columns of the probe's answer, where the next one starts."""
@@ -201,7 +200,7 @@ class _Decayed(Loss):
         self.dimension, self.theta = loss.dimension, loss.theta
 
     def __iter__(self):
-        return (_Decayed(_of_pair(self._loss, pair), self._decay) for pair in self._pairs)
+        return (_Decayed(self._loss.with_data(pair), self._decay) for pair in self._pairs)
 
     def value(self, theta):
         return self._loss.value(theta) + (self._decay * theta * theta).sum() / 2
@@ -215,15 +214,6 @@ class _Decayed(Loss):
     def hessian(self, theta):
         product = self._loss.hessian(theta)
         return lambda v: product(v) + self._decay * v
-
-
-def _of_pair(loss, pair):
-    """The same loss of other data, of which nothing has to be checked again."""
-    other = copy(loss)
-    other._batches = loss._batches.with_pair(pair)
-    if other._weights is not None:
-        other._weigh()
-    return other
 
 
 def _random_numbers_kept(model):

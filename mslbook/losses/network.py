@@ -39,9 +39,10 @@ class NetworkLoss(Loss):
         Left unchanged by every call. Dropout is off; of a compiled or wrapped model the module
         inside is taken.
     data : tuple or iterable
-        A pair ``(inputs, targets)``, or such pairs in batches: a list, or a DataLoader that does not
-        shuffle. They are read on every call, and must be the same on every pass. Inputs are a tensor, or a tuple or dictionary of tensors
-        that share the first axis, passed on as the arguments or keywords that ``forward`` has.
+        A pair ``(inputs, targets)``, or such pairs in batches, which are read on every call and
+        must be the same on every pass: a list, or a DataLoader that does not shuffle. Inputs are a
+        tensor, or a tuple or dictionary of tensors that share the first axis, passed on as the
+        arguments or keywords that ``forward`` has.
     criterion : callable
         ``criterion(outputs, targets)``, a number; over several chunks or batches a mean over rows,
         which may weigh them (class weights, ignored targets), or a sum.
@@ -105,8 +106,8 @@ class NetworkLoss(Loss):
     @property
     def theta(self):
         """A copy of the current parameters, flat, in the order of ``model.parameters()``."""
-        named = ((name, self._fixed.get(name, p)) for name, p in self._parameters.items())
-        return torch.cat([p.detach().reshape(-1) for _, p in named])
+        values = [self._fixed.get(name, p) for name, p in self.parameters.items()]
+        return torch.cat([p.detach().reshape(-1) for p in values])
 
     point = theta  #: the former name of `theta`
 
@@ -128,7 +129,7 @@ class NetworkLoss(Loss):
     @property
     def device(self):
         """The device of the model."""
-        return next(iter(self._parameters.values())).device
+        return next(iter(self.parameters.values())).device
 
     def value(self, theta):
         """The loss at `theta`, a scalar tensor."""
@@ -194,13 +195,17 @@ class NetworkLoss(Loss):
         """The mean loss over some of the inputs, by a slice or a sequence of rows."""
         if not isinstance(rows, slice):  # on the CPU, since CUDA would not survive a row too many
             rows = torch.arange(self.rows)[torch.as_tensor(rows).cpu()].reshape(-1)
-        part = copy(self)  # what fits all inputs fits some: nothing to check again
-        part._batches = self._batches.with_pair(take(self._pair(), rows))
-        if not part.rows:
+        return self.with_data(take(self._pair(), rows))
+
+    def with_data(self, pair):
+        """The same loss on another pair of inputs and targets like these, without checks."""
+        other = copy(self)
+        other._batches = self._batches.with_pair(pair)
+        if not other.rows:
             raise ValueError("a subset needs at least one input")
         if self._weights is not None:
-            part._weigh()
-        return part
+            other._weigh()
+        return other
 
     def block(self, params, theta=None):
         """The loss as a function of some parameters, the others fixed at `theta`.
@@ -241,7 +246,7 @@ class NetworkLoss(Loss):
         frozen = copy(self)
         frozen.model, frozen.batchnorm = deepcopy(self.model).eval(), "eval"
         frozen._select(self._patterns)
-        nn.utils.vector_to_parameters(theta, frozen._parameters.values())
+        nn.utils.vector_to_parameters(theta, frozen.parameters.values())
         norms = [module for module in frozen.model.modules() if isinstance(module, Norm)]
         tracking = [module for module in norms if module.track_running_stats]
         for module in tracking:
@@ -277,8 +282,9 @@ class NetworkLoss(Loss):
         chosen = {
             id(p) for name, p in named if any(fnmatchcase(name, one) for one in self._patterns)
         }
-        self._parameters = {n: p for n, p in self.model.named_parameters() if id(p) in chosen}
-        self._sizes = [p.numel() for p in self._parameters.values()]
+        #: those that theta is made of, by name
+        self.parameters = {n: p for n, p in self.model.named_parameters() if id(p) in chosen}
+        self._sizes = [p.numel() for p in self.parameters.values()]
         self.dimension = sum(self._sizes)
 
     def _pair(self):
@@ -287,17 +293,15 @@ class NetworkLoss(Loss):
         return self._batches.pair
 
     def _pieces(self, theta):
-        """Yield the name of every parameter and its part of theta."""
-        for (name, p), piece in zip(
-            self._parameters.items(), theta.split(self._sizes), strict=True
-        ):
-            yield name, piece.view(p.shape)
+        """The name of every parameter and its part of theta."""
+        pieces = zip(self.parameters.items(), theta.split(self._sizes), strict=True)
+        return ((name, piece.view(p.shape)) for (name, p), piece in pieces)
 
     def _state(self, theta):
         """Theta in the place of the parameters, copies for the model to write to of buffers."""
         state = {f"model.{name}": piece for name, piece in self._pieces(theta)}
         for name, p in self.model.named_parameters():
-            if name not in self._parameters:
+            if name not in self.parameters:
                 fixed = self._fixed.get(name, p).detach()
                 state[f"model.{name}"] = self._as_theta(theta, fixed)
         for name, buffer in self.model.named_buffers():
@@ -440,7 +444,7 @@ def _product(slope, theta, v, **options):
 def _check_parameters(loss):
     if not loss.dimension:
         raise ValueError("the model has no parameters: there is nothing to differentiate")
-    kinds = {(p.dtype, p.device) for p in loss._parameters.values()}
+    kinds = {(p.dtype, p.device) for p in loss.parameters.values()}
     if len(kinds) > 1 or not next(iter(kinds))[0].is_floating_point:
         found = ", ".join(f"{dtype} on {device}" for dtype, device in sorted(kinds, key=str))
         raise ValueError(f"parameters must be of one real dtype on one device, not {found}")
