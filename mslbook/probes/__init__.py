@@ -4,6 +4,7 @@ from mslbook import _public
 from mslbook.probes.critical import SharpnessEstimate, batch_sharpness, critical_sharpness
 from mslbook.probes.eigenvalues import Sharpness, sharpness
 from mslbook.probes.hessian import hessian_operator
+from mslbook.probes.layers import LayerSharpness, layer_sharpness
 from mslbook.probes.line_growth import (
     CurvatureProfile,
     Growth,
