@@ -107,10 +107,11 @@ def test_a_layer_without_influence_has_none():
     class Idle(nn.Module):
         def __init__(self):
             super().__init__()
-            self.used, self.idle = nn.Linear(4, CLASSES), nn.Linear(4, CLASSES)
+            self.layers = nn.ModuleDict({"used": nn.Linear(4, CLASSES)})
+            self.layers["[a-z]dle"] = nn.Linear(4, CLASSES)  # a name that is no pattern
 
         def forward(self, x):
-            return self.used(x) + 0 * self.idle(x)
+            return self.layers["used"](x) + 0 * self.layers["[a-z]dle"](x)
 
     found = layer_sharpness(NetworkLoss(Idle(), (torch.ones(N, 4), torch.arange(N) % CLASSES),
                                         nn.CrossEntropyLoss()))  # fmt: skip
