@@ -57,7 +57,7 @@ def layer_sharpness(loss, theta=None, tol=1e-3, seed=0) -> LayerSharpness:
     if not hasattr(loss, "block"):
         raise TypeError("only a network has layers: pass a NetworkLoss")
     layers, theta = {}, loss.theta if theta is None else theta
-    for name in loss._parameters:
+    for name in loss.parameters:
         layers.setdefault(name.rpartition(".")[0] or "the model itself", []).append(escape(name))
     layers["the whole"] = sum(layers.values(), [])
 
