@@ -249,6 +249,15 @@ def test_networks_in_half_precision_are_refused():
     assert line(loss, loss.theta.double(), direction, [0.0]).dtype == np.float64
 
 
+def test_filters_of_some_parameters_are_those_of_the_whole():
+    loss, direction = smooth()
+    names = list(loss.parameters)[:2]
+    block, size = loss.block(names), sum(loss.parameters[name].numel() for name in names)
+    one = filter_normalised(block, block.theta, direction[:size])
+    whole = filter_normalised(loss, loss.theta, direction)[:size]
+    torch.testing.assert_close(one, whole)
+
+
 def test_only_networks_have_filters():
     with pytest.raises(TypeError, match="pass a NetworkLoss"):
         filter_normalised(Quadratic(), 0.0, 1.0)

@@ -107,12 +107,12 @@ def filter_normalised(loss, theta, direction):
     >>> filter_normalised(loss, loss.theta, random_direction(loss.theta))[6:]
     tensor([0., 0.])
     """
-    if not hasattr(loss, "model"):
+    if not hasattr(loss, "parameters"):
         raise TypeError("only a network has filters: pass a NetworkLoss")
     xp, theta = check_theta(loss, theta)
     norm, pieces, first = xp.linalg.vector_norm, [], 0
     unit = _unit(xp, theta, direction)
-    for parameter in loss.model.parameters():
+    for parameter in loss.parameters.values():
         part = slice(first, first + parameter.numel())
         first = part.stop
         if parameter.ndim < 2:
