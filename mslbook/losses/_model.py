@@ -12,6 +12,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.modules.batchnorm import _NormBase as Norm  # all kinds of BatchNorm and InstanceNorm
 
 from mslbook import distributed
+from mslbook.losses._batches import map_tensors, tensors
 
 
 @contextmanager
@@ -119,6 +120,54 @@ def apply(model, inputs):
             return model(inputs)
         return model(*arguments, **keywords)
     return model(inputs)
+
+
+class Called(nn.Module):
+    """A module and what it is called with, as parameters where these are real numbers."""
+
+    def __init__(self, module, args, kwargs):
+        super().__init__()
+        self.module, self._inputs = module, (args, kwargs)
+        self._leaves = nn.ParameterList(filter(_varies, tensors(self._inputs)))
+
+    def forward(self, _):
+        """The module's outputs."""
+        leaves = iter(self._leaves)
+        args, kwargs = map_tensors(
+            lambda x: (next(leaves) if _varies(x) else x).clone(), self._inputs
+        )
+        return self.module(*args, **kwargs)
+
+
+def _varies(tensor):
+    return tensor.is_floating_point() and bool(tensor.isfinite().all())  # no mask of -inf
+
+
+def first_calls(model, run):
+    """What each module is called with first in ``run()``: its name to module, args and kwargs."""
+    calls, hooks = {}, []
+    for name, module in model.named_modules():
+
+        def note(module, args, kwargs, name=name):
+            copies = map_tensors(lambda x: x.detach().clone(), (args, kwargs))
+            calls.setdefault(name, (module, *copies))
+
+        hooks.append(module.register_forward_pre_hook(note, with_kwargs=True))
+    try:
+        run()
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return {name: calls[name] for name, _ in model.named_modules() if name in calls}
+
+
+def random_quadratic(outputs, _):
+    """A random quadratic function of all outputs that are real numbers."""
+    generator = torch.Generator().manual_seed(2)
+    return sum(
+        (torch.randn(x.shape, generator=generator).to(x) * (x + x * x / 2)).sum()
+        for x in filter(torch.is_floating_point, tensors(outputs))
+    )
 
 
 def check_model(model, batchnorm):

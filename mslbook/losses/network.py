@@ -17,11 +17,14 @@ from mslbook.losses._conformance import check_network, elsewhere
 from mslbook.losses._criteria import checked_value, half_squared_error
 from mslbook.losses._model import (
     Attributes,
+    Called,
     Norm,
     apply,
     as_function,
     check_model,
+    first_calls,
     full_precision,
+    random_quadratic,
     unwrapped,
 )
 
@@ -133,25 +136,23 @@ class NetworkLoss(Loss):
 
     def value(self, theta):
         """The loss at `theta`, a scalar tensor."""
-        with self.modes():
-            theta = _leaf(theta)
-            return distributed.total(sum(self._each(theta, torch.Tensor.detach)))
+        return self.evaluate(_leaf(theta), lambda loss, _: loss.detach())
 
     def value_and_grad(self, theta):
         """The loss and its gradient at `theta`, from one forward pass."""
         with self.modes():
-            theta = _leaf(theta)
-            both = self._each(theta, lambda loss: (loss.detach(), _gradient(loss, theta)))
+            both = self._each(_leaf(theta), lambda loss, x: (loss.detach(), _gradient(loss, x)))
             value, grad = (sum(terms) for terms in zip(*both, strict=True))
             return distributed.total(value), distributed.total(grad)
 
     def hvp(self, theta, v):
         """The Hessian-vector product H(theta) v, of shape (dimension,)."""
+        return self.evaluate(_leaf(theta), lambda loss, x: product(slope(loss, x), x, v))
+
+    def evaluate(self, theta, compute):
+        """The sum of ``compute(loss, theta)`` over all pieces, each while the model holds theta."""
         with self.modes():
-            theta = _leaf(theta)
-            return distributed.total(
-                sum(self._each(theta, lambda loss: _product(_slope(loss, theta), theta, v)))
-            )
+            return distributed.total(sum(self._each(theta, compute)))
 
     def hessian(self, theta):
         """The Hessian at `theta` as a function ``v -> H v``; a single chunk's graph is kept."""
@@ -160,19 +161,19 @@ class NetworkLoss(Loss):
             return lambda v: self.hvp(theta, v)
         with self.modes():
             ((piece, weight),), theta = self._weighted_pieces(), _leaf(theta)
-            slope = self._at(
-                theta, piece, lambda: _slope(self._weighted(theta, piece, weight), theta)
+            grad = self._at(
+                theta, piece, lambda: slope(self._weighted(theta, piece, weight), theta)
             )
 
-        def product(v):
-            run = partial(_product, slope, theta, v, retain_graph=True)
+        def apply_to(v):
+            run = partial(product, grad, theta, v, retain_graph=True)
             if not self._recomputes:
                 with full_precision(self.device), torch.inference_mode(False), torch.enable_grad():
                     return distributed.total(run())
             with self.modes():
                 return distributed.total(self._at(theta, piece, run))
 
-        return product
+        return apply_to
 
     def outputs(self, theta, inputs=None):
         """The model's outputs at `theta` for all inputs, or for others like them."""
@@ -206,6 +207,19 @@ class NetworkLoss(Loss):
         if self._weights is not None:
             other._weigh()
         return other
+
+    def few(self):
+        """The loss of a few rows, of several classes."""
+        few = copy(self)
+        few._batches, few._weights = self._batches.with_pair(self._few_rows()), None
+        few._batches.chunk = None
+        return few
+
+    def layers(self):
+        """Every layer that the model calls as a `LayerLoss`, by its name in the model."""
+        calls = first_calls(self.model, lambda: self.outputs(self.theta))
+        losses = {name: LayerLoss(*call, self.batchnorm) for name, call in calls.items()}
+        return {name: loss for name, loss in losses.items() if loss.dimension}
 
     def block(self, params, theta=None):
         """The loss as a function of some parameters, the others fixed at `theta`.
@@ -322,9 +336,10 @@ class NetworkLoss(Loss):
             yield piece, piece.share if self._weights is None else self._weights[number]
 
     def _each(self, theta, compute):
-        """Yield ``compute(loss)`` of the weighted loss of every piece at theta."""
+        """Yield ``compute(loss, theta)`` of the weighted loss of every piece at theta."""
         for piece, weight in self._weighted_pieces():
-            yield self._at(theta, piece, lambda: compute(self._weighted(theta, piece, weight)))  # noqa: B023
+            loss = partial(self._weighted, theta, piece, weight)
+            yield self._at(theta, piece, lambda loss=loss: compute(loss(), theta))
 
     def _at(self, theta, piece, run):
         """``run()`` with theta in the model, until all backward passes in it are done, too."""
@@ -360,9 +375,7 @@ class NetworkLoss(Loss):
         """Refuse what cannot be differentiated, on a few rows, before any work."""
         attributes = [Attributes(module) for module in self.model.modules()]
         try:
-            few = copy(self)
-            few._batches = self._batches.with_pair(self._few_rows())
-            few._batches.chunk = None
+            few = self.few()
             before = map_tensors(torch.clone, few.inputs)
             few.outputs(few.theta)
             self._writes = not all(map(torch.equal, tensors(before), tensors(few.inputs)))
@@ -377,18 +390,16 @@ class NetworkLoss(Loss):
 
     def _runs_forward_in_backward(self):
         """Whether a backward pass calls layers again, as activation checkpointing does."""
-        calls, theta = [], self.theta
+        calls = []
         hook = register_module_forward_pre_hook(lambda *_: calls.append(1))
 
-        def count(loss):
+        def count(loss, theta):
             forward = len(calls)
-            _gradient(loss, at)
-            return len(calls) > forward
+            _gradient(loss, theta)
+            return len(calls) - forward
 
         try:
-            with self.modes():
-                at = _leaf(theta)
-                return any(list(self._each(at, count)))
+            return self.evaluate(_leaf(self.theta), count) > 0
         except RuntimeError:  # of which `check_network` will speak
             return False
         finally:
@@ -406,6 +417,26 @@ class NetworkLoss(Loss):
         raise ValueError("the loss is not finite at the parameters of the model: start elsewhere")
 
 
+class LayerLoss(NetworkLoss):
+    """A random function of a layer's outputs as a loss of its inputs and parameters, unchecked."""
+
+    def __init__(self, module, args, kwargs, batchnorm="train"):
+        check_model(module, batchnorm)
+        self.model, self.batchnorm = Called(module, args, kwargs), batchnorm
+        self.criterion, self._fixed, self._weights = random_quadratic, {}, None
+        self.kind, self._changing = type(module).__name__, list(module.modules())
+        self._select("*")
+        self._dtype, self._writes, self._recomputes = self.theta.dtype, False, True
+        self._batches = Batches(
+            (torch.zeros(1), torch.zeros(1)), None, self.device
+        )  # not looked at
+
+    def layers(self):
+        """The layer itself, and those inside of it."""
+        inside = super().layers().items()
+        return {name.removeprefix("module").lstrip("."): one for name, one in inside if name}
+
+
 class _Inside(nn.Module):
     """A model and its criterion, so that `functional_call` swaps the tensors of both."""
 
@@ -421,7 +452,8 @@ class _Inside(nn.Module):
 
 def _leaf(theta):
     """A copy of theta, so that nothing written to it is the caller's, to be differentiated by."""
-    return theta.detach().clone().requires_grad_()
+    with torch.inference_mode(False):
+        return theta.detach().clone().requires_grad_()
 
 
 def _gradient(loss, theta, **options):
@@ -430,10 +462,10 @@ def _gradient(loss, theta, **options):
     return torch.autograd.grad(loss, theta, materialize_grads=True, **options)[0]
 
 
-_slope = partial(_gradient, create_graph=True)
+slope = partial(_gradient, create_graph=True)
 
 
-def _product(slope, theta, v, **options):
+def product(slope, theta, v, **options):
     """The derivative of `slope` along `v`; zero where the loss is linear in `theta`."""
     if not slope.requires_grad:
         return torch.zeros_like(v)

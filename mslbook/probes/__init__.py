@@ -1,6 +1,7 @@
 """What is measured along the way: probes of any loss with `value`, `grad` and `hvp`."""
 
 from mslbook import _public
+from mslbook.probes.conformance import Conformance, conformance
 from mslbook.probes.critical import SharpnessEstimate, batch_sharpness, critical_sharpness
 from mslbook.probes.eigenvalues import Sharpness, sharpness
 from mslbook.probes.hessian import hessian_operator
