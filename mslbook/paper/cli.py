@@ -1,10 +1,12 @@
-"""The command line: ``mslbook list``, ``mslbook run NAME``, ``mslbook claims``."""
+"""The command line: ``mslbook list``, ``run NAME``, ``claims``, ``check FILE.py:NAME``."""
 
 import argparse
 import os
 import re
+import runpy
 import signal
 import sys
+from inspect import isfunction
 from threading import Thread
 
 from mslbook import __version__
@@ -83,6 +85,7 @@ def _parser():
         ("list", _list, "name the experiments and what is recorded"),
         ("run", _run, "run an experiment, or go on with it, and record it"),
         ("claims", _claims, "what the paper says and what we measured"),
+        ("check", _check, "whether the derivatives of a network of yours are right"),
     ):
         commands.add_parser(name, help=about).set_defaults(command=command)
     run = commands.choices["run"]
@@ -96,6 +99,8 @@ def _parser():
     ):
         run.add_argument(option, default=default, help=f"{about} (default: {default})")
     run.add_argument("--download", action="store_true", help="fetch CIFAR if it is not there")
+    target = commands.choices["check"].add_argument("target", metavar="FILE.py:NAME")
+    target.help = "a NetworkLoss, or a function without arguments that makes one"
     return parser
 
 
@@ -125,3 +130,21 @@ def _claims():
     from mslbook.paper.ledger import report
 
     return report()
+
+
+def _check(target):
+    from mslbook.losses.network import NetworkLoss
+    from mslbook.probes import conformance
+
+    file, _, name = target.partition(":")
+    sys.path.insert(0, os.path.dirname(os.path.abspath(file)))  # for what stands beside it
+    found = runpy.run_path(file).get(name)
+    loss = found() if isfunction(found) else found
+    if not isinstance(loss, NetworkLoss):
+        wanted = "a NetworkLoss, or a function that makes one"
+        raise ValueError(
+            f"say FILE.py:NAME of {wanted}: in {file}, {name!r} is a {type(loss).__name__}"
+        )
+    report = conformance(loss)
+    print(report)
+    return 0 if report.ok else 1

@@ -1,5 +1,6 @@
 """Whether gradient and curvature are derivatives of the loss: layer by layer, mode by mode."""
 
+import warnings
 from dataclasses import dataclass
 
 from mslbook.probes._theta import check_theta
@@ -60,9 +61,8 @@ def conformance(loss, theta=None) -> Conformance:
     errors, refused, first = {}, None, {}
     if isinstance(loss, tuple):
         module, inputs = loss
-        keywords = inputs if isinstance(inputs, dict) else {}
-        arguments = () if keywords else inputs if isinstance(inputs, tuple) else (inputs,)
-        loss = LayerLoss(module, arguments, keywords)
+        inputs = inputs if isinstance(inputs, dict | tuple) else (inputs,)
+        loss = LayerLoss(module, *(((), inputs) if isinstance(inputs, dict) else (inputs, {})))
         try:
             check_network(loss)
         except ValueError as error:
@@ -94,17 +94,15 @@ def _errors(loss, theta):
     def of_product(image):
         return difference_error(lambda t: loss.grad(theta + t * v), image, enough=ROUNDING)[0]
 
-    def third(value, x):
+    def thrice(value, x):
         return product(product(slope(value, x), x, v, create_graph=True), x, v)
 
     def of_third(image):
         if of_product(image) > RTOL:
             return "not compared: the product that it is compared with is wrong"
-        derivative = loss.evaluate(theta.clone().requires_grad_(), third)
-        floor = 1e-3 * float(image.norm())  # the derivative may be 0
-        return difference_error(lambda t: loss.hvp(theta + t * v, v), derivative, floor, ROUNDING)[
-            0
-        ]
+        third = loss.evaluate(theta.clone().requires_grad_(), thrice)
+        floor = 1e-3 * float(image.norm())  # the third derivative may be 0
+        return difference_error(lambda t: loss.hvp(theta + t * v, v), third, floor, ROUNDING)[0]
 
     for quantity, measure in {
         "gradient": lambda: gradient_error(loss, theta, loss.grad(theta), v, ROUNDING)[0],
@@ -115,7 +113,9 @@ def _errors(loss, theta):
         "third derivative": lambda: of_third(loss.hvp(theta, v)),
     }.items():
         try:
-            found[quantity] = measure()
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", FutureWarning)  # torch.func uses torch.jit
+                found[quantity] = measure()
         except RuntimeError as error:
             found[quantity] = f"not implemented: {str(error).splitlines()[0]}"
     return found

@@ -173,7 +173,79 @@ def test_claims_prints_its_report(monkeypatch):
     assert cli.main(["claims"]) == 7
 
 
-@pytest.mark.parametrize("arguments", [[], ["walk"], ["run"], ["list", "more"]])
+MINE = """
+import torch
+from mslbook.losses.network import NetworkLoss
+from beside import CRITERION
+
+x, y = torch.randn(6, 4), torch.arange(6) % 3
+
+
+def network(*between):
+    model = torch.nn.Sequential(torch.nn.Linear(4, 5), *between, torch.nn.Linear(5, 3))
+    return NetworkLoss(model, (x, y), CRITERION)
+
+
+def refused():
+    return network(torch.nn.Hardsigmoid())
+
+
+mine = network(torch.nn.LayerNorm(5))
+made = lambda: network(torch.nn.Tanh())
+model = mine.model
+"""
+
+
+@pytest.fixture
+def mine(tmp_path, monkeypatch):
+    """A file with losses of a reader, and one that it imports."""
+    (tmp_path / "beside.py").write_text("import torch\nCRITERION = torch.nn.CrossEntropyLoss()\n")
+    (tmp_path / "mine.py").write_text(MINE)
+    monkeypatch.setattr(sys, "path", sys.path[:])
+    yield tmp_path / "mine.py"
+    sys.modules.pop("beside")
+
+
+@pytest.mark.parametrize(("name", "layer"), [("mine", "LayerNorm 1"), ("made", "Tanh 1")])
+def test_check_prints_the_report_on_a_loss_of_ones_own(mine, name, layer, capsys):
+    assert cli.main(["check", f"{mine}:{name}"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("| layer ")
+    assert f"| {layer} " in out
+
+
+def test_check_ends_with_1_if_something_is_wrong_that_is_used(mine, monkeypatch, capsys):
+    from mslbook.losses.network import NetworkLoss
+
+    monkeypatch.setattr(NetworkLoss, "hvp", lambda self, theta, v: 1.1 * v)
+    monkeypatch.setattr("mslbook.losses.network.check_network", lambda loss: None)
+    assert cli.main(["check", f"{mine}:made"]) == 1
+    assert "not compared" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("nothing", "say FILE.py:NAME of a NetworkLoss, or a function that makes one: in "),
+        ("model", "'model' is a Sequential"),
+        ("refused", "layer '1' (Hardsigmoid) cannot be differentiated twice by torch"),
+    ],
+)
+def test_what_cannot_be_checked_is_said_in_one_sentence(mine, name, words, capsys):
+    assert cli.main(["check", f"{mine}:{name}"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("mslbook: ")
+    assert words in err
+    assert err.count("\n") == 1
+
+
+def test_a_file_to_check_that_is_not_there_is_one_sentence(refused, monkeypatch):
+    monkeypatch.setattr(sys, "path", sys.path[:])
+    assert "No such file or directory" in refused("check", "none.py:loss")
+
+
+@pytest.mark.parametrize("arguments", [[], ["walk"], ["run"], ["check"], ["list", "more"]])
 def test_wrong_usage_is_explained(arguments, capsys):
     with pytest.raises(SystemExit) as stopped:
         cli.main(arguments)
