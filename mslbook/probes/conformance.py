@@ -81,7 +81,7 @@ def conformance(loss, theta=None) -> Conformance:
 
 def _errors(loss, theta):
     """The errors of one loss at theta, by quantity."""
-    from torch.func import grad, jvp
+    from torch.func import grad, jacrev, jvp
 
     from mslbook.losses._conformance import RTOL, difference_error, directions, gradient_error, skew
     from mslbook.losses.network import product, slope
@@ -108,6 +108,7 @@ def _errors(loss, theta):
         "gradient": lambda: gradient_error(loss, theta, loss.grad(theta), v, ROUNDING)[0],
         "reverse over reverse": lambda: of_product(loss.hvp(theta, v)),
         "forward over reverse": lambda: of_product(jvp(grad(f), (theta,), (v,))[1]),
+        "forward over jacrev": lambda: of_product(jvp(jacrev(f), (theta,), (v,))[1]),
         "reverse over forward": lambda: of_product(grad(lambda x: jvp(f, (x,), (v,))[1])(theta)),
         "symmetry": lambda: skew(u, v, loss.hvp(theta, v), loss.hvp(theta, u)),
         "third derivative": lambda: of_third(loss.hvp(theta, v)),
