@@ -374,8 +374,8 @@ def attempt(measure, use):
 
 
 def rounded(answer):
-    """A number to three digits, or words as they are."""
-    return answer if isinstance(answer, str) else float(f"{float(answer):.2e}")
+    """A number to four digits, or words as they are."""
+    return answer if isinstance(answer, str) else float(f"{float(answer):.3e}")
 
 
 def measured(measure, remedies):
