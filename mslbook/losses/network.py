@@ -427,9 +427,8 @@ class LayerLoss(NetworkLoss):
         self.kind, self._changing = type(module).__name__, list(module.modules())
         self._select("*")
         self._dtype, self._writes, self._recomputes = self.theta.dtype, False, True
-        self._batches = Batches(
-            (torch.zeros(1), torch.zeros(1)), None, self.device
-        )  # not looked at
+        unused = torch.zeros(1)
+        self._batches = Batches((unused, unused), None, self.device)
 
     def layers(self):
         """The layer itself, and those inside of it."""
