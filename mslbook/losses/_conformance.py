@@ -36,18 +36,19 @@ def elsewhere(theta):
 
 
 def point(loss, theta=None):
-    """Theta, or else a point near the loss's own, in double precision if the model allows that.
+    """Theta, in double precision if the model allows that; else a point near the loss's own.
 
-    The point is one where no parameter is 0, which may lie on a kink, if the loss is finite there.
+    At that point no parameter is 0, which may lie on a kink, unless the loss is not finite there.
     """
-    apart = elsewhere(loss.theta) if theta is None else theta
-    for one in (apart.double(), loss.theta.double(), apart):
+    own, apart = loss.theta, elsewhere(loss.theta)
+    points = (apart.double(), own.double(), apart) if theta is None else (theta.double(),)
+    for one in points:
         try:
             if loss.value(one).isfinite():
                 return one
         except Exception:  # noqa: BLE001  (whatever keeps the model from it)
             continue
-    return loss.theta
+    return own if theta is None else theta
 
 
 def derivative_fault(loss, theta):

@@ -36,17 +36,17 @@ def conformance(loss, theta=None) -> Conformance:
     Parameters
     ----------
     loss : NetworkLoss or tuple
-        Examined on a few of its rows; or a pair ``(module, inputs)``, of any module, also of one
-        that `NetworkLoss` refuses.
+        Examined on a few of its rows; or ``(module, inputs)``, which `NetworkLoss` may refuse.
     theta : Tensor, shape (n,), optional
         By default a point near the model's own, where no parameter is 0.
 
     Notes
     -----
-    Rows are the whole loss and the first layer of each kind, as a function of its inputs and
-    parameters. Errors are relative to central differences in double precision: the gradient's to
-    those of values, the products' to those of gradients, the third derivative's (repeated reverse,
-    twice along one vector) to those of products by reverse over reverse.
+    Rows are the whole loss and the first layer of each kind, as a function of its inputs and its
+    parameters near the model's own. Errors are relative to central differences in double precision:
+    the gradient's to those of values, the products' to those of gradients, the third derivative's
+    (repeated reverse, twice along one vector) to those of products by reverse over reverse.
+    Forward over reverse takes the gradient by ``torch.func.grad``.
 
     Examples
     --------
