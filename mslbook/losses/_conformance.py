@@ -19,7 +19,8 @@ def check_network(loss):
         raise ValueError("the model's outputs differ from call to call: switch off what is random")
     theta = point(loss)
     if fault := derivative_fault(loss, theta):
-        raise ValueError(_fault_of_a_layer(loss) or f"the criterion {_name(loss)} {fault}")
+        kind = getattr(loss.criterion, "__name__", type(loss.criterion).__name__)
+        raise ValueError(_fault_of_a_layer(loss) or f"the criterion {kind} {fault}")
     own = theta.to(loss.theta.dtype)
     error = _length(loss.grad(own) - loss.grad(theta)) / max(_length(loss.grad(theta)), 1e-300)
     if error > HALF:
@@ -131,10 +132,6 @@ def _fault_of_a_layer(loss):
             kind = layers[name].kind
             return f"layer {name!r} ({kind}) {fault}" if name else f"the model ({kind}) {fault}"
     return None
-
-
-def _name(loss):
-    return getattr(loss.criterion, "__name__", type(loss.criterion).__name__)
 
 
 def _typical(theta):

@@ -144,7 +144,7 @@ def _varies(tensor):
 
 
 def first_calls(model, run):
-    """What each module is called with first in ``run()``: its name to module, args and kwargs."""
+    """What ``run()`` calls the modules with first, in order: name to module, args and kwargs."""
     calls, hooks = {}, []
     for name, module in model.named_modules():
 
@@ -158,7 +158,7 @@ def first_calls(model, run):
     finally:
         for hook in hooks:
             hook.remove()
-    return {name: calls[name] for name, _ in model.named_modules() if name in calls}
+    return calls
 
 
 def random_quadratic(outputs, _):

@@ -217,7 +217,8 @@ class NetworkLoss(Loss):
 
     def layers(self):
         """Every layer that the model calls as a `LayerLoss`, by its name in the model."""
-        calls = first_calls(self.model, lambda: self.outputs(self.theta))
+        model = self.model.module if isinstance(self.model, Called) else self.model
+        calls = first_calls(model, lambda: self.outputs(self.theta))
         losses = {name: LayerLoss(*call, self.batchnorm) for name, call in calls.items()}
         return {name: loss for name, loss in losses.items() if loss.dimension}
 
@@ -429,11 +430,6 @@ class LayerLoss(NetworkLoss):
         self._dtype, self._writes, self._recomputes = self.theta.dtype, False, True
         unused = torch.zeros(1)
         self._batches = Batches((unused, unused), None, self.device)
-
-    def layers(self):
-        """The layer itself, and those inside of it."""
-        inside = super().layers().items()
-        return {name.removeprefix("module").lstrip("."): one for name, one in inside if name}
 
 
 class _Inside(nn.Module):
