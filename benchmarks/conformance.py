@@ -2,7 +2,7 @@
 
     pip install -e '.[network,peers]' && python benchmarks/conformance.py
 
-Three tables, printed and written to benchmarks/results/conformance.json with all versions:
+Three tables, printed and written to mslbook/paper/conformance.json with all versions:
 
 - modes: what `mslbook.probes.conformance` reports on each layer;
 - products: H v of every tool on a small network with that layer, beside H by differences;
@@ -37,7 +37,7 @@ from torch.utils.checkpoint import checkpoint
 from mslbook.losses.network import NetworkLoss
 from mslbook.probes import conformance, sharpness
 
-RESULTS = Path(__file__).parent / "results" / "conformance.json"
+RESULTS = Path(__file__).parents[1] / "mslbook" / "paper" / "conformance.json"
 PACKAGES = (
     *("mslbook", "torch", "numpy", "scipy"),
     *("curvlinops-for-pytorch", "hessian-eigenthings", "pyhessian", "backpack-for-pytorch"),

@@ -187,3 +187,27 @@ def check_model(model, batchnorm):
             )
         if isinstance(module, nn.SyncBatchNorm) and distributed.ranks() > 1:
             raise ValueError("SyncBatchNorm cannot be differentiated twice: use BatchNorm")
+
+
+def check_parameters(parameters):
+    """Raise ValueError unless there are parameters, of one real dtype on one device."""
+    kinds = {(p.dtype, p.device) for p in parameters}
+    if not kinds:
+        raise ValueError("the model has no parameters: there is nothing to differentiate")
+    if len(kinds) > 1 or not next(iter(kinds))[0].is_floating_point:
+        found = ", ".join(f"{dtype} on {device}" for dtype, device in sorted(kinds, key=str))
+        raise ValueError(f"parameters must be of one real dtype on one device, not {found}")
+
+
+def averaging_statistics(model, pieces):
+    """Yield the pieces, and average what BatchNorm layers see of each into their statistics."""
+    norms = [module for module in model.modules() if isinstance(module, Norm)]
+    tracking = [module for module in norms if module.track_running_stats]
+    for module in tracking:
+        module.reset_running_stats()  # which may be nan
+        module.train()
+    for k, piece in enumerate(pieces):
+        for module in tracking:
+            module.momentum = 1 / (k + 1)  # a plain mean
+        yield piece
+    model.eval()

@@ -12,21 +12,11 @@ from torch.nn.modules.module import register_module_forward_pre_hook
 from mslbook import distributed
 from mslbook._checks import check_int
 from mslbook.loss import Loss
+from mslbook.losses import _model
 from mslbook.losses._batches import Batches, Piece, map_tensors, piece_weights, take, tensors
 from mslbook.losses._conformance import check_network, elsewhere
 from mslbook.losses._criteria import checked_value, half_squared_error
-from mslbook.losses._model import (
-    Attributes,
-    Called,
-    Norm,
-    apply,
-    as_function,
-    check_model,
-    first_calls,
-    full_precision,
-    random_quadratic,
-    unwrapped,
-)
+from mslbook.losses._model import full_precision
 
 __all__ = ["NetworkLoss", "half_squared_error"]
 
@@ -89,11 +79,11 @@ class NetworkLoss(Loss):
     def __init__(
         self, model, data, criterion, params="*", chunk=None, batchnorm="train", weights=None
     ):
-        self.model, self.criterion, self.batchnorm = unwrapped(model), criterion, batchnorm
-        check_model(self.model, batchnorm)
+        self.model, self.criterion, self.batchnorm = _model.unwrapped(model), criterion, batchnorm
+        _model.check_model(self.model, batchnorm)
         self._fixed = {}  # parameters that differ from the model's
         self._select(params)
-        _check_parameters(self)
+        _model.check_parameters(self.parameters.values())
         chunk = None if chunk is None else check_int("chunk", chunk, least=1)
         self._batches, self._weights = Batches(data, chunk, self.device), None
         self._dtype, self._writes, self._changing = self.theta.dtype, False, ()
@@ -217,8 +207,8 @@ class NetworkLoss(Loss):
 
     def layers(self):
         """Every layer that the model calls as a `LayerLoss`, by its name in the model."""
-        model = self.model.module if isinstance(self.model, Called) else self.model
-        calls = first_calls(model, lambda: self.outputs(self.theta))
+        model = self.model.module if isinstance(self.model, _model.Called) else self.model
+        calls = _model.first_calls(model, lambda: self.outputs(self.theta))
         losses = {name: LayerLoss(*call, self.batchnorm) for name, call in calls.items()}
         return {name: loss for name, loss in losses.items() if loss.dimension}
 
@@ -262,18 +252,10 @@ class NetworkLoss(Loss):
         frozen.model, frozen.batchnorm = deepcopy(self.model).eval(), "eval"
         frozen._select(self._patterns)
         nn.utils.vector_to_parameters(theta, frozen.parameters.values())
-        norms = [module for module in frozen.model.modules() if isinstance(module, Norm)]
-        tracking = [module for module in norms if module.track_running_stats]
-        for module in tracking:
-            module.reset_running_stats()  # which may be nan
-            module.train()
         with torch.no_grad(), full_precision(self.device):
-            for k, piece in enumerate(self._batches.pieces()):
-                for module in tracking:
-                    module.momentum = 1 / (k + 1)  # a plain mean over the chunks
+            for piece in _model.averaging_statistics(frozen.model, self._batches.pieces()):
                 with piece.part.statistics():
                     frozen._forward(theta, piece.inputs)
-        frozen.model.eval()
         return frozen
 
     def __repr__(self):
@@ -284,19 +266,17 @@ class NetworkLoss(Loss):
 
     def modes(self):
         """Context in which the model is one differentiable function, and its flags are kept."""
-        return as_function(self.model, self.batchnorm, self._changing)
+        return _model.as_function(self.model, self.batchnorm, self._changing)
 
     def _select(self, params):
         """Make the parameters whose names fit one of the patterns the coordinates of theta."""
-        self._patterns = (params,) if isinstance(params, str) else tuple(params)
+        patterns = self._patterns = (params,) if isinstance(params, str) else tuple(params)
         named = list(self.model.named_parameters(remove_duplicate=False))  # with all names of one
-        for pattern in self._patterns:
+        for pattern in patterns:
             if named and not any(fnmatchcase(name, pattern) for name, _ in named):
                 known = ", ".join(name for name, _ in named)
                 raise ValueError(f"no parameter fits params={pattern!r}: they are {known:.400}")
-        chosen = {
-            id(p) for name, p in named if any(fnmatchcase(name, one) for one in self._patterns)
-        }
+        chosen = {id(p) for name, p in named if any(fnmatchcase(name, one) for one in patterns)}
         #: those that theta is made of, by name
         self.parameters = {n: p for n, p in self.model.named_parameters() if id(p) in chosen}
         self._sizes = [p.numel() for p in self.parameters.values()]
@@ -356,7 +336,8 @@ class NetworkLoss(Loss):
 
     def _forward(self, theta, inputs):
         inputs = map_tensors(lambda x: self._as_theta(theta, x), inputs)
-        return apply(self.model, map_tensors(torch.clone, inputs) if self._writes else inputs)
+        inputs = map_tensors(torch.clone, inputs) if self._writes else inputs
+        return _model.apply(self.model, inputs)
 
     def _weigh(self):
         """Find out how much each piece weighs in the criterion of all data."""
@@ -374,7 +355,7 @@ class NetworkLoss(Loss):
 
     def _try_out(self):
         """Refuse what cannot be differentiated, on a few rows, before any work."""
-        attributes = [Attributes(module) for module in self.model.modules()]
+        attributes = [_model.Attributes(module) for module in self.model.modules()]
         try:
             few = self.few()
             before = map_tensors(torch.clone, few.inputs)
@@ -422,9 +403,9 @@ class LayerLoss(NetworkLoss):
     """A random function of a layer's outputs as a loss of its inputs and parameters, unchecked."""
 
     def __init__(self, module, args, kwargs, batchnorm="train"):
-        check_model(module, batchnorm)
-        self.model, self.batchnorm = Called(module, args, kwargs), batchnorm
-        self.criterion, self._fixed, self._weights = random_quadratic, {}, None
+        _model.check_model(module, batchnorm)
+        self.model, self.batchnorm = _model.Called(module, args, kwargs), batchnorm
+        self.criterion, self._fixed, self._weights = _model.random_quadratic, {}, None
         self.kind, self._changing = type(module).__name__, list(module.modules())
         self._select("*")
         self._dtype, self._writes, self._recomputes = self.theta.dtype, False, True
@@ -466,12 +447,3 @@ def product(slope, theta, v, **options):
         return torch.zeros_like(v)
     # Passing v to autograd.grad would be the same, but makes torch import sympy first.
     return _gradient(slope @ v.detach().clone(), theta, **options)
-
-
-def _check_parameters(loss):
-    if not loss.dimension:
-        raise ValueError("the model has no parameters: there is nothing to differentiate")
-    kinds = {(p.dtype, p.device) for p in loss.parameters.values()}
-    if len(kinds) > 1 or not next(iter(kinds))[0].is_floating_point:
-        found = ", ".join(f"{dtype} on {device}" for dtype, device in sorted(kinds, key=str))
-        raise ValueError(f"parameters must be of one real dtype on one device, not {found}")
