@@ -1,14 +1,27 @@
 """Arrays of any kind: NumPy arrays, torch tensors, lists and numbers."""
 
 import numpy as np
-from array_api_compat import array_namespace, device, is_array_api_obj
 
 from mslbook._checks import check_lr, require_constant
 
 
+def array_namespace(array):
+    """The functions of the array API for an array: NumPy's own, or those of its library."""
+    if isinstance(array, np.ndarray | np.generic):
+        return np
+    import array_api_compat  # only now, since it imports much of NumPy that is needed nowhere else
+
+    return array_api_compat.array_namespace(array)
+
+
+def is_array(thing):
+    """Whether this is an array of NumPy, torch or another library that has the array API."""
+    return hasattr(thing, "__array_namespace__") or hasattr(thing, "detach")
+
+
 def as_theta(theta, dimension=None):
     """Parameters as floats in their own kind of array, of shape (..., dimension) if it is given."""
-    theta = theta if is_array_api_obj(theta) else np.asarray(theta)
+    theta = theta if is_array(theta) else np.asarray(theta)
     xp = array_namespace(theta)
     if not xp.isdtype(theta.dtype, "real floating"):
         if not xp.isdtype(theta.dtype, ("bool", "integral")):
@@ -25,12 +38,12 @@ def as_theta(theta, dimension=None):
 def like(array, numbers):
     """Numbers as an array of the kind, dtype and device of `array`."""
     xp = array_namespace(array)
-    return xp.asarray(numbers, dtype=array.dtype, device=device(array))
+    return xp.asarray(numbers, dtype=array.dtype, device=array.device)
 
 
 def as_real(name, numbers):
     """An array as it is, anything else as NumPy floats; TypeError unless the numbers are real."""
-    array = numbers if is_array_api_obj(numbers) else np.asarray(numbers)
+    array = numbers if is_array(numbers) else np.asarray(numbers)
     if not array_namespace(array).isdtype(array.dtype, ("real floating", "integral")):
         what = array.dtype if array is numbers else f"{numbers!r:.60}"
         raise TypeError(f"{name} must be real numbers in an array or a list, not {what}")

@@ -7,9 +7,8 @@ from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
-from array_api_compat import array_namespace, device
 
-from mslbook._arrays import as_theta, broadcast_lr
+from mslbook._arrays import array_namespace, as_theta, broadcast_lr
 from mslbook._checks import check_int, check_loss, check_lr, check_save_every
 from mslbook.loss import Loss, value_and_grad
 from mslbook.optimizers import GradientDescent, Optimizer, decays
@@ -81,7 +80,7 @@ def descend(loss: Loss, start, lr=None, steps=0, every=1, optimizer=None) -> Tra
     state = next(kept)
     xp, rows = array_namespace(state.theta), steps // every + 1
     points, values = (
-        xp.empty((rows, *array.shape), dtype=array.dtype, device=device(array))
+        xp.empty((rows, *array.shape), dtype=array.dtype, device=array.device)
         for array in (state.theta, state.value)
     )
     points[0, ...], values[0, ...] = state.theta, state.value
@@ -141,7 +140,7 @@ def _resumed(optimizer, x, state):
         raise ValueError(f"the state of {name} holds {own}, not {given}: pass it as it was yielded")
     for name, like in fresh.items():  # which might broadcast
         given, expected = (
-            f"{array.dtype} of shape {tuple(array.shape)} on {device(array)}"
+            f"{array.dtype} of shape {tuple(array.shape)} on {array.device}"
             for array in (state[name], like)
         )
         if given != expected:
@@ -164,7 +163,7 @@ def _at_start(loss, x):
 def _iterates(loss_at, x, value, grad, optimizer, lr, state, step):
     """The one loop; `loss_at(step)` is the loss whose gradient makes the update after `step`."""
     xp, dimension = array_namespace(x), loss_at(step).dimension
-    diverged_at = xp.full(value.shape, -1, dtype=xp.int64, device=device(x))
+    diverged_at = xp.full(value.shape, -1, dtype=xp.int64, device=x.device)
 
     def per_point(array):  # one number per trajectory, shaped to meet the points
         return array if dimension is None else array[..., None]
@@ -197,6 +196,6 @@ def _finite(x, value, grad, dimension):
     xp = array_namespace(x)
     total = xp.sum(x) + xp.sum(value) + xp.sum(grad)  # three fast passes, nothing stored
     if xp.isfinite(total):
-        return xp.asarray(True, device=device(x))
+        return xp.asarray(True, device=x.device)
     fine = xp.isfinite(x) & xp.isfinite(grad)
     return xp.isfinite(value) & (fine if dimension is None else xp.all(fine, axis=-1))

@@ -2,9 +2,7 @@
 
 from typing import Protocol
 
-from array_api_compat import array_namespace
-
-from mslbook._arrays import as_theta
+from mslbook._arrays import array_namespace, as_theta
 from mslbook._checks import check_int, check_loss
 
 

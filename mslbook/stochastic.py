@@ -7,9 +7,8 @@ from math import inf, prod
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace, device
 
-from mslbook._arrays import as_theta, broadcast_lr, like
+from mslbook._arrays import array_namespace, as_theta, broadcast_lr, like
 from mslbook._checks import check_int, check_loss, check_real, check_save_every
 from mslbook.descent import Iterate, iterate
 from mslbook.loss import Loss
@@ -178,7 +177,7 @@ def _sample_paths(update, x, steps, seed, every):
     """Iterate x <- update(rng, x), and keep every `every`-th point."""
     steps, every = check_save_every(steps, every)
     rng, xp = np.random.default_rng(seed), array_namespace(x)
-    points = xp.empty((steps // every + 1, *x.shape), dtype=x.dtype, device=device(x))
+    points = xp.empty((steps // every + 1, *x.shape), dtype=x.dtype, device=x.device)
     points[0, ...] = x
     for step in range(1, steps + 1):
         with np.errstate(all="ignore"):

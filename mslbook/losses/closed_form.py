@@ -1,8 +1,6 @@
 """The base of the losses in closed form."""
 
-from array_api_compat import array_namespace
-
-from mslbook._arrays import as_theta, like
+from mslbook._arrays import array_namespace, as_theta, like
 from mslbook.loss import Loss
 
 

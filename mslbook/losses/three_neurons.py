@@ -3,9 +3,8 @@
 from functools import partial
 
 import numpy as np
-from array_api_compat import array_namespace
 
-from mslbook._arrays import as_real, as_theta, like, to_numpy
+from mslbook._arrays import array_namespace, as_real, as_theta, like, to_numpy
 from mslbook.losses.closed_form import ClosedForm
 
 NODES = 16  # Gauss-Legendre nodes, and terms of the series, on each panel

@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-from array_api_compat import array_namespace, device
-
+from mslbook._arrays import array_namespace
 from mslbook._checks import check_real
 from mslbook.optimizers.base import Optimizer
 
@@ -43,7 +42,7 @@ class Adam(Optimizer):
         """Means of 0, after 0 updates."""
         xp = array_namespace(theta)
         zero = xp.zeros_like(theta)
-        return {"mean": zero, "square": zero, "count": xp.asarray(0, device=device(theta))}
+        return {"mean": zero, "square": zero, "count": xp.asarray(0, device=theta.device)}
 
     def update(self, theta, grad, state, lr):
         """One step along the mean gradient over its root mean square."""

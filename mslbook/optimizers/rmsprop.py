@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-from array_api_compat import array_namespace
-
+from mslbook._arrays import array_namespace
 from mslbook._checks import check_real
 from mslbook.optimizers.base import Optimizer
 

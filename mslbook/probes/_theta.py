@@ -3,9 +3,8 @@
 from functools import wraps
 
 import numpy as np
-from array_api_compat import array_namespace
 
-from mslbook._arrays import as_theta
+from mslbook._arrays import array_namespace, as_theta
 from mslbook._checks import check_loss
 
 

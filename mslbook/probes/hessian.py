@@ -1,7 +1,5 @@
 """The Hessian at a point as an operator."""
 
-from array_api_compat import device
-
 from mslbook.probes._theta import check_theta
 
 
@@ -38,7 +36,7 @@ def hessian_operator(loss, theta, preconditioner=None):
 
 
 def _inverse_root(xp, theta, preconditioner):
-    P = xp.asarray(preconditioner, dtype=theta.dtype, device=device(theta))
+    P = xp.asarray(preconditioner, dtype=theta.dtype, device=theta.device)
     if P.shape != theta.shape or not bool(xp.all((P > 0) & xp.isfinite(P))):
         raise ValueError(
             f"the preconditioner must hold a positive, finite number for each of the "

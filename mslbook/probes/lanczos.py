@@ -1,9 +1,8 @@
 """The Krylov space that the probes of the Hessian share."""
 
 import numpy as np
-from array_api_compat import array_namespace, device
 
-from mslbook._arrays import to_numpy
+from mslbook._arrays import array_namespace, to_numpy
 
 ROUNDING_EPS = 10  # machine epsilons relative to an image's norm, below which nothing is left of it
 MIN_KEPT = 0.5  # of a norm by a sweep of Gram-Schmidt, for it to be the last one
@@ -29,7 +28,7 @@ class KrylovSpace:
 
     def __init__(self, product, like, capacity):
         self._product, self._xp = product, array_namespace(like)
-        self._kind = {"dtype": like.dtype, "device": device(like)}
+        self._kind = {"dtype": like.dtype, "device": like.device}
         self._rows = self._xp.empty((capacity, like.shape[0]), **self._kind)
         self._matrix = np.zeros((capacity, capacity))  # T and, to the right of it, C
         self._size = self.pending = self.hvps = 0  # rows of the basis, pending rows, products

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from math import comb, inf, isfinite, nan, sqrt
 
 import numpy as np
-from array_api_compat import array_namespace
 
-from mslbook._arrays import as_real, as_row
+from mslbook._arrays import array_namespace, as_real, as_row
 from mslbook._checks import check_real
 from mslbook.probes._theta import precision
 

@@ -3,9 +3,8 @@
 from itertools import islice
 
 import numpy as np
-from array_api_compat import array_namespace, device
 
-from mslbook._arrays import broadcast_lr
+from mslbook._arrays import array_namespace, broadcast_lr
 from mslbook._checks import check_int, check_loss, require_constant
 from mslbook.descent import iterate
 
@@ -59,7 +58,7 @@ def _begin(point, lr, dimension, seed):
     """The namespace, the learning rate as an array, and unit displacements of the points' shape."""
     xp = array_namespace(point)
     v = np.random.default_rng(seed).standard_normal(() if dimension is None else dimension)
-    v = xp.asarray(v / np.linalg.norm(v), dtype=point.dtype, device=device(point))
+    v = xp.asarray(v / np.linalg.norm(v), dtype=point.dtype, device=point.device)
     _, lr = broadcast_lr(point, lr, dimension)
-    rate = xp.asarray(lr, dtype=point.dtype, device=device(point))
+    rate = xp.asarray(lr, dtype=point.dtype, device=point.device)
     return xp, rate, xp.broadcast_to(v, point.shape)

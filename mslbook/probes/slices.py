@@ -3,9 +3,8 @@
 from math import inf
 
 import numpy as np
-from array_api_compat import array_namespace, device
 
-from mslbook._arrays import as_real, as_row, as_theta
+from mslbook._arrays import array_namespace, as_real, as_row, as_theta
 from mslbook.probes._theta import check_theta, precision
 
 MIN_ANGLE_SINE = 1e-3  # of two directions that span a plane
@@ -84,7 +83,7 @@ def random_direction(theta, seed=0):
     """
     theta = as_theta(theta, None)
     numbers = np.random.default_rng(seed).standard_normal(tuple(theta.shape))
-    return array_namespace(theta).asarray(numbers, dtype=theta.dtype, device=device(theta))
+    return array_namespace(theta).asarray(numbers, dtype=theta.dtype, device=theta.device)
 
 
 def filter_normalised(loss, theta, direction):
@@ -135,7 +134,7 @@ def _unit(xp, theta, direction):
     """The direction as a unit vector of the kind of theta."""
     direction = as_real("the direction", direction)
     direction = direction.detach() if hasattr(direction, "detach") else direction
-    direction = xp.asarray(direction, dtype=theta.dtype, device=device(theta))
+    direction = xp.asarray(direction, dtype=theta.dtype, device=theta.device)
     if direction.shape != theta.shape:
         shape, wanted = tuple(direction.shape), tuple(theta.shape)
         raise ValueError(f"the direction has shape {shape}, theta {wanted}")

@@ -2,9 +2,7 @@
 
 from math import sqrt
 
-from array_api_compat import array_namespace
-
-from mslbook._arrays import like
+from mslbook._arrays import array_namespace, like
 from mslbook._checks import check_int, check_loss, check_lr, check_real
 from mslbook.loss import value_and_grad
 from mslbook.losses import Valley
