@@ -11,7 +11,6 @@ VERSIONS ?= pinned
 BIN := .venv/bin
 UV := $(BIN)/uv
 LIBRARY := tests --ignore=tests/paper
-LONGEST := tests/paper/test_pages.py  # begun first, or one core would wait for the other
 NBVAL := -n auto --dist loadscope --nbval --nbval-current-env --nbval-kernel-startup-timeout 600 \
   --nbval-sanitize-with tests/paper/nbval_sanitize.cfg
 
@@ -32,7 +31,7 @@ pdf: .venv/.dev browser book  ## print the built book into _build/mslbook.pdf
 	$(BIN)/python book/_tools/pdf.py
 
 test: lint browser book  ## run everything that guards the book
-	$(BIN)/pytest $(NBVAL) --no-loadscope-reorder $(LONGEST) notebooks tests mslbook
+	$(BIN)/pytest $(NBVAL) --no-loadscope-reorder notebooks tests mslbook
 
 check: lint  ## lint, and the tests of the library: for every day
 	$(BIN)/pytest -q -n auto -m "not ranks" $(LIBRARY)

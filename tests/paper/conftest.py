@@ -20,6 +20,11 @@ PUBLISHED = yaml.safe_load((ROOT / "CITATION.cff").read_text())["url"]
 CHROMIUM = "/usr/bin/chromium"
 
 
+def pytest_collection_modifyitems(items):
+    """Begin with the page tests, which take longest: else one core would wait for the other."""
+    items.sort(key=lambda item: "test_pages" not in item.nodeid)
+
+
 def unavailable(reason):
     """Skip with the reason; where CI is set, a guard that cannot run is a failure."""
     if os.environ.get("CI"):
