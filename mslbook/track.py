@@ -12,6 +12,7 @@ import torch
 from mslbook import distributed, integrations
 from mslbook._checks import check_int
 from mslbook.loss import Loss
+from mslbook.losses._model import unwrapped
 from mslbook.losses.network import NetworkLoss
 from mslbook.optimizers import Adam, Momentum, Nesterov, RMSProp
 from mslbook.probes import Sharpness, sharpness
@@ -168,9 +169,20 @@ class SharpnessTracker:
                 raise ValueError("give the tracker data, or, in a single process, step(batch)")
             data = self._recent[-1]
         if self._loss is None or self._loss.device != self._device:
-            self._loss = NetworkLoss(self.model, data, self.criterion, **self._options)
+            options = {"params": self._optimized()} | self._options
+            self._loss = NetworkLoss(self.model, data, self.criterion, **options)
             self._device = self._loss.device
         return self._loss.with_data(data) if own else self._loss
+
+    def _optimized(self):
+        """Patterns of the parameters that the optimizer has: others need not be differentiable."""
+        if self.optimizer is None:
+            return "*"
+        groups = _inner(self.optimizer).param_groups
+        held = {id(p) for group in groups for p in group["params"]}
+        named = unwrapped(self.model).named_parameters()
+        names = [escape(name) for name, p in named if id(p) in held]
+        return names or "*"
 
     def _probe(self, loss, P):
         """The value and other columns of the probe's answer, where the next one starts."""

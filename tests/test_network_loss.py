@@ -293,7 +293,7 @@ ONE_HOT = torch.eye(CLASSES)[Y]
     [
         ({"model": nn.Flatten()}, ValueError, "has no parameters"),
         ({"model": nn.Linear(4, 3).double()}, RuntimeError, "same dtype"),
-        ({"model": nn.Linear(5, 3)}, RuntimeError, r"shapes cannot be multiplied \(4x4 and 5x3\)"),
+        ({"model": nn.Linear(5, 3)}, RuntimeError, r"shapes cannot be multiplied \(7x4 and 5x3\)"),
         ({"model": nn.Linear(4, 2)}, ValueError, "classes 0 to 2.*2 outputs.*widen"),
         ({"model": Noisy()}, ValueError, "differ from call to call: switch off"),
         ({"inputs": X[:0], "targets": Y[:0]}, ValueError, "at least one input"),

@@ -3,6 +3,8 @@
 import copy
 import zlib
 from collections.abc import Iterable, Mapping
+from functools import partial
+from math import isclose, isfinite
 from typing import Any, NamedTuple
 
 import torch
@@ -40,7 +42,7 @@ def tensors(tree):
 
 def take(tree, rows):
     """Some rows of every tensor."""
-    return map_tensors(lambda tensor: tensor[rows], tree)
+    return map_tensors(lambda tensor: tensor[rows] if tensor.ndim else tensor, tree)
 
 
 def join(first, second):
@@ -51,8 +53,9 @@ def join(first, second):
 
 def count_rows(inputs, targets):
     """The length of the first axis that all tensors of a batch share."""
-    found = {tensor.shape[:1] for tensor in tensors((inputs, targets))}
-    if len(found) != 1 or found == {()} or not tensors(inputs):
+    rows = [tensor for tensor in tensors(inputs) if tensor.ndim] + tensors(targets)
+    found = {tensor.shape[:1] for tensor in rows}
+    if len(found) != 1 or not tensors(inputs):
         raise ValueError(
             "inputs must be tensors (one, or a tuple or dictionary of them) with a row for each "
             f"target, not rows of {sorted(map(tuple, found))}"
@@ -84,13 +87,13 @@ class Batches:
                 f"data must be a pair (inputs, targets), or batches of such pairs to be read again "
                 f"and again, not a {type(data).__name__}"
             )
-        elif iter(data) is data:
+        self._data = data
+        if self._read() is data:
             raise ValueError(
                 "these data can be read only once, and every value, gradient and product reads "
                 "them: give a list of batches, or a DataLoader"
             )
-        self._data = data
-        self.sizes = [self._size(batch) for batch in data]
+        self.sizes = [self._size(number, batch) for number, batch in enumerate(self._read())]
         if not sum(self.sizes):
             raise ValueError("there must be one target for each of at least one input")
         if self.pair is None:
@@ -157,11 +160,11 @@ class Batches:
         """A tensor of a checksum for each batch, if there are other ranks that have the same."""
         if distributed.ranks() == 1:
             return []
-        return [torch.tensor([_checksum(batch) for batch in self._data])]
+        return [torch.tensor([_checksum(batch) for batch in self._read()])]
 
     def batches(self):
         """Yield the inputs, the targets and the rows of every batch."""
-        batches = iter(self._data)
+        batches = self._read()
         for number, size in enumerate(self.sizes):
             batch = self._moved(next(batches, (None, None)))
             found = count_rows(*batch) if batch[0] is not None else 0
@@ -172,13 +175,21 @@ class Batches:
                 )
             yield *batch, size
 
-    def _size(self, batch):
+    def _read(self):
+        """Begin a pass, of whose random numbers a DataLoader draws one."""
+        with torch.random.fork_rng(devices=[]):
+            return iter(self._data)
+
+    def _size(self, number, batch):
         if not (isinstance(batch, tuple | list) and len(batch) == 2):
             raise TypeError(
                 "every batch must be a pair (inputs, targets), not a "
                 f"{type(batch).__name__}: wrap the loader in a class whose __iter__ yields pairs"
             )
-        return count_rows(*batch)
+        rows = count_rows(*batch)
+        if not rows and number:
+            raise ValueError(f"batch {number} has no rows: leave it out")
+        return rows
 
     def _moved(self, batch):
         def usable(tensor):
@@ -189,7 +200,7 @@ class Batches:
         return map_tensors(usable, tuple(batch))
 
     def _check_repeats(self):
-        first, second = ([_checksum(batch) for batch in self._data] for _ in range(2))
+        first, second = ([_checksum(batch) for batch in self._read()] for _ in range(2))
         if first != second:
             raise ValueError(
                 "the batches differ from pass to pass: switch off what is random in the data (a "
@@ -220,7 +231,7 @@ def piece_weights(batches, outputs_of, criterion):
             break
     for piece in batches.pieces():
         other = _Slopes(criterion, outputs_of(piece.inputs), piece.targets)
-        ratios.append(_weights(criterion, reference, other) if piece.share else (1.0, 0.0))
+        ratios.append(_steady_weights(criterion, reference, other) if piece.share else (1.0, 0.0))
         sizes.append(piece.share)
     first, second = torch.tensor(ratios, dtype=torch.float64).T
     if _on_all_ranks((first + second - 1).abs() < RTOL):  # a mean
@@ -240,9 +251,10 @@ def _on_all_ranks(conditions):
 
 
 RTOL = 1e-5  # of weights; float32 gives them to about a tenth of that
+ALL_AT_ONCE = "evaluate all data at once, or give weights=, one for each batch"
 NO_MEAN = (
     "the criterion is no mean or sum over the rows: the loss of all data is not made of that of "
-    "their chunks; evaluate all data at once, or give the weight of each batch"
+    f"their chunks; {ALL_AT_ONCE}"
 )
 
 
@@ -258,27 +270,57 @@ class _Slopes:
             leaves.append(tensor.detach().requires_grad_())
             return leaves[-1]
 
-        value = criterion(map_tensors(leaf, outputs), targets)
-        slopes = torch.autograd.grad(value, leaves, materialize_grads=True)
-        self.slopes = [slope.double() for slope in slopes]
-        self.finite = bool(value.isfinite())
+        value = criterion(map_tensors(leaf, outputs), map_tensors(torch.clone, targets))
+        if not leaves:
+            raise ValueError(f"the outputs hold no real numbers: {ALL_AT_ONCE}")
+        slopes = torch.autograd.grad(value, leaves, materialize_grads=True, allow_unused=True)
+        self.slopes, self.value = [slope.double() for slope in slopes], float(value.detach())
+        self.finite = isfinite(self.value)
         self.known = self.finite and any(slope.any() for slope in self.slopes)
+
+    def altered(self, criterion, factor):
+        """The same at outputs of other rows and other size."""
+
+        def other(tensor):
+            rows = tensor.is_floating_point() and tensor.ndim
+            return factor * tensor.detach().roll(1, 0) if rows else tensor
+
+        return _Slopes(criterion, map_tensors(other, self.outputs), self.targets)
+
+
+def _steady_weights(criterion, first, second):
+    """The weights of two pieces; ValueError if they are others at other outputs."""
+    found = _weights(criterion, first, second)
+    for factor in (0.5, 4.0):  # which may leave the range of a probability
+        try:
+            others = [one.altered(criterion, factor) for one in (first, second)]
+        except (RuntimeError, ValueError):
+            continue
+        if all(one.known for one in others) and 0 not in found:
+            again = _weights(criterion, *others)
+            if not all(map(partial(isclose, rel_tol=1e-3), found, again)):
+                raise ValueError(NO_MEAN)  # as of one over those rows that have a loss
+    return found
 
 
 def _weights(criterion, first, second):
     """The weights of two pieces in the criterion of both together."""
     try:
         outputs, targets = join(first.outputs, second.outputs), join(first.targets, second.targets)
-    except RuntimeError as error:
+        both = _Slopes(criterion, outputs, targets)
+        ends = [len(slope) for slope in first.slopes]
+        parts = [s[:end] for s, end in zip(both.slopes, ends, strict=True)]
+        rest = [s[end:] for s, end in zip(both.slopes, ends, strict=True)]
+        found = _ratio(parts, first), _ratio(rest, second)
+    except (RuntimeError, TypeError) as error:
         raise ValueError(
-            f"the outputs or targets of two batches do not fit together ({error}): pad them to one "
-            "shape, or give the weight of each batch"
+            f"the outputs or targets of two batches do not fit together ({error}): return tensors "
+            f"of one shape with a row for each input, no cache and no loss, or {ALL_AT_ONCE}"
         ) from error
-    both = _Slopes(criterion, outputs, targets).slopes
-    ends = [len(slope) for slope in first.slopes]
-    parts = [s[:end] for s, end in zip(both, ends, strict=True)]
-    rest = [s[end:] for s, end in zip(both, ends, strict=True)]
-    return _ratio(parts, first), _ratio(rest, second)
+    terms = [w * piece.value for w, piece in zip(found, (first, second), strict=True) if w]
+    if not isclose(sum(terms), both.value, rel_tol=1e-4, abs_tol=1e-4 * max(map(abs, terms))):
+        raise ValueError(NO_MEAN)  # as of a term in the parameters, which every piece has
+    return found
 
 
 def _ratio(slopes, piece):
@@ -289,7 +331,7 @@ def _ratio(slopes, piece):
     if not piece.known:
         raise ValueError(
             "the criterion has no gradient on some batch, so that nothing shows how much it weighs:"
-            " evaluate all data at once, or give the weight of each batch"
+            f" {ALL_AT_ONCE}"
         )
     ratio = whole @ own / (own @ own)
     if not (ratio > 0 and (whole - ratio * own).norm() <= 1e-3 * whole.norm()):

@@ -5,6 +5,8 @@ import warnings
 import torch
 from torch import nn
 
+from mslbook.losses._batches import map_tensors
+
 
 def half_squared_error(outputs, targets):
     """Half the squared distance to the one-hot target, summed over classes, mean over rows.
@@ -27,18 +29,37 @@ def half_squared_error(outputs, targets):
 
 def checked_value(criterion, outputs, targets, all_targets):
     """The criterion of a few rows, which must be one number, of targets that fit the outputs."""
+    if isinstance(criterion, type) or not callable(criterion):
+        raise TypeError(
+            f"the criterion must be a function of outputs and targets: {criterion!r:.60}"
+        )
     if isinstance(outputs, torch.Tensor) and isinstance(all_targets, torch.Tensor):
         _check_classes(criterion, outputs, all_targets)
     with warnings.catch_warnings():
         warnings.filterwarnings("error", message="Using a target size")  # that torch broadcasts
         try:
-            value = criterion(outputs, targets)
+            value = criterion(outputs, map_tensors(torch.clone, targets))
         except UserWarning as warning:
             raise ValueError(f"outputs and targets differ in shape: {warning}") from warning
     if getattr(value, "shape", None) != () or not value.is_floating_point():
         what = f"a tensor of shape {tuple(value.shape)}" if hasattr(value, "shape") else repr(value)
         raise ValueError(f"the criterion must return one number, as a tensor, not {what:.80}")
+    _check_broadcast(criterion, outputs, targets, value)
     return value
+
+
+def _check_broadcast(criterion, outputs, targets, value):
+    """A column of outputs and a row of targets would be compared each with each."""
+    tensors = all(isinstance(one, torch.Tensor) for one in (outputs, targets))
+    if not tensors or not targets.is_floating_point() or outputs.shape != (*targets.shape, 1):
+        return
+    if not torch.equal(targets.flip(0), targets):
+        turned, none = (criterion(outputs, one) for one in (targets.flip(0), 0 * targets))
+        if torch.isclose(turned, value, rtol=1e-5) and not torch.isclose(none, value, rtol=1e-5):
+            raise ValueError(
+                f"outputs of shape {tuple(outputs.shape)} and targets of shape "
+                f"{tuple(targets.shape)} are compared each with each: give both the same shape"
+            )
 
 
 def _check_classes(criterion, outputs, targets):

@@ -16,21 +16,21 @@ from mslbook.losses._batches import map_tensors, tensors
 
 
 @contextmanager
-def as_function(model, batchnorm, changing=()):
+def as_function(model, batchnorm):
     """Context in which a model is one differentiable function, and its flags are kept.
 
     BatchNorm is in the mode asked for and all else in eval mode; attention has second derivatives
     in its MATH kernel alone; what was compiled runs as written, since compiled code cannot be
-    differentiated twice; gradients of embeddings are dense. The attributes of the modules that are
-    `changing` them are put back.
+    differentiated twice; gradients of embeddings are dense, and those of padding not left out.
     """
     with ExitStack() as stack:
         for module in model.modules():
             _set(stack, module, "training", isinstance(module, Norm) and batchnorm == "train")
-            if getattr(module, "sparse", False):
+            if isinstance(module, nn.Embedding | nn.EmbeddingBag):
                 _set(stack, module, "sparse", False)
-        for module in changing:
-            stack.callback(Attributes(module).restore)
+                _set(stack, module, "scale_grad_by_freq", False)
+            if isinstance(module, nn.Embedding):  # of which no value depends on it
+                _set(stack, module, "padding_idx", None)
         fast = torch.backends.mha.get_fastpath_enabled()
         stack.callback(torch.backends.mha.set_fastpath_enabled, fast)
         torch.backends.mha.set_fastpath_enabled(False)
@@ -122,6 +122,19 @@ def apply(model, inputs):
     return model(inputs)
 
 
+class Inside(nn.Module):
+    """A model and its criterion, so that `functional_call` swaps the tensors of both."""
+
+    def __init__(self, model, criterion):
+        super().__init__()
+        self.model = model
+        if isinstance(criterion, nn.Module):
+            self.criterion = criterion
+
+    def forward(self, run):
+        return run()
+
+
 class Called(nn.Module):
     """A module and what it is called with, as parameters where these are real numbers."""
 
@@ -172,6 +185,8 @@ def random_quadratic(outputs, _):
 
 def check_model(model, batchnorm):
     """Raise ValueError for a model that cannot be a function of its parameters."""
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"the model must be a torch.nn.Module, not {model!r:.60}")
     if batchnorm not in ("train", "eval"):
         raise ValueError(f"batchnorm must be 'train' or 'eval', not {batchnorm!r}")
     for parameter in model.parameters():

@@ -20,7 +20,7 @@ from mslbook.losses._model import full_precision
 
 __all__ = ["NetworkLoss", "half_squared_error"]
 
-FEW = 4  # rows that a loss is tried out on, of several classes
+FEW = 8  # rows that a loss is tried out on, of several classes
 
 
 class NetworkLoss(Loss):
@@ -105,6 +105,11 @@ class NetworkLoss(Loss):
     point = theta  #: the former name of `theta`
 
     @property
+    def parameters(self):
+        """The model's parameters that theta is made of, by name."""
+        return {n: p for n, p in self.model.named_parameters() if n in self._shapes}
+
+    @property
     def rows(self):
         """How many rows of data there are."""
         return self._batches.rows
@@ -122,7 +127,7 @@ class NetworkLoss(Loss):
     @property
     def device(self):
         """The device of the model."""
-        return next(iter(self.parameters.values())).device
+        return next(self.model.parameters()).device
 
     def value(self, theta):
         """The loss at `theta`, a scalar tensor."""
@@ -266,7 +271,7 @@ class NetworkLoss(Loss):
 
     def modes(self):
         """Context in which the model is one differentiable function, and its flags are kept."""
-        return _model.as_function(self.model, self.batchnorm, self._changing)
+        return _model.as_function(self.model, self.batchnorm)
 
     def _select(self, params):
         """Make the parameters whose names fit one of the patterns the coordinates of theta."""
@@ -277,9 +282,9 @@ class NetworkLoss(Loss):
                 known = ", ".join(name for name, _ in named)
                 raise ValueError(f"no parameter fits params={pattern!r}: they are {known:.400}")
         chosen = {id(p) for name, p in named if any(fnmatchcase(name, one) for one in patterns)}
-        #: those that theta is made of, by name
-        self.parameters = {n: p for n, p in self.model.named_parameters() if id(p) in chosen}
-        self._sizes = [p.numel() for p in self.parameters.values()]
+        found = {n: p for n, p in self.model.named_parameters() if id(p) in chosen}
+        self._shapes = {name: p.shape for name, p in found.items()}
+        self._sizes = [p.numel() for p in found.values()]
         self.dimension = sum(self._sizes)
 
     def _pair(self):
@@ -289,21 +294,21 @@ class NetworkLoss(Loss):
 
     def _pieces(self, theta):
         """The name of every parameter and its part of theta."""
-        pieces = zip(self.parameters.items(), theta.split(self._sizes), strict=True)
-        return ((name, piece.view(p.shape)) for (name, p), piece in pieces)
+        pieces = zip(self._shapes.items(), theta.split(self._sizes), strict=True)
+        return ((name, piece.view(shape)) for (name, shape), piece in pieces)
 
     def _state(self, theta):
         """Theta in the place of the parameters, copies for the model to write to of buffers."""
         state = {f"model.{name}": piece for name, piece in self._pieces(theta)}
         for name, p in self.model.named_parameters():
-            if name not in self.parameters:
+            if name not in self._shapes:
                 fixed = self._fixed.get(name, p).detach()
                 state[f"model.{name}"] = self._as_theta(theta, fixed)
         for name, buffer in self.model.named_buffers():
             state[f"model.{name}"] = self._as_theta(theta, buffer).clone()
         if isinstance(self.criterion, nn.Module):
             for name, tensor in self.criterion.state_dict(keep_vars=True).items():
-                state[f"criterion.{name}"] = self._as_theta(theta, tensor.detach())
+                state[f"criterion.{name}"] = self._as_theta(theta, tensor.detach()).clone()
         return state
 
     def _as_theta(self, theta, tensor):
@@ -324,13 +329,20 @@ class NetworkLoss(Loss):
 
     def _at(self, theta, piece, run):
         """``run()`` with theta in the model, until all backward passes in it are done, too."""
-        with piece.part.statistics():
-            return functional_call(_Inside(self.model, self.criterion), self._state(theta), (run,))
+        attributes = [_model.Attributes(module) for module in self._changing]
+        try:
+            with piece.part.statistics():
+                inside = _model.Inside(self.model, self.criterion)
+                return functional_call(inside, self._state(theta), (run,))
+        finally:
+            for one in attributes:
+                one.restore()
 
     def _weighted(self, theta, piece, weight):
         outputs = self._forward(theta, piece.inputs)
         if weight:
-            return weight * self.criterion(outputs, piece.targets)
+            targets = map_tensors(lambda x: self._as_theta(theta, x).clone(), piece.targets)
+            return weight * self.criterion(outputs, targets)
         floats = (x for x in tensors(outputs) if x.is_floating_point())
         return 0.0 * sum(x.sum() for x in floats)  # other ranks wait for its part in their sums
 
@@ -355,7 +367,8 @@ class NetworkLoss(Loss):
 
     def _try_out(self):
         """Refuse what cannot be differentiated, on a few rows, before any work."""
-        attributes = [_model.Attributes(module) for module in self.model.modules()]
+        modules = _model.Inside(self.model, self.criterion).modules()
+        attributes = [_model.Attributes(module) for module in modules]
         try:
             few = self.few()
             before = map_tensors(torch.clone, few.inputs)
@@ -411,19 +424,6 @@ class LayerLoss(NetworkLoss):
         self._dtype, self._writes, self._recomputes = self.theta.dtype, False, True
         unused = torch.zeros(1)
         self._batches = Batches((unused, unused), None, self.device)
-
-
-class _Inside(nn.Module):
-    """A model and its criterion, so that `functional_call` swaps the tensors of both."""
-
-    def __init__(self, model, criterion):
-        super().__init__()
-        self.model = model
-        if isinstance(criterion, nn.Module):
-            self.criterion = criterion
-
-    def forward(self, run):
-        return run()
 
 
 def _leaf(theta):

@@ -6,7 +6,7 @@ import re
 import runpy
 import signal
 import sys
-from inspect import isfunction
+from inspect import isfunction, signature
 from threading import Thread
 
 from mslbook import __version__
@@ -100,7 +100,7 @@ def _parser():
         run.add_argument(option, default=default, help=f"{about} (default: {default})")
     run.add_argument("--download", action="store_true", help="fetch CIFAR if it is not there")
     target = commands.choices["check"].add_argument("target", metavar="FILE.py:NAME")
-    target.help = "a NetworkLoss, or a function without arguments that makes one"
+    target.help = "a NetworkLoss, a function without arguments that makes one, or (module, inputs)"
     return parser
 
 
@@ -137,11 +137,13 @@ def _check(target):
     from mslbook.probes import conformance
 
     file, _, name = target.partition(":")
+    if not os.path.isfile(file):
+        raise ValueError(f"there is no file {file!r}: say FILE.py:NAME")
     sys.path.insert(0, os.path.dirname(os.path.abspath(file)))  # for what stands beside it
     found = runpy.run_path(file).get(name)
-    loss = found() if isfunction(found) else found
-    if not isinstance(loss, NetworkLoss):
-        wanted = "a NetworkLoss, or a function that makes one"
+    loss = found() if isfunction(found) and not signature(found).parameters else found
+    if not isinstance(loss, NetworkLoss | tuple):
+        wanted = "a NetworkLoss, a function without arguments that makes one, or (module, inputs)"
         raise ValueError(
             f"say FILE.py:NAME of {wanted}: in {file}, {name!r} is a {type(loss).__name__}"
         )

@@ -39,7 +39,10 @@ def refused(capsys, tmp_path, monkeypatch):
         (["fig2_1_left", "--size", "big"], "no size 'big': choose small or paper"),
         (["fig2_1_left", "--device", "gpu"], "no device 'gpu': choose cpu or cuda"),
         (["fig2_1_left", "--data", "mnist"], "no data set 'mnist': choose digits"),
-        (["fig2_1_left", "--data", "mine.npz"], "No such file or directory: 'mine.npz'"),
+        (
+            ["fig2_1_left", "--data", "mine.npz"],
+            "No such file or directory: 'mine.npz'",
+        ),
         (["fig2_1_left", "--data", "cifar10"], "cifar10 is not in .data/cifar-10-binary.tar.gz"),
         (["fig2_1_left", "--out", "/dev/null"], "/dev/null cannot be written to"),
     ],
@@ -226,7 +229,10 @@ def test_check_ends_with_1_if_something_is_wrong_that_is_used(mine, monkeypatch,
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("nothing", "say FILE.py:NAME of a NetworkLoss, or a function that makes one: in "),
+        (
+            "nothing",
+            "say FILE.py:NAME of a NetworkLoss, a function without arguments that makes one, or",
+        ),
         ("model", "'model' is a Sequential"),
         ("refused", "layer '1' (Hardsigmoid) cannot be differentiated twice by torch"),
     ],
@@ -242,7 +248,7 @@ def test_what_cannot_be_checked_is_said_in_one_sentence(mine, name, words, capsy
 
 def test_a_file_to_check_that_is_not_there_is_one_sentence(refused, monkeypatch):
     monkeypatch.setattr(sys, "path", sys.path[:])
-    assert "No such file or directory" in refused("check", "none.py:loss")
+    assert "there is no file 'none.py': say FILE.py:NAME" in refused("check", "none.py:loss")
 
 
 @pytest.mark.parametrize("arguments", [[], ["walk"], ["run"], ["check"], ["list", "more"]])
