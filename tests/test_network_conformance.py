@@ -385,6 +385,97 @@ class Uneven(list):
         return iter([(X, Y)] if self.passes < 8 else [(X[1:], Y[1:])])
 
 
+def with_a_term_in_the_parameters(model):
+    return lambda o, t: (
+        functional.cross_entropy(o, t, reduction="sum")
+        + sum(p.square().sum() for p in model.parameters())
+    )
+
+
+def over_active_rows(outputs, targets):
+    losses = (1 - outputs[:, 0] * (targets - 1)).relu()
+    return losses[losses > 0].mean()
+
+
+@pytest.mark.parametrize("name", ["a term of every piece", "active rows"])
+def test_what_only_looks_like_a_sum_or_a_mean_is_refused_in_chunks(name):
+    model = mlp(nn.Tanh())
+    criterion = with_a_term_in_the_parameters(model) if "term" in name else over_active_rows
+    NetworkLoss(model, (X, Y), criterion)
+    with pytest.raises(ValueError, match="no mean or sum over the rows"):
+        NetworkLoss(model, (X, Y), criterion, chunk=3)
+
+
+def test_state_of_a_criterion_is_its_own_after_every_call():
+    class Counting(nn.Module):
+        calls = 0
+
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("seen", torch.zeros(()))
+
+        def forward(self, outputs, targets):
+            self.calls += 1
+            self.seen += 1
+            targets[targets == 0] = 1
+            return functional.cross_entropy(outputs, targets)
+
+    criterion, targets = Counting(), Y.clone()
+    loss = NetworkLoss(mlp(nn.Tanh()), (X, targets), criterion, chunk=5)
+    loss.hvp(loss.theta, loss.theta)
+    assert (criterion.calls, float(criterion.seen)) == (0, 0)
+    assert torch.equal(targets, Y)
+
+
+def test_a_cache_within_a_forward_pass_is_made_anew_for_every_chunk():
+    class Cached(nn.Module):
+        squares = None
+
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(torch.ones(6))
+
+        def forward(self, x):
+            if self.squares is None:
+                self.squares = self.weight.square()
+            return x * self.squares
+
+    check_by_differences(NetworkLoss(mlp(Cached()), (X, Y), ENTROPY, chunk=5))
+
+
+def test_a_loader_draws_no_random_numbers_of_the_caller():
+    state = torch.random.get_rng_state()
+    loss = NetworkLoss(mlp(nn.Tanh()), DataLoader(TensorDataset(X, Y), 5), ENTROPY)
+    torch.manual_seed(5)
+    state = torch.random.get_rng_state()
+    loss.value(loss.theta)
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
+def test_padding_that_reaches_the_loss_has_its_derivative():
+    model = nn.Sequential(nn.Embedding(10, 4, padding_idx=0), nn.Flatten(), nn.Linear(20, 3))
+    with torch.no_grad():
+        model[0].weight[0] = 0.5
+    check_by_differences(NetworkLoss(model, (padded(), Y), ENTROPY))
+    assert model[0].padding_idx == 0
+
+
+def test_theta_is_that_of_parameters_which_were_assigned():
+    loss = NetworkLoss(mlp(nn.Tanh()), (X, Y), ENTROPY)
+    other = {name: 2 * tensor for name, tensor in loss.model.state_dict().items()}
+    loss.model.load_state_dict(other, assign=True)
+    assert torch.equal(loss.theta, torch.cat([t.flatten() for t in other.values()]))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_model_of_single_precision_alone_is_not_refused(seed):
+    torch.manual_seed(seed)
+    pictures = torch.randint(0, 256, (12, 16), dtype=torch.uint8)
+    model = nn.Sequential(layer(lambda x: x.float() / 255), nn.Linear(16, 8), nn.ReLU(),
+                          nn.Linear(8, 3))  # fmt: skip
+    NetworkLoss(model, (pictures, Y), ENTROPY)
+
+
 BAD_DATA = {
     "shuffled": (lambda: DataLoader(TensorDataset(X, Y), 5, shuffle=True), ENTROPY,
                  ValueError, "differ from pass to pass"),

@@ -291,7 +291,7 @@ class _Slopes:
 def _steady_weights(criterion, first, second):
     """The weights of two pieces; ValueError if they are others at other outputs."""
     found = _weights(criterion, first, second)
-    for factor in (0.5, 4.0):  # which may leave the range of a probability
+    for factor in (0.5, 30.0):  # which may leave the range of a probability
         try:
             others = [one.altered(criterion, factor) for one in (first, second)]
         except (RuntimeError, ValueError):

@@ -27,7 +27,7 @@ def half_squared_error(outputs, targets):
     return (outputs - targets).square().sum(dim=1).mean() / 2
 
 
-def checked_value(criterion, outputs, targets, all_targets):
+def checked_value(criterion, call, outputs, targets, all_targets):
     """The criterion of a few rows, which must be one number, of targets that fit the outputs."""
     if isinstance(criterion, type) or not callable(criterion):
         raise TypeError(
@@ -38,13 +38,13 @@ def checked_value(criterion, outputs, targets, all_targets):
     with warnings.catch_warnings():
         warnings.filterwarnings("error", message="Using a target size")  # that torch broadcasts
         try:
-            value = criterion(outputs, map_tensors(torch.clone, targets))
+            value = call(outputs, map_tensors(torch.clone, targets))
         except UserWarning as warning:
             raise ValueError(f"outputs and targets differ in shape: {warning}") from warning
     if getattr(value, "shape", None) != () or not value.is_floating_point():
         what = f"a tensor of shape {tuple(value.shape)}" if hasattr(value, "shape") else repr(value)
         raise ValueError(f"the criterion must return one number, as a tensor, not {what:.80}")
-    _check_broadcast(criterion, outputs, targets, value)
+    _check_broadcast(call, outputs, targets, value)
     return value
 
 

@@ -20,6 +20,7 @@ from mslbook.losses._model import full_precision
 
 __all__ = ["NetworkLoss", "half_squared_error"]
 
+ALONE = Piece(None, None, None, 1.0, distributed.Part(slice(None), 1.0, 1.0))  # no other ranks
 FEW = 8  # rows that a loss is tried out on, of several classes
 
 
@@ -357,13 +358,12 @@ class NetworkLoss(Loss):
         if self._batches.count_chunks() * distributed.ranks() == 1:
             return
         with self.modes():
-            theta, whole = _leaf(elsewhere(self.theta)), distributed.Part(slice(None), 1.0, 1.0)
-            piece = Piece(None, None, None, 1.0, whole)  # statistics of its own rows will do
-
-            def outputs_of(inputs):
-                return self._at(theta, piece, lambda: self._forward(theta, inputs))
-
-            self._weights = piece_weights(self._batches, outputs_of, self.criterion)
+            theta = _leaf(elsewhere(self.theta))
+            self._weights = piece_weights(
+                self._batches,
+                lambda inputs: self._at(theta, ALONE, lambda: self._forward(theta, inputs)),
+                lambda *pair: self._at(theta, ALONE, lambda: self.criterion(*pair)),
+            )
 
     def _try_out(self):
         """Refuse what cannot be differentiated, on a few rows, before any work."""
@@ -402,12 +402,13 @@ class NetworkLoss(Loss):
 
     def _few_rows(self):
         """A few rows, of several classes; the criterion may ignore the targets of some."""
+        call = lambda *pair: self._at(self.theta, ALONE, lambda: self.criterion(*pair))  # noqa: E731
         for inputs, targets, size in self._batches.batches():
             for first in range(-(-size // FEW)):
                 rows = torch.arange(first, size, max(size // FEW, 1))[:FEW]
                 few = take((inputs, targets), rows)
                 outputs = self.outputs(self.theta, map_tensors(torch.clone, few[0]))
-                if checked_value(self.criterion, outputs, few[1], targets).isfinite():
+                if checked_value(self.criterion, call, outputs, few[1], targets).isfinite():
                     return few
         raise ValueError("the loss is not finite at the parameters of the model: start elsewhere")
 
