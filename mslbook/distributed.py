@@ -124,17 +124,22 @@ def gather(pieces, tensors, n):
     return total(whole)
 
 
+def checksum(tensors):
+    """A number that differs if any of the tensors does, by a bit."""
+    found = 0
+    for tensor in tensors:
+        raw = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
+        found = zlib.crc32(raw.numpy(), found)
+    return found
+
+
 def check_same(what, *tensors):
     """Raise ValueError on every rank unless all of them hold the same tensors, bit for bit."""
     if ranks() == 1:
         return
-    checksum = 0
-    for tensor in tensors:
-        raw = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
-        checksum = zlib.crc32(raw.numpy(), checksum)
     checksums = [None] * ranks()
     with _raise_if_rank_lost():
-        distributed.all_gather_object(checksums, checksum)
+        distributed.all_gather_object(checksums, checksum(tensors))
     if len(set(checksums)) > 1:
         hint = "make them from the same files and seeds on every rank"
         raise ValueError(f"the {ranks()} ranks do not hold the same {what}: {hint}")

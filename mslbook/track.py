@@ -178,8 +178,7 @@ class SharpnessTracker:
         """Patterns of the parameters that the optimizer has: others need not be differentiable."""
         if self.optimizer is None:
             return "*"
-        groups = _inner(self.optimizer).param_groups
-        held = {id(p) for group in groups for p in group["params"]}
+        held = _groups(_inner(self.optimizer))
         named = unwrapped(self.model).named_parameters()
         names = [escape(name) for name, p in named if id(p) in held]
         return names or "*"
@@ -273,10 +272,15 @@ def _inner(optimizer):
     return optimizer
 
 
+def _groups(optimizer):
+    """The group of every parameter that the optimizer has, by its id."""
+    return {id(p): group for group in optimizer.param_groups for p in group["params"]}
+
+
 def _moved(parameters, optimizer):
     """The names of the parameters that the optimizer has, and moves."""
-    held = {id(p) for group in optimizer.param_groups for p in group["params"]}
-    held = {name: p for name, p in parameters.items() if id(p) in held}
+    groups = _groups(optimizer)
+    held = {name: p for name, p in parameters.items() if id(p) in groups}
     if not held:
         raise ValueError("the optimizer has none of the parameters: give it those of the model")
     held = {name: p for name, p in held.items() if p.requires_grad}
@@ -289,8 +293,8 @@ def _terms(optimizer, parameters):
     """The edge, and of all parameters the preconditioner, None for 1, and the weight decay."""
     if type(optimizer) not in RULES:
         return nan, None, 0.0
-    groups = {id(p): group for group in optimizer.param_groups for p in group["params"]}
-    groups, rule = [groups[id(p)] for p in parameters], RULES[type(optimizer)]
+    held, rule = _groups(optimizer), RULES[type(optimizer)]
+    groups = [held[id(p)] for p in parameters]
     if any(group["maximize"] for group in groups):
         raise ValueError("maximize=True has no edge: descend the loss with the opposite sign")
     terms = [rule(g, optimizer.state.get(p)) for g, p in zip(groups, parameters, strict=True)]

@@ -5,6 +5,7 @@ import re
 import pytest
 
 torch = pytest.importorskip("torch")
+from models import StraightThrough, layer  # noqa: E402
 from torch import nn  # noqa: E402
 from torch.nn.utils import parametrizations  # noqa: E402
 from torch.utils.checkpoint import checkpoint  # noqa: E402
@@ -25,22 +26,6 @@ class WrittenOut(nn.LayerNorm):
     def forward(self, x):
         variance, mean = torch.var_mean(x, -1, correction=0, keepdim=True)
         return (x - mean) * (variance + self.eps).rsqrt() * self.weight + self.bias
-
-
-class StraightThrough(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, x):
-        return x.sign()
-
-    @staticmethod
-    def backward(ctx, slope):
-        return slope
-
-
-def layer(function):
-    module = nn.Identity()
-    module.forward = function
-    return module
 
 
 def mlp(*between):

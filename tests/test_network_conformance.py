@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
+from models import StraightThrough, layer  # noqa: E402
 from torch import nn  # noqa: E402
 from torch.nn import functional  # noqa: E402
 from torch.nn.utils import parametrizations  # noqa: E402
@@ -22,13 +23,6 @@ ENTROPY = nn.CrossEntropyLoss()
 def mlp(*between):
     torch.manual_seed(2)
     return nn.Sequential(nn.Linear(4, 6), *between, nn.Linear(6, 3))
-
-
-def layer(function):
-    """A module of a function of its input."""
-    module = nn.Identity()
-    module.forward = function
-    return module
 
 
 def check_by_differences(loss, rtol=1e-6):
@@ -198,16 +192,6 @@ def test_theta_decides_the_precision():
 # --- what torch cannot differentiate, or differentiates wrongly -----------------------------------
 
 
-class StraightThrough(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, x):
-        return x.sign()
-
-    @staticmethod
-    def backward(ctx, slope):
-        return slope
-
-
 class OnceOnly(torch.autograd.Function):
     """The exponential, with a backward pass that hides what it depends on."""
 
@@ -373,16 +357,6 @@ def test_a_weight_for_each_batch_can_be_given():
 
 def between_rows(outputs, targets):
     return functional.cross_entropy(outputs @ outputs.T, torch.arange(len(outputs)))
-
-
-class Uneven(list):
-    """Batches that are others on the third pass."""
-
-    passes = 0
-
-    def __iter__(self):
-        self.passes += 1
-        return iter([(X, Y)] if self.passes < 8 else [(X[1:], Y[1:])])
 
 
 def with_a_term_in_the_parameters(model):

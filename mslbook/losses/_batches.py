@@ -1,7 +1,6 @@
 """Data as people have them: one pair of inputs and targets, or batches that can be read again."""
 
 import copy
-import zlib
 from collections.abc import Iterable, Mapping
 from functools import partial
 from math import isclose, isfinite
@@ -93,11 +92,18 @@ class Batches:
                 "these data can be read only once, and every value, gradient and product reads "
                 "them: give a list of batches, or a DataLoader"
             )
-        self.sizes = [self._size(number, batch) for number, batch in enumerate(self._read())]
+        self.sizes, seen = [], []
+        for number, batch in enumerate(self._read()):
+            self.sizes.append(self._size(number, batch))
+            if self.pair is None:
+                seen.append(distributed.checksum(tensors(batch)))
         if not sum(self.sizes):
             raise ValueError("there must be one target for each of at least one input")
-        if self.pair is None:
-            self._check_repeats()
+        if self.pair is None and seen != self._checksums():
+            raise ValueError(
+                "the batches differ from pass to pass: switch off what is random in the data (a "
+                "DataLoader with shuffle=True, augmentation), or give a list of batches"
+            )
 
     @property
     def rows(self):
@@ -160,7 +166,7 @@ class Batches:
         """A tensor of a checksum for each batch, if there are other ranks that have the same."""
         if distributed.ranks() == 1:
             return []
-        return [torch.tensor([_checksum(batch) for batch in self._read()])]
+        return [torch.tensor(self._checksums())]
 
     def batches(self):
         """Yield the inputs, the targets and the rows of every batch."""
@@ -199,21 +205,8 @@ class Batches:
 
         return map_tensors(usable, tuple(batch))
 
-    def _check_repeats(self):
-        first, second = ([_checksum(batch) for batch in self._read()] for _ in range(2))
-        if first != second:
-            raise ValueError(
-                "the batches differ from pass to pass: switch off what is random in the data (a "
-                "DataLoader with shuffle=True, augmentation), or give a list of batches"
-            )
-
-
-def _checksum(batch):
-    checksum = 0
-    for tensor in tensors(batch):
-        raw = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
-        checksum = zlib.crc32(raw.numpy(), checksum)
-    return checksum
+    def _checksums(self):
+        return [distributed.checksum(tensors(batch)) for batch in self._read()]
 
 
 def piece_weights(batches, outputs_of, criterion):
