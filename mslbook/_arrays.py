@@ -22,8 +22,9 @@ def is_array(thing):
 def as_theta(theta, dimension=None):
     """Parameters as floats in their own kind of array, of shape (..., dimension) if it is given."""
     theta = theta if is_array(theta) else np.asarray(theta)
-    xp = array_namespace(theta)
-    if not xp.isdtype(theta.dtype, "real floating"):
+    dtype = theta.dtype  # of floats in NumPy or in torch: a question for each formula in a loss
+    if not (getattr(dtype, "kind", "") == "f" or getattr(dtype, "is_floating_point", False)):
+        xp = array_namespace(theta)
         if not xp.isdtype(theta.dtype, ("bool", "integral")):
             raise TypeError(f"a point must hold real numbers, not an array of {theta.dtype}")
         theta = xp.astype(theta, xp.__array_namespace_info__().default_dtypes()["real floating"])

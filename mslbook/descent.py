@@ -1,8 +1,9 @@
 """Descent on any loss by any optimizer: one trajectory, or a sweep of a million at once."""
 
+import os
 from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import islice
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any, NamedTuple
 
@@ -14,6 +15,8 @@ from mslbook.loss import Loss, value_and_grad
 from mslbook.optimizers import GradientDescent, Optimizer, decays
 
 __all__ = ["Iterate", "Trajectory", "decays", "descend", "iterate"]
+
+BLOCK = 2**14  # numbers of a block of trajectories, so that all that a step needs stays in cache
 
 
 class Iterate(NamedTuple):
@@ -29,13 +32,12 @@ class Iterate(NamedTuple):
 
 @dataclass(frozen=True, repr=False, eq=False)
 class Trajectory:
-    """The iterates that :func:`descend` kept, the start first.
+    """The iterates that :func:`descend` kept, in the kind of array of the start.
 
-    The arrays are of the kind of the start (NumPy or torch, dtype, device), except for ``steps``,
-    which is always NumPy's. A trajectory that diverged stays at its last finite iterate.
+    A trajectory that diverged stays at its last finite iterate.
     """
 
-    points: Any  #: ``(rows, *shape of the points)``, rows = steps / every + 1
+    points: Any  #: ``(rows, *shape of the points)``
     values: Any  #: ``(rows, *batch)``: the loss at the points
     steps: np.ndarray  #: ``(rows,)``: the number of updates that led to each row
     diverged_at: Any  #: integers, ``(*batch)``: the step of divergence, -1 for never
@@ -53,7 +55,7 @@ class Trajectory:
         return f"<Trajectory of {self.steps[-1]} steps: {fate}>"
 
 
-def descend(loss: Loss, start, lr=None, steps=0, every=1, optimizer=None) -> Trajectory:
+def descend(loss: Loss, start, lr=None, steps=0, every=1, optimizer=None, last=None) -> Trajectory:
     """Run gradient descent, or another optimizer, and return its path.
 
     Parameters
@@ -68,6 +70,13 @@ def descend(loss: Loss, start, lr=None, steps=0, every=1, optimizer=None) -> Tra
         The number of updates; the start and every ``every``-th iterate are kept.
     optimizer : Optimizer, optional
         In place of `lr`, such as ``Momentum(lr=0.1, beta=0.9)``.
+    last : int, optional
+        How many of these rows are kept, the last ones; by default all.
+
+    Notes
+    -----
+    Losses are computed where a row is kept, and divergence is looked for there; what is not finite
+    is traced back to the step where it began. Between rows there are gradients alone.
 
     Examples
     --------
@@ -76,17 +85,60 @@ def descend(loss: Loss, start, lr=None, steps=0, every=1, optimizer=None) -> Tra
     <Trajectory of 200 steps: loss 5.751 -> ...>
     """
     steps, every = check_save_every(steps, every)
-    kept = islice(iterate(loss, start, lr, optimizer=optimizer), 0, steps + 1, every)
-    state = next(kept)
-    xp, rows = array_namespace(state.theta), steps // every + 1
-    points, values = (
-        xp.empty((rows, *array.shape), dtype=array.dtype, device=array.device)
-        for array in (state.theta, state.value)
+    first = 0 if last is None else -check_int("last", last, least=1)
+    kept = range(0, steps + 1, every)[first:]
+    descent, begin = _begin(loss, start, lr, optimizer)
+    shape, batch, blocks = begin.theta.shape, begin.value.shape, [...]
+    size = max(1, BLOCK // (loss.dimension or 1))
+    if prod(batch) > size and str(begin.theta.device) == "cpu":
+        descent, begin = _in_one_row(descent, begin)
+        blocks = [slice(i, i + size) for i in range(0, prod(batch), size)]
+    points, values = (_rows(len(kept), array) for array in (begin.theta, begin.value))
+
+    def run(block):
+        part, now = _part(descent, begin, block)
+        for row, step in enumerate(kept):
+            now = part.advance(now, step) if step else now
+            points[row, block], values[row, block] = now.theta, now.value
+        begin.diverged_at[block] = now.diverged_at
+
+    if len(blocks) > 1 and getattr(loss, "reentrant", False):
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            list(pool.map(run, blocks))
+    else:
+        list(map(run, blocks))
+    points, values = points.reshape(len(kept), *shape), values.reshape(len(kept), *batch)
+    return Trajectory(points, values, np.array(kept), begin.diverged_at.reshape(batch))
+
+
+def _in_one_row(descent, begin):
+    """The same with a single axis of trajectories."""
+    batch, lr = begin.value.shape, descent.lr
+
+    def flat(array):
+        return array.reshape(-1, *array.shape[len(batch) :])
+
+    if hasattr(lr, "shape"):
+        shape = batch if descent.loss.dimension is None else (*batch, 1)
+        lr = flat(array_namespace(lr).broadcast_to(lr, shape))
+    return replace(descent, lr=lr), begin._replace(
+        theta=flat(begin.theta),
+        value=flat(begin.value),
+        grad=flat(begin.grad),
+        diverged_at=flat(begin.diverged_at),
     )
-    points[0, ...], values[0, ...] = state.theta, state.value
-    for row, state in enumerate(kept, start=1):
-        points[row, ...], values[row, ...] = state.theta, state.value
-    return Trajectory(points, values, np.arange(0, steps + 1, every), state.diverged_at)
+
+
+def _part(descent, begin, block):
+    """The descent of a block of trajectories, and its start."""
+    theta, value, grad, diverged_at = (array[block] for array in begin[1:5])
+    if block is not ... and theta.ndim == 2:
+        columns = array_namespace(theta).empty(theta.shape[::-1], dtype=theta.dtype)
+        columns[...] = theta.T  # each coordinate in one piece, as formulas read them
+        theta = columns.T
+    lr = descent.lr[block] if hasattr(descent.lr, "shape") else descent.lr
+    state = descent.optimizer.init(theta)
+    return replace(descent, lr=lr), Iterate(0, theta, value, grad, diverged_at, state)
 
 
 def iterate(
@@ -114,6 +166,17 @@ def iterate(
     >>> [round(float(state.theta), 4) for state in islice(iterate(f1, 1.0, lr=1.0), 3)]
     [1.0, 0.3069, 0.0392]
     """
+    return _without_end(*_begin(loss, start, lr, optimizer, first_step, state))
+
+
+def _without_end(descent, now):
+    while True:
+        yield now
+        now = descent.advance(now, now.step + 1)
+
+
+def _begin(loss, start, lr, optimizer, first_step=0, state=None):
+    """The descent, and its first iterate; ValueError unless all is finite there."""
     if (lr is None) == (optimizer is None):
         raise TypeError("give a learning rate, for gradient descent, or optimizer=, one of the two")
     optimizer, first_step = optimizer or GradientDescent(lr), check_int("first_step", first_step)
@@ -123,10 +186,17 @@ def iterate(
     x = x.detach() if hasattr(x, "detach") else x  # a torch descent builds no autograd graph
     if not callable(lr):
         x, lr = broadcast_lr(x, lr, loss.dimension)
-    loss_at = getattr(loss, "at_step", lambda step: loss)
     state = _resumed(optimizer, x, state)
-    value, grad = _at_start(loss_at(first_step), x)
-    return _iterates(loss_at, x, value, grad, optimizer, lr, state, first_step)
+    if 0 in x.shape:
+        raise ValueError(f"a start of shape {tuple(x.shape)} holds no point: give at least one")
+    descent, xp = _Descent(loss, optimizer, lr), array_namespace(x)
+    with np.errstate(all="ignore"):
+        value, grad = value_and_grad(descent.loss_at(first_step), x)
+        fine = _finite(x, value, grad, loss.dimension)
+    if not xp.all(fine):
+        raise ValueError("the start, the loss or its gradient is not finite there: start elsewhere")
+    diverged_at = xp.full(value.shape, -1, dtype=xp.int64, device=x.device)
+    return descent, Iterate(first_step, x, value, grad, diverged_at, state)
 
 
 def _resumed(optimizer, x, state):
@@ -134,61 +204,71 @@ def _resumed(optimizer, x, state):
     fresh = optimizer.init(x)
     if state is None:
         return fresh
-    if state.keys() != fresh.keys():
-        own, given = (", ".join(one) or "nothing" for one in (fresh, state))
+
+    def kinds(state):
+        return {n: f"{a.dtype} of shape {tuple(a.shape)} on {a.device}" for n, a in state.items()}
+
+    if kinds(state) != kinds(fresh):  # it might broadcast
         name = type(optimizer).__name__
-        raise ValueError(f"the state of {name} holds {own}, not {given}: pass it as it was yielded")
-    for name, like in fresh.items():  # which might broadcast
-        given, expected = (
-            f"{array.dtype} of shape {tuple(array.shape)} on {array.device}"
-            for array in (state[name], like)
+        raise ValueError(
+            f"the state of {name} holds {kinds(fresh)}, not {kinds(state)}: pass it as yielded"
         )
-        if given != expected:
-            raise ValueError(f"the {name} is {given}, not {expected}: pass it as it was yielded")
     return {name: a.detach() if hasattr(a, "detach") else a for name, a in state.items()}
 
 
-def _at_start(loss, x):
-    """The loss and its gradient at the start; ValueError unless all of it is finite."""
-    if 0 in x.shape:
-        raise ValueError(f"a start of shape {tuple(x.shape)} holds no point: give at least one")
-    with np.errstate(all="ignore"):
-        value, grad = value_and_grad(loss, x)
-        fine = _finite(x, value, grad, loss.dimension)
-    if not array_namespace(x).all(fine):
-        raise ValueError("the start, the loss or its gradient is not finite there: start elsewhere")
-    return value, grad
+@dataclass
+class _Descent:
+    """The one loop, for a single trajectory as for a block of many."""
 
+    loss: Loss
+    optimizer: Optimizer
+    lr: Any
+    moving: Any = None  # one number per trajectory once one has diverged: 0 where it stands still
 
-def _iterates(loss_at, x, value, grad, optimizer, lr, state, step):
-    """The one loop; `loss_at(step)` is the loss whose gradient makes the update after `step`."""
-    xp, dimension = array_namespace(x), loss_at(step).dimension
-    diverged_at = xp.full(value.shape, -1, dtype=xp.int64, device=x.device)
+    def loss_at(self, step):
+        """The loss whose gradient makes the update after `step`."""
+        return self.loss.at_step(step) if hasattr(self.loss, "at_step") else self.loss
 
-    def per_point(array):  # one number per trajectory, shaped to meet the points
-        return array if dimension is None else array[..., None]
-
-    moving = None  # one number per trajectory once one has diverged: 0 where it stands still
-    while True:
-        yield Iterate(step, x, value, grad, diverged_at, state)
-        rate = check_lr(lr(step), step) if callable(lr) else lr
-        slope = grad if moving is None else moving * grad
-        step += 1
+    def advance(self, now, step):
+        """The iterate at a later step."""
+        x, grad, state, xp = now.theta, now.grad, now.state, array_namespace(now.theta)
         with np.errstate(all="ignore"):  # what overflows is found by `_finite`
-            new, new_state = optimizer.update(x, slope, state, rate)
-            new_value, new_grad = value_and_grad(loss_at(step), new)
-            fine = _finite(new, new_value, new_grad, dimension)
-        if not xp.all(fine):
-            diverged_at = xp.where(fine, diverged_at, step)
-            moving = per_point(xp.astype(diverged_at < 0, x.dtype))
-            new = xp.where(per_point(fine), new, x)
-            new_value = xp.where(fine, new_value, value)
-            new_grad = xp.where(per_point(fine), new_grad, grad)
-            new_state = {  # at rest
-                name: xp.where(moving > 0, array, 0 * x) if array.ndim == x.ndim else array
-                for name, array in new_state.items()
-            }
-        x, value, grad, state = new, new_value, new_grad, new_state
+            for done in range(now.step, step):
+                grad = grad if done == now.step else self.loss_at(done).grad(x)
+                slope = grad if self.moving is None else self.moving * grad
+                rate = check_lr(self.lr(done), done) if callable(self.lr) else self.lr
+                x, state = self.optimizer.update(x, slope, state, rate)
+            value, grad = value_and_grad(self.loss_at(step), x)
+            fine = _finite(x, value, grad, self.loss.dimension)
+        new = Iterate(step, x, value, grad, now.diverged_at, state)
+        if xp.all(fine):
+            return new
+        if step == now.step + 1:
+            return self._stopped(now, new, fine)
+        for each in range(now.step + 1, step + 1):  # again, to see where it began
+            now = self.advance(now, each)
+        return now
+
+    def _stopped(self, now, new, fine):
+        """The new iterate, with the old one where the new one is not finite."""
+        xp = array_namespace(new.theta)
+
+        def per_point(array):  # one number per trajectory, shaped to meet the points
+            return array if self.loss.dimension is None else array[..., None]
+
+        diverged_at = xp.where(fine, now.diverged_at, new.step)
+        self.moving = per_point(xp.astype(diverged_at < 0, new.theta.dtype))
+        theta, grad = (
+            xp.where(per_point(fine), one, other)
+            for one, other in ((new.theta, now.theta), (new.grad, now.grad))
+        )
+        state = {  # at rest
+            name: xp.where(self.moving > 0, array, 0 * theta) if array.ndim == theta.ndim else array
+            for name, array in new.state.items()
+        }
+        return Iterate(
+            new.step, theta, xp.where(fine, new.value, now.value), grad, diverged_at, state
+        )
 
 
 def _finite(x, value, grad, dimension):
@@ -199,3 +279,16 @@ def _finite(x, value, grad, dimension):
         return xp.asarray(True, device=x.device)
     fine = xp.isfinite(x) & xp.isfinite(grad)
     return xp.isfinite(value) & (fine if dimension is None else xp.all(fine, axis=-1))
+
+
+def _rows(count, array):
+    """Room for so many rows like an array."""
+    try:
+        return array_namespace(array).empty(
+            (count, *array.shape), dtype=array.dtype, device=array.device
+        )
+    except (MemoryError, RuntimeError) as error:  # torch's
+        raise MemoryError(
+            f"{count} rows of shape {tuple(array.shape)} do not fit in memory: keep fewer, by a "
+            "larger every= or by last=, or pass fewer starts"
+        ) from error

@@ -1,11 +1,25 @@
+import tracemalloc
 from itertools import islice, product
+from threading import current_thread, main_thread
 
 import numpy as np
 import pytest
 
-from mslbook.descent import decays, descend, iterate
-from mslbook.losses import F2, Quadratic, Radial, Ridge, Sum, f1, f2, f3, two_valleys, valley
-from mslbook.optimizers import Momentum
+from mslbook.descent import BLOCK, decays, descend, iterate
+from mslbook.losses import (
+    F2,
+    Quadratic,
+    Radial,
+    Ridge,
+    Scaled,
+    Sum,
+    f1,
+    f2,
+    f3,
+    two_valleys,
+    valley,
+)
+from mslbook.optimizers import Adam, GradientDescent, Momentum
 from mslbook.theory import stable_lr, two_cycle
 
 
@@ -144,6 +158,103 @@ def test_every_keeps_the_start_and_the_multiples():
     np.testing.assert_array_equal(thin.steps, [0, 20, 40, 60])
     np.testing.assert_array_equal(thin.points, full.points[::20])
     np.testing.assert_array_equal(thin.values, full.values[::20])
+
+
+def test_the_last_rows_alone_may_be_kept():
+    full, end = descend(f3, (-3, 3), 1.0, 60), descend(f3, (-3, 3), 1.0, 60, last=20)
+    np.testing.assert_array_equal(end.steps, np.arange(41, 61))
+    np.testing.assert_array_equal(end.points, full.points[41:])
+    np.testing.assert_array_equal(end.values, full.values[41:])
+    thin = descend(f3, (-3, 3), 1.0, 60, every=20, last=2)
+    np.testing.assert_array_equal(thin.steps, [40, 60])
+    assert len(descend(f3, (-3, 3), 1.0, 60, last=100).points) == 61
+
+
+@pytest.mark.parametrize("optimizer", [GradientDescent(2.5), Momentum(0.5, 0.9), Adam(0.1)])
+@pytest.mark.parametrize("loss", [f1, f2, two_valleys])
+def test_a_sweep_in_blocks_is_one_of_single_blocks(loss, optimizer):
+    """To the last bit, also where it has several axes, and on tensors."""
+    count, core = 3 * BLOCK // 2, () if loss.dimension is None else (2,)
+    starts = np.random.default_rng(0).normal(scale=5, size=(2, count // 2, *core))
+    path = descend(loss, starts, steps=12, every=3, last=3, optimizer=optimizer)
+    assert path.points.shape == (3, *starts.shape)
+    assert path.values.shape == (3, 2, count // 2)
+    for part in (slice(0, 5), slice(-5, None)):
+        few = descend(loss, starts[:, part], steps=12, every=3, optimizer=optimizer)
+        np.testing.assert_array_equal(path.points[:, :, part], few.points[2:])
+        np.testing.assert_array_equal(path.values[:, :, part], few.values[2:])
+        np.testing.assert_array_equal(few.values, loss.value(few.points))
+
+
+def test_a_sweep_in_blocks_has_a_rate_for_each_trajectory():
+    starts, rates = np.linspace(-5, 5, BLOCK), np.array([[1.0], [2.5]])
+    path = descend(f1, starts, rates, steps=9, last=1)
+    for row, rate in enumerate(rates[:, 0]):
+        np.testing.assert_array_equal(path.points[:, row], descend(f1, starts, rate, 9).points[-1:])
+
+
+def test_tensors_in_blocks_are_arrays_in_blocks(torch):
+    starts = np.random.default_rng(0).normal(scale=5, size=(BLOCK, 2))
+    ours = descend(two_valleys, starts, 2.5, 6, last=2)
+    theirs = descend(two_valleys, torch.from_numpy(starts), 2.5, 6, last=2)
+    np.testing.assert_allclose(theirs.points, ours.points, rtol=1e-9, atol=1e-12)
+
+
+def test_only_what_may_run_on_several_threads_does(monkeypatch):
+    """A user's loss is evaluated by the calling thread alone, wherever in a loss it stands."""
+
+    class Here(Quadratic):
+        reentrant = False
+
+        def _value_and_grad(self, xp, x):
+            assert current_thread() is main_thread()
+            return super()._value_and_grad(xp, x)
+
+    starts = np.ones(2 * BLOCK)
+    for loss in (Here(), Sum((f1, Here())), Scaled(2.0, Sum((Here(),)))):
+        assert not loss.reentrant
+        assert descend(loss, starts, 0.1, 3).points.shape == (4, 2 * BLOCK)
+    assert two_valleys.reentrant
+
+
+def test_the_step_of_divergence_is_found_between_rows_and_in_every_block():
+    starts = np.resize([0.5, 10.0, 20.0, 1.0, -20.0], 2 * BLOCK)
+    every = descend(Quartic(), starts[:5], 0.5, steps=100)
+    for rows in ({"every": 100}, {"last": 1}, {"every": 50}):
+        path = descend(Quartic(), starts, 0.5, steps=100, **rows)
+        np.testing.assert_array_equal(path.diverged_at, np.resize(every.diverged_at, 2 * BLOCK))
+        np.testing.assert_array_equal(path.points[-1], np.resize(every.points[-1], 2 * BLOCK))
+        np.testing.assert_array_equal(path.values[-1], np.resize(every.values[-1], 2 * BLOCK))
+
+
+def test_rows_that_are_not_kept_take_no_memory():
+    def peak(steps):
+        tracemalloc.start()
+        descend(f1, starts, 2.5, steps, last=2)
+        size = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return size
+
+    starts = np.linspace(-5, 5, 4 * BLOCK)
+    assert peak(100) < 1.1 * peak(2) + 100_000
+
+
+def test_a_sweep_that_does_not_fit_in_memory_says_what_to_lower(torch):
+    for start in (np.ones(1000), torch.ones(1000)):
+        with pytest.raises(MemoryError, match="keep fewer, by a larger every= or by last="):
+            descend(f1, start, 1.0, 10**13)
+
+
+def test_losses_are_computed_where_a_row_is_kept_alone():
+    class Counting(Quadratic):
+        values = 0
+
+        def value_and_grad(self, x):
+            type(self).values += 1
+            return super().value_and_grad(x)
+
+    descend(Counting(), 1.0, 0.1, steps=1000, last=3)
+    assert Counting.values == 4  # and at the start
 
 
 def test_a_sweep_of_a_million():

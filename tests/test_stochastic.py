@@ -295,11 +295,11 @@ def test_a_descent_that_diverges_stays_at_its_last_finite_iterate():
         ({"first_step": -1}, "first_step must be a whole number of at least 0"),
         (
             {"state": {"velocity": np.zeros(2)}},
-            r"velocity .* of shape \(2,\) .*, not .* of shape \(1,\)",
+            r"velocity.* of shape \(1,\) .*, not .* of shape \(2,\)",
         ),
         (
             {"state": {"velocity": np.zeros(1, np.float32)}},
-            "the velocity is float32 .* not float64",
+            "velocity.*float64 .* not .*float32",
         ),
         ({"start": [np.inf]}, "not finite there: start elsewhere"),
         ({"start": [1e200]}, "not finite there: start elsewhere"),
@@ -316,7 +316,7 @@ def test_minibatches_that_cannot_be_are_refused_by_the_call(wrong, words):
 def test_a_velocity_of_another_library_is_refused():
     torch = pytest.importorskip("torch")
     velocity = torch.zeros(2, dtype=torch.float64)
-    with pytest.raises(ValueError, match="velocity is torch.float64 .*, not float64"):
+    with pytest.raises(ValueError, match="velocity.*float64 .*, not .*torch.float64"):
         minibatch_sgd(valley, [1.0, 2.0], 0.1, state={"velocity": velocity})
 
 

@@ -23,12 +23,16 @@ class Ridge(ClosedForm):
 
     def _value_and_grad(self, xp, x):
         p = like(x, self.p)
-        value, slope = value_and_grad(self.f, x @ p)
+        value, slope = value_and_grad(self.f, _dot(x, p))
         return value, slope[..., None] * p
+
+    def _grad(self, xp, x):
+        p = like(x, self.p)
+        return self.f.grad(_dot(x, p))[..., None] * p
 
     def _hvp(self, xp, x, v):
         p = like(x, self.p)
-        return self.f.hvp(x @ p, v @ p)[..., None] * p
+        return self.f.hvp(_dot(x, p), _dot(v, p))[..., None] * p
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,10 @@ class Radial(ClosedForm):
         r, r_or_one = self._radius(xp, x)
         value, slope = value_and_grad(self.f, r)
         return value, (slope / r_or_one)[..., None] * x
+
+    def _grad(self, xp, x):
+        r, r_or_one = self._radius(xp, x)
+        return (self.f.grad(r) / r_or_one)[..., None] * x
 
     def _hvp(self, xp, x, v):
         r, r_or_one = self._radius(xp, x)
@@ -96,6 +104,12 @@ class Valley(ClosedForm):
         value, slope = value_and_grad(self.f, h * y)
         return value, _append(xp, (slope * y)[..., None] * h_grad, slope * h)
 
+    def _grad(self, xp, x):
+        x, y = x[..., :-1], x[..., -1]
+        h, h_grad = value_and_grad(self.h, x)
+        slope = self.f.grad(h * y)
+        return _append(xp, (slope * y)[..., None] * h_grad, slope * h)
+
     def _hvp(self, xp, x, v):
         (x, y), (v, w) = (x[..., :-1], x[..., -1]), (v[..., :-1], v[..., -1])
         h, h_grad = value_and_grad(self.h, x)
@@ -122,12 +136,16 @@ class Linear(ClosedForm):
 
     def _value_and_grad(self, xp, x):
         A = like(x, self.A)
-        value, grad = value_and_grad(self.loss, x @ A.T)
-        return value, grad @ A
+        value, grad = value_and_grad(self.loss, _map(A, x))
+        return value, _map(A.T, grad)
+
+    def _grad(self, xp, x):
+        A = like(x, self.A)
+        return _map(A.T, self.loss.grad(_map(A, x)))
 
     def _hvp(self, xp, x, v):
         A = like(x, self.A)
-        return self.loss.hvp(x @ A.T, v @ A.T) @ A
+        return _map(A.T, self.loss.hvp(_map(A, x), _map(A, v)))
 
 
 @dataclass(frozen=True)
@@ -145,6 +163,10 @@ class Composed(ClosedForm):
         inner, grad = value_and_grad(self.inner, x)
         value, slope = value_and_grad(self.outer, inner)
         return value, self._per_point(slope) * grad
+
+    def _grad(self, xp, x):
+        inner, grad = value_and_grad(self.inner, x)
+        return self._per_point(self.outer.grad(inner)) * grad
 
     def _hvp(self, xp, x, v):
         inner, grad = value_and_grad(self.inner, x)
@@ -170,6 +192,9 @@ class Scaled(ClosedForm):
     def _value_and_grad(self, xp, x):
         value, grad = value_and_grad(self.loss, x)
         return self.factor * value, self.factor * grad
+
+    def _grad(self, xp, x):
+        return self.factor * self.loss.grad(x)
 
     def _hvp(self, xp, x, v):
         return self.factor * self.loss.hvp(x, v)
@@ -198,6 +223,10 @@ class Sum(ClosedForm):
     def _value_and_grad(self, xp, x):
         values, grads = zip(*(value_and_grad(term, x) for term in self.terms), strict=True)
         return sum(values[1:], values[0]), sum(grads[1:], grads[0])
+
+    def _grad(self, xp, x):
+        first, *others = (term.grad(x) for term in self.terms)
+        return sum(others, first)
 
     def _hvp(self, xp, x, v):
         return sum(term.hvp(x, v) for term in self.terms)
@@ -257,8 +286,19 @@ def crossed_valleys(f, h, k, cutoff):
     return Sum((wide, Composed(cutoff, Linear(wide, ((0, 1), (k, 0))))))
 
 
+def _dot(x, p):
+    return x @ p if len(p) > 1 else p[0] * x[..., 0]  # of one column, NumPy's product is slow
+
+
+def _map(A, x):
+    """A x for points x (..., n), whose coordinates stay apart in memory if they are."""
+    return (A @ x.mT).mT if x.ndim > 1 else A @ x
+
+
 def _append(xp, x, y):
-    return xp.concat((x, y[..., None]), axis=-1)
+    """The points (x, y), each coordinate in one piece of memory."""
+    columns = xp.concat((xp.moveaxis(x, -1, 0), y[None]))
+    return xp.moveaxis(columns, 0, -1)
 
 
 def _set(frozen, **attributes):

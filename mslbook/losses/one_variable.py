@@ -23,7 +23,10 @@ class F1(ClosedForm):
         value = (a * (log - 1) + log)[...]  # [...] makes an array of a number, to write to
         near = a < 0.25  # where the formula would subtract nearly equal numbers
         value[near] = _f1_near_0(a[near])
-        return value, xp.sign(x) * log
+        return value, xp.copysign(log, x)
+
+    def _grad(self, xp, x):
+        return xp.copysign(xp.log1p(xp.abs(x)), x)
 
     def _hvp(self, xp, x, v):
         return v / (1 + xp.abs(x))
@@ -54,19 +57,22 @@ class F2(ClosedForm):
         check_real("C", self.C, above=0)
 
     def _parts(self, xp, x):
-        """C|x|, split into a factor of at most 1 (inside) and one of at least 1 (beyond)."""
-        a = xp.abs(x)
-        inside = a <= 1 / self.C
-        return inside, xp.where(inside, self.C * a, 1.0), xp.where(inside, 1.0, self.C * a)
+        """C x, cut off to [-1, 1], and C |x|, at least 1."""
+        u = self.C * x
+        return xp.clip(u, -1.0, 1.0), xp.clip(xp.abs(u), 1.0, None)
 
     def _value_and_grad(self, xp, x):
-        _, small, large = self._parts(xp, x)
-        value = small * small / 3 + 2 / 3 * (1 - 1 / large)
-        return value, 2 * self.C / 3 * xp.sign(x) * small / large / large
+        near, far = self._parts(xp, x)
+        return near * near / 3 + 2 / 3 * (1 - 1 / far), 2 * self.C / 3 * near / far / far
+
+    def _grad(self, xp, x):
+        near, far = self._parts(xp, x)
+        return 2 * self.C / 3 * near / far / far
 
     def _hvp(self, xp, x, v):
-        inside, _, large = self._parts(xp, x)
-        return 2 * self.C**2 / 3 * xp.where(inside, 1.0, -2 / large / large / large) * v
+        _, far = self._parts(xp, x)
+        inside = xp.abs(x) <= 1 / self.C
+        return 2 * self.C**2 / 3 * xp.where(inside, 1.0, -2 / far / far / far) * v
 
 
 @dataclass(frozen=True)
