@@ -14,7 +14,6 @@ _MODULES = {  # public names of modules that not everybody needs, or that need t
     "SharpnessTracker": "track",
     "Minibatches": "stochastic",
     "minibatch_sgd": "stochastic",
-    "euler_maruyama": "stochastic",
     "load": "data",
     "fully_connected": "networks",
     "vgg11": "networks",

@@ -17,7 +17,7 @@ class ClosedForm(Loss):
 
     @property
     def reentrant(self):
-        """Whether several threads may evaluate it at once: its parts have to be closed forms, too."""
+        """Whether several threads may evaluate it at once, as they may if it is made of such."""
         parts = chain(vars(self).values(), getattr(self, "terms", ()))
         return all(getattr(part, "reentrant", False) for part in parts if hasattr(part, "hvp"))
 

@@ -7,8 +7,8 @@ from mslbook.descent import descend
 from mslbook.losses import Quadratic, Reciprocal, Ridge, Valley, f1
 from mslbook.paper.after_the_edge import claims
 from mslbook.paper.after_the_edge.noise import label_noise, rescaled
+from mslbook.paper.after_the_edge.walks import euler_maruyama, sgd
 from mslbook.paper.ledger import FAILS, HOLDS, RESERVED
-from mslbook.stochastic import euler_maruyama, sgd
 
 
 @pytest.fixture(autouse=True)

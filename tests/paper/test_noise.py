@@ -5,7 +5,7 @@ import pytest
 
 from mslbook.losses import Quadratic, Radial, Ridge, Valley, f1, two_valleys, valley
 from mslbook.paper.after_the_edge.noise import label_noise, rescaled, valley_sde
-from mslbook.stochastic import euler_maruyama, sgd
+from mslbook.paper.after_the_edge.walks import euler_maruyama, sgd
 
 POINTS = np.array([[1.0, 0.5], [20.0, -2.0]])
 

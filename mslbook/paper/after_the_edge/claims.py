@@ -8,8 +8,8 @@ from scipy.optimize import brentq
 from mslbook.descent import descend
 from mslbook.losses import Quadratic, Reciprocal, Ridge, Valley, f1, valley
 from mslbook.paper.after_the_edge.noise import label_noise, rescaled, valley_sde
+from mslbook.paper.after_the_edge.walks import euler_maruyama, sgd
 from mslbook.paper.ledger import HOLDS, RESERVED, claim, graded, listed, verdict
-from mslbook.stochastic import euler_maruyama, sgd
 from mslbook.theory import quasistatic, two_cycle
 
 LR = 3.0  # of journal fig. 4.2, as is the start (1, 1)

@@ -1,4 +1,4 @@
-"""The noise of remarks 4.1 and 4.2, for `sgd` and `euler_maruyama` of mslbook.stochastic."""
+"""The noise of remarks 4.1 and 4.2, for `sgd` and `euler_maruyama` of walks."""
 
 from math import sqrt
 
