@@ -2,9 +2,10 @@
 
     python benchmarks/sweeps.py [STEPS]
 
-Of STEPS steps, by default 100, the last tenth is kept, as 100 would be of 1,000. Beside it, the logarithms or divisions of as many steps alone, from and to arrays that stay
-in cache, on as many threads. Both are timed in turns, and the medians of the ratios are given: of
-processor time, and of wall time, which counts only on a machine that has nothing else to do.
+Of STEPS steps, by default 100, the last tenth is kept, as 100 would be of 1,000. Beside it, the
+logarithms or divisions of as many steps alone, from and to arrays that stay in cache, on as many
+threads. Both are timed in turns, and the medians of the ratios are given: of processor time, and of
+wall time, which counts only on a machine that has nothing else to do.
 A loop compiled by JAX is timed too where JAX is installed. Results: benchmarks/results/sweeps.json.
 """
 

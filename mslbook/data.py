@@ -10,8 +10,8 @@ import numpy as np
 from numpy.lib import format as npy
 
 KEYS = ("train_images", "train_labels", "test_images", "test_labels")
-# An .npz may unpack to so many times its size, and so many bytes more: images and measurements
-# never shrink a hundredfold, but zeros a thousandfold, and a few kilobytes could fill the memory.
+# An .npz may unpack to so many times its size, and so many bytes more: images never shrink a
+# hundredfold, but zeros a thousandfold, and a few kilobytes could fill the memory.
 MAX_COMPRESSION, FREE_BYTES = 100, 2**24
 
 
@@ -47,11 +47,9 @@ def load(name="digits", root=".data", download=False):
     name : str or path
         ``"digits"`` (embedded, 8 x 8 pixels), ``"cifar10"``, ``"cifar100"``, ``"cifar100-50x100"``
         (of the first 50 classes the first 100 training and 20 test images), or an ``.npz`` of the
-        dataset's arrays; its ``class_names`` are optional.
+        dataset's arrays, with or without ``class_names``.
     root : str or path
-        The folder of CIFAR.
-    download : bool
-        Whether to fetch CIFAR if it is not there; the checksum is verified.
+        The folder of CIFAR, which ``download=True`` fetches and verifies if it is not there.
 
     Examples
     --------
@@ -65,7 +63,7 @@ def load(name="digits", root=".data", download=False):
     if name in CIFAR:
         return _cifar(name, Path(root), download)
     if name == "cifar100-50x100":
-        return _fifty_classes(name, Path(root), download)
+        return _fifty_classes(name, _cifar("cifar100", Path(root), download))
     if name.endswith(".npz"):
         return _archive(Path(name))
     names = "digits, cifar10, cifar100, cifar100-50x100 or the path of an .npz"
@@ -75,14 +73,14 @@ def load(name="digits", root=".data", download=False):
 def standardise(images, like=None, axes=0):
     """Centre and scale every pixel by its mean and standard deviation over the images `like`.
 
+    A pixel that is the same in all images is only centred.
+
     Parameters
     ----------
-    images : ndarray, shape (N, ...)
-        A pixel that is the same in all images is only centred.
-    like : ndarray, shape (M, ...), optional
-        Such as the training images, for test images; by default `images`.
+    images, like : ndarray, shape (N, ...) and (M, ...)
+        `like` may be the training images, for test images; by default it is `images`.
     axes : int or tuple of int
-        Those that a mean and a deviation are taken over.
+        What the mean and the deviation are taken over.
     """
     like = images if like is None else like
     mean, scale = like.mean(axes, keepdims=True), like.std(axes, keepdims=True)
@@ -111,14 +109,7 @@ def colour_32(images):
 
 
 def read_npz(path, wanted=None):
-    """Read a dict of the arrays of an .npz file that need not be trusted: no pickles, no bombs.
-
-    Parameters
-    ----------
-    path : str or path
-    wanted : collection of str, optional
-        Which arrays to read, if they are there; by default all.
-    """
+    """Read the arrays of an .npz that need not be trusted, or those that are `wanted`, by name."""
     size = Path(path).stat().st_size
     try:
         with ZipFile(path) as archive:
@@ -180,13 +171,10 @@ def _cifar(name, root, download):
     return ImageDataset(name, *part(*train), *part(test), tuple(files[names].decode().split()))
 
 
-def _fifty_classes(name, root, download):
-    full = _cifar("cifar100", root, download)
-
+def _fifty_classes(name, full):
     def first(count, images, labels):
-        rows = [np.flatnonzero(labels == label)[:count] for label in range(50)]
-        rows = np.sort(np.concatenate(rows))
-        return images[rows], labels[rows]
+        rows = np.concatenate([np.flatnonzero(labels == label)[:count] for label in range(50)])
+        return images[np.sort(rows)], labels[np.sort(rows)]
 
     train = first(100, full.train_images, full.train_labels)
     test = first(20, full.test_images, full.test_labels)

@@ -71,12 +71,12 @@ def descend(loss: Loss, start, lr=None, steps=0, every=1, optimizer=None, last=N
     optimizer : Optimizer, optional
         In place of `lr`, such as ``Momentum(lr=0.1, beta=0.9)``.
     last : int, optional
-        How many of these rows are kept, the last ones; by default all.
+        To keep only so many of these rows, the last ones.
 
     Notes
     -----
-    Losses are computed where a row is kept, and divergence is looked for there; what is not finite
-    is traced back to the step where it began. Between rows there are gradients alone.
+    The loss is computed, and divergence looked for, where a row is kept; what is no longer finite
+    there is traced back to the step where it began. Between rows there are gradients alone.
 
     Examples
     --------
@@ -121,12 +121,7 @@ def _in_one_row(descent, begin):
     if hasattr(lr, "shape"):
         shape = batch if descent.loss.dimension is None else (*batch, 1)
         lr = flat(array_namespace(lr).broadcast_to(lr, shape))
-    return replace(descent, lr=lr), begin._replace(
-        theta=flat(begin.theta),
-        value=flat(begin.value),
-        grad=flat(begin.grad),
-        diverged_at=flat(begin.diverged_at),
-    )
+    return replace(descent, lr=lr), Iterate(0, *map(flat, begin[1:5]), {})
 
 
 def _part(descent, begin, block):
@@ -137,8 +132,8 @@ def _part(descent, begin, block):
         columns[...] = theta.T  # each coordinate in one piece, as formulas read them
         theta = columns.T
     lr = descent.lr[block] if hasattr(descent.lr, "shape") else descent.lr
-    state = descent.optimizer.init(theta)
-    return replace(descent, lr=lr), Iterate(0, theta, value, grad, diverged_at, state)
+    start = Iterate(0, theta, value, grad, diverged_at, descent.optimizer.init(theta))
+    return replace(descent, lr=lr), start
 
 
 def iterate(
@@ -258,17 +253,14 @@ class _Descent:
 
         diverged_at = xp.where(fine, now.diverged_at, new.step)
         self.moving = per_point(xp.astype(diverged_at < 0, new.theta.dtype))
-        theta, grad = (
-            xp.where(per_point(fine), one, other)
-            for one, other in ((new.theta, now.theta), (new.grad, now.grad))
-        )
+        theta = xp.where(per_point(fine), new.theta, now.theta)
+        grad = xp.where(per_point(fine), new.grad, now.grad)
+        value = xp.where(fine, new.value, now.value)
         state = {  # at rest
             name: xp.where(self.moving > 0, array, 0 * theta) if array.ndim == theta.ndim else array
             for name, array in new.state.items()
         }
-        return Iterate(
-            new.step, theta, xp.where(fine, new.value, now.value), grad, diverged_at, state
-        )
+        return Iterate(new.step, theta, value, grad, diverged_at, state)
 
 
 def _finite(x, value, grad, dimension):

@@ -51,10 +51,6 @@ class Radial(ClosedForm):
         value, slope = value_and_grad(self.f, r)
         return value, (slope / r_or_one)[..., None] * x
 
-    def _grad(self, xp, x):
-        r, r_or_one = self._radius(xp, x)
-        return (self.f.grad(r) / r_or_one)[..., None] * x
-
     def _hvp(self, xp, x, v):
         r, r_or_one = self._radius(xp, x)
         along = self.f.hvp(r, 1.0)
@@ -71,14 +67,7 @@ class Radial(ClosedForm):
 class Valley(ClosedForm):
     """f(h(x) y) of x in R^d and a last coordinate y: every point of y = 0 is a minimum.
 
-    Ma et al. (2022), section 4.4.
-
-    Parameters
-    ----------
-    f : Loss
-        Even, of one variable.
-    h : Loss
-        Positive, of d variables: the steepness of the valley at x.
+    f is an even function of one variable; h, the steepness at x, is a positive one of d variables.
 
     Examples
     --------
@@ -138,10 +127,6 @@ class Linear(ClosedForm):
         A = like(x, self.A)
         value, grad = value_and_grad(self.loss, _map(A, x))
         return value, _map(A.T, grad)
-
-    def _grad(self, xp, x):
-        A = like(x, self.A)
-        return _map(A.T, self.loss.grad(_map(A, x)))
 
     def _hvp(self, xp, x, v):
         A = like(x, self.A)
@@ -240,7 +225,6 @@ def separable(functions, basis):
     Parameters
     ----------
     functions : sequence of Loss
-        The n functions of one variable.
     basis : array_like, shape (n, n)
         A vector in each row.
 
@@ -268,11 +252,11 @@ def crossed_valleys(f, h, k, cutoff):
     Parameters
     ----------
     f, h : Loss
-        Functions of one variable, f even and h positive.
+        Of one variable, f even and h positive.
     k : float
-        How many times narrower the second valley is, above 1.
+        How many times narrower the second valley is.
     cutoff : Loss
-        The function φ, increasing and bounded, such as ``Saturation(c)`` or ``Clip(c)``.
+        φ, increasing and bounded, such as ``Saturation(c)`` or ``Clip(c)``.
 
     Examples
     --------
@@ -297,8 +281,7 @@ def _map(A, x):
 
 def _append(xp, x, y):
     """The points (x, y), each coordinate in one piece of memory."""
-    columns = xp.concat((xp.moveaxis(x, -1, 0), y[None]))
-    return xp.moveaxis(columns, 0, -1)
+    return xp.moveaxis(xp.concat((xp.moveaxis(x, -1, 0), y[None])), 0, -1)
 
 
 def _set(frozen, **attributes):

@@ -36,13 +36,8 @@ class F1(ClosedForm):
 class F2(ClosedForm):
     """The population loss ``C² x² / 3`` for ``|x| <= 1/C``, and ``1 - 2 / (3 C |x|)`` beyond.
 
-    The second derivative jumps at ``|x| = 1/C``, where ``hvp`` takes the inner value, ``2 C² / 3``.
-    Ma et al. (2022), eq. 6.2 (preprint, eq. 11).
-
-    Parameters
-    ----------
-    C : float
-        Positive and finite.
+    The second derivative jumps at ``|x| = 1/C``, where ``hvp`` takes the inner value, ``2 C² / 3``
+    (Ma et al. (2022), eq. 6.2; preprint, eq. 11).
 
     Examples
     --------

@@ -27,8 +27,8 @@ def three_neurons(x, w):
     >>> three_neurons(2.0, [-1.0, -0.25, 0.0, 0.25, 1.0])
     array([1. , 0.5, 0. , 0.5, 1. ])
     """
-    z = _product(x, w)
-    relu = partial(array_namespace(z).clip, min=0.0)
+    w = as_theta(w)
+    z, relu = w * like(w, as_theta(x)), partial(array_namespace(w).clip, min=0.0)
     return (1 - relu(z + 1) + 2 * relu(z) - relu(z - 1))[()]
 
 
@@ -36,12 +36,7 @@ class EmpiricalLoss(ClosedForm):
     """The mean of min(1, x_i² w²) over data x_i > 0, a function of w.
 
     Each point costs one binary search. At a kink, ``|w| = 1/x_i``, ``grad`` and ``hvp`` take the
-    inner values.
-
-    Parameters
-    ----------
-    x : array_like
-        The data, all between 3e-151 and 3e150, so that their squares do not overflow.
+    inner values. All data lie between 3e-151 and 3e150, so that their squares do not overflow.
 
     Examples
     --------
@@ -90,9 +85,8 @@ class PopulationLoss(ClosedForm):
     Notes
     -----
     With ``c = 1/|w|`` the loss is ``w² E[x²; x < c] + P(x > c)`` and the curvature ``2 E[x²; x < c]
-    - 2c³ p(c)`` for the density p, with the inner value at a jump of p; E[x²] may be infinite.
-    Value, w · slope and, where p is smooth, w² · curvature are accurate to about 1e-12, or to the
-    accuracy of the distribution's ``sf``. Torch tensors pass through NumPy, without autograd.
+    - 2c³ p(c)`` for the density p, with the inner value at a jump of p; E[x²] may be infinite. They
+    are accurate to about 1e-12, or as the distribution's ``sf`` is. Tensors pass through NumPy.
 
     Examples
     --------
@@ -180,11 +174,6 @@ def _panels(distribution):
     ends = [end for end in distribution.support() if edges[0] < end < edges[-1]]
     edges = np.unique(np.append(edges, ends))
     return edges[:-1], edges[1:]
-
-
-def _product(x, w):
-    w = as_theta(w)
-    return w * like(w, as_theta(x))
 
 
 def _name(distribution):

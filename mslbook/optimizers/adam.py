@@ -17,9 +17,7 @@ class Adam(Optimizer):
     Parameters
     ----------
     lr : float, array_like or callable
-    beta1, beta2 : float
-        Of the running means of gradients and of their squares, at least 0 and below 1.
-    eps : float
+    beta1, beta2, eps : float
 
     Examples
     --------

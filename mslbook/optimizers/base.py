@@ -12,12 +12,8 @@ class Optimizer(ABC):
     """A rule that turns a gradient into an update of theta.
 
     A subclass is a frozen dataclass with `update`, `lr_times_edge` and, if it keeps arrays between
-    updates, `init`.
-
-    Parameters
-    ----------
-    lr : float, array_like or callable
-        The learning rate; an array for a sweep, or a schedule ``lr(step)`` such as `decays`.
+    updates, `init`. Its learning rate `lr` is a number, an array for a sweep, or a schedule
+    ``lr(step)`` such as `decays`.
     """
 
     lr: Any

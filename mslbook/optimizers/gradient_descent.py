@@ -9,10 +9,6 @@ from mslbook.optimizers.base import Optimizer
 class GradientDescent(Optimizer):
     """Gradient descent: theta <- theta - lr * grad, with the edge 2 / lr.
 
-    Parameters
-    ----------
-    lr : float, array_like or callable
-
     Examples
     --------
     >>> from mslbook import GradientDescent

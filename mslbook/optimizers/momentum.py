@@ -17,7 +17,6 @@ class Momentum(Optimizer):
     ----------
     lr : float, array_like or callable
     beta : float
-        At least 0 and below 1.
 
     Examples
     --------

@@ -11,11 +11,6 @@ class Nesterov(Momentum):
 
     Its edge is 2 (1 + beta) / ((1 + 2 beta) lr) (I. Sutskever et al., 2013, section 2).
 
-    Parameters
-    ----------
-    lr, beta
-        As for :class:`Momentum`.
-
     Examples
     --------
     >>> from mslbook import Nesterov

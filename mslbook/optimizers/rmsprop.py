@@ -16,9 +16,7 @@ class RMSProp(Optimizer):
     Parameters
     ----------
     lr : float, array_like or callable
-    decay : float
-        At least 0 and below 1.
-    eps : float
+    decay, eps : float
 
     Examples
     --------

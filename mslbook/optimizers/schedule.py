@@ -27,7 +27,7 @@ class decays:  # lower case, because it reads as a function
     def __init__(self, rates, epoch=1):
         epoch = check_int("epoch", epoch, least=1)
         try:
-            steps = sorted(operator.index(step) for step in rates)
+            steps = sorted(map(operator.index, rates))
         except TypeError:
             steps = []
         if not steps or steps[0] != 0:

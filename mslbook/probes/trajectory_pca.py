@@ -36,7 +36,7 @@ def principal_directions(snapshots, k, memory=MEMORY) -> PrincipalDirections:
     Parameters
     ----------
     snapshots : array, shape (T, n), or sequence of T arrays (n,)
-        The points of the path: arrays, memory maps or tensors from any device.
+        Arrays, memory maps or tensors from any device.
     k : int
     memory : int
         Bytes of snapshots that are held at a time, beside the answer.
@@ -63,11 +63,7 @@ def principal_directions(snapshots, k, memory=MEMORY) -> PrincipalDirections:
 
 
 def orthogonalise(vectors):
-    """Orthonormal vectors, each the part of one vector that is orthogonal to those before it.
-
-    Parameters
-    ----------
-    vectors : array_like, shape (k, n)
+    """Orthonormal vectors, each the part of one of `vectors` (k, n) orthogonal to those before it.
 
     Examples
     --------
@@ -89,14 +85,9 @@ def orthogonalise(vectors):
 
 
 def project(snapshots, origin, directions, memory=MEMORY):
-    """The coordinates, shape (T, k), of a path along orthonormal directions from an origin.
+    """The coordinates (T, k) of a path along orthonormal directions (k, n) from an origin (n,).
 
-    Parameters
-    ----------
-    snapshots : array, shape (T, n), or sequence of T arrays (n,)
-    origin : array_like, shape (n,)
-    directions : array_like, shape (k, n)
-    memory : int
+    `snapshots` and `memory` are as for :func:`principal_directions`.
 
     Examples
     --------
@@ -115,14 +106,9 @@ def project(snapshots, origin, directions, memory=MEMORY):
 
 
 def random_walk_shares(count, k):
-    """The shares of variance of the first k principal components of a random walk.
+    """The shares of variance of the first k principal components of a random walk of count points.
 
     They are 6 / (πj)², j = 1, ..., k, for a long walk in many more dimensions.
-
-    Parameters
-    ----------
-    count, k : int
-        The number of points, and at most count - 1.
 
     Examples
     --------

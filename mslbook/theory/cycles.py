@@ -11,12 +11,7 @@ EVEN_RTOL = 1e-9  # of f'(-x) and -f'(x)
 
 
 def stable_lr(f: Loss) -> float:
-    """The largest stable learning rate at a minimum at 0, 2 / f''(0).
-
-    Parameters
-    ----------
-    f : Loss
-        A function of one variable.
+    """The largest stable learning rate of a function of one variable, minimal at 0: 2 / f''(0).
 
     Examples
     --------

@@ -16,12 +16,12 @@ LOG_EPS = 1e-15  # what rounding leaves of the logarithm of a number near 1
 
 @dataclass(frozen=True, repr=False, eq=False)
 class SlowMotion:
-    """The answer of `quasistatic`, in NumPy."""
+    """The answer of `quasistatic`: NumPy arrays with a row for the start and for each step."""
 
     points: np.ndarray  #: x, the coordinates along the valley, shape (steps + 1, ..., d)
-    amplitudes: np.ndarray  #: ``|y|``, of the two-cycle at x, shape (steps + 1, ...)
-    values: np.ndarray  #: the loss at ``(x, |y|)``, shape (steps + 1, ...)
-    steps: np.ndarray  #: the number of updates made, shape (steps + 1,)
+    amplitudes: np.ndarray  #: ``|y|``, of the two-cycle at x
+    values: np.ndarray  #: the loss at ``(x, |y|)``
+    steps: np.ndarray  #: the number of updates made
 
     def __repr__(self):
         swings = (f"{np.max(self.amplitudes[row]):.4g}" for row in (0, -1))
@@ -34,7 +34,6 @@ def quasistatic(valley: Valley, start, lr, steps: int) -> SlowMotion:
     Parameters
     ----------
     valley : Valley
-        With x of d coordinates.
     start : array_like, shape (..., d)
         Points x along the valley; for d = 1 a number will do.
     lr : float or array_like, shape (..., 1)

@@ -12,10 +12,10 @@ from mslbook.loss import Loss
 
 RADII = np.geomspace(1e-4, 1e6, 81)  # of the spheres that are sampled, eight to a decade
 PER_DECADE = 8  # spheres
-N_KEPT = 6  # how many of the best directions of a sphere are tried on the next one too
-MIN_ANGLE_COS = np.cos(0.05)  # two of them enclose at least 0.05 radians
-ANGLES = 0.1 * 8.0 ** -np.arange(9)  # radians: a direction is improved by turns up to the first of
-COARSE_ANGLES = ANGLES[:6]  # these, then up to the second ...; fewer do for the first survey
+N_KEPT = 6  # how many of the best directions of a sphere are tried on the next one too, which
+MIN_ANGLE_COS = np.cos(0.05)  # enclose at least 0.05 radians
+ANGLES = 0.1 * 8.0 ** -np.arange(9)  # radians: the largest turns that improve a direction, in turn
+COARSE_ANGLES = ANGLES[:6]  # for the first survey
 N_IMPROVED = 3  # how many of the farthest landings are improved
 ZERO_TOL = 1e-6  # of a cosine, or of a ratio of gradients
 
@@ -26,9 +26,9 @@ class Subquadratic:
 
     c: float  #: the smallest cosine of the angle between the gradient and theta - minimum
     worst_point: Any  #: a point where it was found
-    radii: np.ndarray  #: the distances r from the minimum that were sampled, shape (spheres,)
-    cosines: np.ndarray  #: the smallest cosine on each sphere, shape (spheres,)
-    growth: np.ndarray  #: the largest ‖grad‖ / r on each sphere, shape (spheres,)
+    radii: np.ndarray  #: the distances r from the minimum that were sampled, one for each sphere
+    cosines: np.ndarray  #: the smallest cosine on each sphere
+    growth: np.ndarray  #: the largest ‖grad‖ / r on each sphere
     limits: np.ndarray  #: the learning rate below which all steps from a sphere come nearer
     critical: Any  #: a point, other than the minimum, where the gradient vanishes; None if none
 
@@ -114,7 +114,16 @@ def trapping_radius(loss: Loss, lr, minimum=None) -> TrappingBall:
     lr = check_lrs(as_lrs(lr))
     field = _Field(loss, minimum)
     found, directions = _survey(field)
-    _require_conditions(found)
+    if found.c <= ZERO_TOL:
+        raise ValueError(
+            f"the loss is not subquadratic: at {_written(found.worst_point)} the gradient does not "
+            "point away from the minimum; if that lies elsewhere, pass it as minimum="
+        )
+    if not found.gradient_growth_vanishes:
+        raise ValueError("the loss is not subquadratic: ‖grad‖ / r does not tend to 0 at infinity")
+    if found.critical is not None:
+        where = _written(found.critical)
+        raise ValueError(f"the gradient vanishes at {where} too, and not only at the minimum")
 
     def radii(lr):
         by_c = _outermost(field, 1, 1 / found.growth, directions, lr / (2 * found.c))
@@ -129,19 +138,6 @@ def _written(point):
     return np.array2string(np.asarray(point), precision=4)
 
 
-def _require_conditions(found):
-    if found.c <= ZERO_TOL:
-        raise ValueError(
-            f"the loss is not subquadratic: at {_written(found.worst_point)} the gradient does not "
-            "point away from the minimum; if that lies elsewhere, pass it as minimum="
-        )
-    if not found.gradient_growth_vanishes:
-        raise ValueError("the loss is not subquadratic: ‖grad‖ / r does not tend to 0 at infinity")
-    if found.critical is not None:
-        where = _written(found.critical)
-        raise ValueError(f"the gradient vanishes at {where} too, and not only at the minimum")
-
-
 class _Field:
     """The gradient as a function of theta - minimum, of shape (..., n) also for n = 1."""
 
@@ -152,10 +148,8 @@ class _Field:
         size = np.linalg.norm(np.atleast_1d(loss.grad(self.minimum)))
         near = np.linalg.norm(self.grad(RADII[0] * _directions(self.n)), axis=-1).max()
         if not size <= ZERO_TOL * near:
-            where = _written(self.minimum)
-            raise ValueError(
-                f"the gradient does not vanish at {where}: pass where it does as minimum="
-            )
+            hint = "pass where it does as minimum="
+            raise ValueError(f"the gradient does not vanish at {_written(self.minimum)}: {hint}")
 
     def point(self, x):
         """The theta that lies `x` from the minimum."""
