@@ -280,8 +280,10 @@ def _map(A, x):
 
 
 def _append(xp, x, y):
-    """The points (x, y), each coordinate in one piece of memory."""
-    return xp.moveaxis(xp.concat((xp.moveaxis(x, -1, 0), y[None])), 0, -1)
+    """The points (x, y), their coordinates apart, too."""
+    if y.ndim == 0:
+        return xp.concat((x, y[None]))
+    return xp.concat((x.mT, y[..., None, :]), axis=-2).mT
 
 
 def _set(frozen, **attributes):
