@@ -2,9 +2,10 @@
 
     python benchmarks/descent.py
 
-Both sides compute the loss and its gradient at every step. The hand-written side has the formulas
-typed out for one loss, keeps two rows, and checks nothing; `descend` takes any loss, keeps the same
-rows, watches for divergence, and its f1 keeps all digits near 0. Best of five, in turns.
+The hand-written side has the formulas typed out for one loss, computes the loss and its gradient at
+every step, keeps two rows, and checks nothing; `descend` takes any loss, keeps the same rows and
+computes losses only there, watches for divergence, and its f1 keeps all digits near 0. Best of
+five, in turns. How near both are to what the hardware can do: sweeps.py.
 """
 
 import os

@@ -2,7 +2,7 @@
 
     python benchmarks/sweeps.py [STEPS]
 
-Of STEPS steps, by default 100, the last tenth is kept, as 100 would be of 1,000. Beside it, the
+Of STEPS steps, by default 200, the last tenth is kept, as 100 would be of 1,000. Beside it, the
 logarithms or divisions of as many steps alone, from and to arrays that stay in cache, on as many
 threads. Both are timed in turns, and the medians of the ratios are given: of processor time, and of
 wall time, which counts only on a machine that has nothing else to do.
@@ -13,6 +13,7 @@ import json
 import os
 import platform
 import sys
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from importlib import metadata
@@ -27,7 +28,7 @@ import numpy as np
 from mslbook.descent import BLOCK, descend
 from mslbook.losses import f1, f2, two_valleys
 
-MILLION, PAIRS = 1_000_000, 5
+MILLION, PAIRS = 1_000_000, 3
 RESULTS = Path(__file__).parent / "results" / "sweeps.json"
 
 
@@ -132,8 +133,17 @@ def slope(sizes, seconds):
     return float(np.polyfit(np.log(sizes), np.log(seconds), 1)[0])
 
 
+def peak(*arguments, **options):
+    """The most memory, in MiB, that a descent takes beside its start."""
+    tracemalloc.start()
+    descend(*arguments, **options)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return most / 2**20
+
+
 def growth():
-    """Processor time against the number of trajectories, and of steps."""
+    """Processor time and memory against the number of trajectories, and of steps."""
     found = {}
     counts, steps = [2**14, 2**16, 2**18, 2**20], [25, 50, 100, 200]
     for name, (loss, lr, core, *_) in CASES.items():
@@ -144,14 +154,20 @@ def growth():
 
         by_count = [best(count, 10) for count in counts]
         by_steps = [best(2**16, number) for number in steps]
+        memory = [peak(loss, points[:count], lr, 10, last=1) for count in counts]
+        flat = [peak(loss, points[: 2**16], lr, number, last=1) for number in steps]
         found[name] = {
-            "trajectories": dict(zip(map(str, counts), by_count, strict=True)),
+            "seconds by trajectories": dict(zip(map(str, counts), by_count, strict=True)),
             "slope in trajectories": slope(counts, by_count),
-            "steps": dict(zip(map(str, steps), by_steps, strict=True)),
+            "seconds by steps": dict(zip(map(str, steps), by_steps, strict=True)),
             "slope in steps": slope(steps, by_steps),
+            "MiB by trajectories": dict(zip(map(str, counts), memory, strict=True)),
+            "slope of memory in trajectories": slope(counts, memory),
+            "MiB by steps not kept": dict(zip(map(str, steps), flat, strict=True)),
+            "slope of memory in steps not kept": slope(steps, flat),
         }
-        slopes = (f"{found[name][f'slope in {of}']:.2f}" for of in ("trajectories", "steps"))
-        print(f"{name:12}  slopes in trajectories and steps: {', '.join(slopes)}", flush=True)
+        slopes = {of: number for of, number in found[name].items() if of.startswith("slope")}
+        print(f"{name:12}", *(f" {of} {number:.2f}" for of, number in slopes.items()), flush=True)
     return found
 
 
@@ -170,7 +186,7 @@ def environment():
 
 
 def main():
-    steps = int(sys.argv[1]) if len(sys.argv) > 1 else 100
+    steps = int(sys.argv[1]) if len(sys.argv) > 1 else 200
     found = {"environment": environment(), "steps": steps, "trajectories": MILLION}
     found["sweeps"] = {name: compare(name, steps) for name in CASES}
     found["growth"] = growth()

@@ -58,7 +58,7 @@ class F2(ClosedForm):
 
     def _value_and_grad(self, xp, x):
         near, far = self._parts(xp, x)
-        return near * near / 3 + 2 / 3 * (1 - 1 / far), self._grad(xp, x)
+        return near * near / 3 + 2 / 3 * (1 - 1 / far), 2 * self.C / 3 * near / far / far
 
     def _grad(self, xp, x):
         near, far = self._parts(xp, x)

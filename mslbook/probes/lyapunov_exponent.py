@@ -4,7 +4,7 @@ from itertools import islice
 
 import numpy as np
 
-from mslbook._arrays import array_namespace, broadcast_lr
+from mslbook._arrays import array_namespace, as_theta, broadcast_lr, like
 from mslbook._checks import check_int, check_loss, require_constant
 from mslbook.descent import iterate
 
@@ -25,9 +25,8 @@ def lyapunov(loss, start, lr, steps, discard=0, seed=0):
 
     Notes
     -----
-    A small displacement v of the iterate x goes, in one step, to v - lr H(x) v. The exponent is the
-    mean of log(length after / length before): positive in chaos, negative on a cycle that attracts
-    (Ma et al. (2022), figure 4.1).
+    A small displacement v of the iterate x goes to v - lr H(x) v. The exponent is the mean of
+    log(length after / before): positive in chaos, negative on a cycle that attracts.
 
     Examples
     --------
@@ -37,28 +36,21 @@ def lyapunov(loss, start, lr, steps, discard=0, seed=0):
     """
     check_int("steps", steps, least=1)
     check_int("discard", discard)
-    check_loss(loss, "hvp")
+    dimension = check_loss(loss, "hvp").dimension
     require_constant(lr)
+    iterates = islice(iterate(loss, start, lr), discard + steps)
+    x, rate = broadcast_lr(as_theta(start, dimension), lr, dimension)
+    xp, shape = array_namespace(x), () if dimension is None else dimension
+    v = np.random.default_rng(seed).standard_normal(shape)
+    v = xp.broadcast_to(like(x, v / np.linalg.norm(v)), x.shape)
     total = 0.0
-    for state in islice(iterate(loss, start, lr), discard + steps):
-        if state.step == 0:
-            xp, rate, v = _begin(state.theta, lr, loss.dimension, seed)
+    for state in iterates:
         with np.errstate(all="ignore"):  # what overflows here diverges, and is answered by NaN
             v = v - rate * loss.hvp(state.theta, v)
-        stretch = xp.abs(v) if loss.dimension is None else xp.linalg.vector_norm(v, axis=-1)
+        stretch = xp.abs(v) if dimension is None else xp.linalg.vector_norm(v, axis=-1)
         length = xp.where(stretch > 0, stretch, 1.0)  # what is exactly 0 stays 0
-        v = v / (length if loss.dimension is None else length[..., None])
+        v = v / (length if dimension is None else length[..., None])
         if state.step >= discard:
             with np.errstate(divide="ignore"):  # log 0 = -inf is the answer there
                 total = total + xp.log(stretch)
     return xp.where(state.diverged_at >= 0, xp.nan, total / steps)[()]
-
-
-def _begin(point, lr, dimension, seed):
-    """The namespace, the learning rate as an array, and unit displacements of the points' shape."""
-    xp = array_namespace(point)
-    v = np.random.default_rng(seed).standard_normal(() if dimension is None else dimension)
-    v = xp.asarray(v / np.linalg.norm(v), dtype=point.dtype, device=point.device)
-    _, lr = broadcast_lr(point, lr, dimension)
-    rate = xp.asarray(lr, dtype=point.dtype, device=point.device)
-    return xp, rate, xp.broadcast_to(v, point.shape)
