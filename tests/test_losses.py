@@ -67,6 +67,13 @@ def test_derivatives_agree_with_automatic_differentiation(loss, torch):
     torch.testing.assert_close(loss.hvp(x, v), by_gradient(x), rtol=1e-10, atol=1e-11)
 
 
+def test_the_gradient_alone_is_the_one_beside_the_value(loss):
+    """To the last bit: descent takes the one between the rows that it keeps, the other there."""
+    for batch in ((), (50,), (4, 5)):
+        x, _ = points(loss, *batch)
+        np.testing.assert_array_equal(loss.grad(x), loss.value_and_grad(x)[1])
+
+
 def test_hessian_is_symmetric(loss):
     x, v = points(loss, 50)
     _, w = points(loss, 50, seed=2)
