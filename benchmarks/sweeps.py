@@ -2,7 +2,7 @@
 
     python benchmarks/sweeps.py [STEPS]
 
-Of STEPS steps, by default 200, the last tenth is kept, as 100 would be of 1,000. Beside it, the
+Of STEPS steps, by default 100, the last tenth is kept, as 100 would be of 1,000. Beside it, the
 logarithms or divisions of as many steps alone, from and to arrays that stay in cache, on as many
 threads. Both are timed in turns, and the medians of the ratios are given: of processor time, and of
 wall time, which counts only on a machine that has nothing else to do.
@@ -186,7 +186,7 @@ def environment():
 
 
 def main():
-    steps = int(sys.argv[1]) if len(sys.argv) > 1 else 200
+    steps = int(sys.argv[1]) if len(sys.argv) > 1 else 100
     found = {"environment": environment(), "steps": steps, "trajectories": MILLION}
     found["sweeps"] = {name: compare(name, steps) for name in CASES}
     found["growth"] = growth()

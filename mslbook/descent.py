@@ -76,7 +76,9 @@ def descend(loss: Loss, start, lr=None, steps=0, every=1, optimizer=None, last=N
     Notes
     -----
     The loss is computed, and divergence looked for, where a row is kept; what is no longer finite
-    there is traced back to the step where it began. Between rows there are gradients alone.
+    there is traced back to the step where it began. Between rows there are gradients alone. A large
+    sweep runs in blocks of trajectories, and on all cores if the loss has a true ``reentrant``, as
+    those in closed form have: several threads may then evaluate it at once.
 
     Examples
     --------

@@ -178,9 +178,6 @@ class Scaled(ClosedForm):
         value, grad = value_and_grad(self.loss, x)
         return self.factor * value, self.factor * grad
 
-    def _grad(self, xp, x):
-        return self.factor * self.loss.grad(x)
-
     def _hvp(self, xp, x, v):
         return self.factor * self.loss.hvp(x, v)
 

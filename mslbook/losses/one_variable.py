@@ -54,7 +54,7 @@ class F2(ClosedForm):
     def _parts(self, xp, x):
         """C x, cut off to [-1, 1], and C |x|, at least 1."""
         u = self.C * x
-        return xp.clip(u, -1.0, 1.0), xp.clip(xp.abs(u), 1.0, None)
+        return u.clip(-1.0, 1.0), abs(u).clip(1.0, None)
 
     def _value_and_grad(self, xp, x):
         near, far = self._parts(xp, x)
