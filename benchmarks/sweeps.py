@@ -128,6 +128,11 @@ def compare(name, steps):
     return row
 
 
+def sweeps(steps):
+    """All losses beside their floors."""
+    return {name: compare(name, steps) for name in CASES}
+
+
 def slope(sizes, seconds):
     """The exponent of the growth of time with size."""
     return float(np.polyfit(np.log(sizes), np.log(seconds), 1)[0])
@@ -188,10 +193,10 @@ def environment():
 def main():
     steps = int(sys.argv[1]) if len(sys.argv) > 1 else 100
     found = {"environment": environment(), "steps": steps, "trajectories": MILLION}
-    found["sweeps"] = {name: compare(name, steps) for name in CASES}
-    found["growth"] = growth()
     RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(found, indent=2) + "\n")
+    for part, measure in (("sweeps", lambda: sweeps(steps)), ("growth", growth)):
+        found[part] = measure()
+        RESULTS.write_text(json.dumps(found, indent=2) + "\n")
 
 
 if __name__ == "__main__":
