@@ -21,7 +21,7 @@ from models import (  # noqa: E402
 from torch import nn  # noqa: E402
 
 from mslbook import networks  # noqa: E402
-from mslbook.loss import QuadraticModel  # noqa: E402
+from mslbook.loss import QuadraticModel, value_grad_and_hessian  # noqa: E402
 from mslbook.losses import f1, valley  # noqa: E402
 from mslbook.losses.network import NetworkLoss, full_precision, half_squared_error  # noqa: E402
 from mslbook.probes import sharpness, spectral_density  # noqa: E402
@@ -242,6 +242,18 @@ def test_a_kept_hessian_stays_where_it_was_made():
         expected, product = loss.hvp(theta, v), loss.hessian(theta)
         theta += 1
         torch.testing.assert_close(product(v), expected)
+
+
+@pytest.mark.parametrize("chunk", [None, 4])
+@pytest.mark.parametrize("name", ["tanh", "batchnorm"])
+def test_value_gradient_and_hessian_come_together(name, chunk):
+    model, inputs, labels, (u, v) = build(name)
+    loss = NetworkLoss(model, (inputs, labels), half_squared_error, chunk=chunk)
+    theta = loss.theta + 0.1 * u
+    value, grad, product = value_grad_and_hessian(loss, theta)
+    assert not (value.requires_grad or grad.requires_grad)
+    torch.testing.assert_close((value, grad), loss.value_and_grad(theta))
+    torch.testing.assert_close(product(v), loss.hvp(theta, v))
 
 
 def test_a_loss_linear_in_its_parameters_has_no_curvature():

@@ -152,14 +152,23 @@ class NetworkLoss(Loss):
 
     def hessian(self, theta):
         """The Hessian at `theta` as a function ``v -> H v``; a single chunk's graph is kept."""
+        if self._batches.count_chunks() == 1:
+            return self.value_grad_and_hessian(theta)[2]
+        theta = theta.detach().clone()  # the caller's may change before the last product
+        return partial(self.hvp, theta)
+
+    def value_grad_and_hessian(self, theta):
+        """The loss, its gradient and `hessian` at `theta`, of a single chunk from one graph."""
         if self._batches.count_chunks() > 1:
-            theta = theta.detach().clone()  # the caller's may change before the last product
-            return lambda v: self.hvp(theta, v)
+            return *self.value_and_grad(theta), self.hessian(theta)
         with self.modes():
             ((piece, weight),), theta = self._weighted_pieces(), _leaf(theta)
-            grad = self._at(
-                theta, piece, lambda: slope(self._weighted(theta, piece, weight), theta)
-            )
+
+            def with_slope():
+                value = self._weighted(theta, piece, weight)
+                return value.detach(), slope(value, theta)
+
+            value, grad = self._at(theta, piece, with_slope)
 
         def apply_to(v):
             run = partial(product, grad, theta, v, retain_graph=True)
@@ -169,7 +178,7 @@ class NetworkLoss(Loss):
             with self.modes():
                 return distributed.total(self._at(theta, piece, run))
 
-        return apply_to
+        return distributed.total(value), distributed.total(grad.detach()), apply_to
 
     def outputs(self, theta, inputs=None):
         """The model's outputs at `theta` for all inputs, or for others like them."""
