@@ -555,3 +555,31 @@ def test_cpu_and_cuda_give_the_same_sharpness(network):
         assert answer.converged
         found.append(answer.values)
     np.testing.assert_allclose(found[1], found[0], rtol=1e-3)
+
+
+class Meta(nn.Module):
+    """A model that takes a gradient step of its own within the forward pass."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(4, 3, dtype=torch.float64))
+
+    def forward(self, x):
+        inner = (x @ self.weight).tanh().square().mean()
+        (step,) = torch.autograd.grad(inner, self.weight, create_graph=True)
+        return x @ (self.weight - step)
+
+
+@pytest.mark.parametrize("name", ["batchnorm", "counting", "lstm", "meta"])
+def test_many_points_have_the_values_of_each(name):
+    model, inputs, labels, _ = build("linear" if name == "meta" else name)
+    model = Meta() if name == "meta" else model
+    before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
+    loss = NetworkLoss(model, (inputs, labels), nn.functional.cross_entropy, chunk=4)
+    points = [loss.theta + shift for shift in (0.0, 0.1, -0.2)]
+    values = loss.values(iter(points))
+    assert values == [loss.value(point) for point in points]
+    torch.testing.assert_close(values[1], loss.value_and_grad(points[1])[0])
+    assert all(torch.equal(before[key], tensor) for key, tensor in model.state_dict().items())
+    assert not any(value.requires_grad for value in values)
+    assert loss.values([]) == []

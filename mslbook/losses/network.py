@@ -1,8 +1,10 @@
 """The loss of a torch model on data, as a function of one flat parameter vector."""
 
+from contextlib import contextmanager
 from copy import copy, deepcopy
 from fnmatch import fnmatchcase
 from functools import partial
+from itertools import chain
 
 import torch
 from torch import nn
@@ -88,6 +90,7 @@ class NetworkLoss(Loss):
         chunk = None if chunk is None else check_int("chunk", chunk, least=1)
         self._batches, self._weights = Batches(data, chunk, self.device), None
         self._dtype, self._writes, self._changing = self.theta.dtype, False, ()
+        self._needs_leaf = True
         distributed.check_same("parameters and data", self.theta, *self._batches.checksums())
         cuda = [self.device] if self.device.type == "cuda" else []
         with distributed.apart(), torch.random.fork_rng(cuda):
@@ -132,7 +135,42 @@ class NetworkLoss(Loss):
 
     def value(self, theta):
         """The loss at `theta`, a scalar tensor."""
-        return self.evaluate(_leaf(theta), lambda loss, _: loss.detach())
+        return self.values([theta])[0]
+
+    def values(self, points):
+        """The losses at many points of shape (n,), taken one by one: a list of scalar tensors.
+
+        The model holds views of one vector, to which every point is written, so that a point costs
+        little more than its forward pass. No graph is built, unless the model asks for one.
+        """
+        if self._needs_leaf:
+            return [self.evaluate(_leaf(one), lambda loss, _: loss.detach()) for one in points]
+        points = iter(points)
+        for first in points:  # there may be none
+            with self.modes():
+                here, inside = first.detach().clone(), _model.Inside(self.model, self.criterion)
+                run = partial(self._along, here, chain([first], points), inside)
+                return functional_call(inside, self._state(here), (run,))
+        return []
+
+    def _along(self, here, points, inside):
+        """The losses at points, each written to `here`, the parameters of the model inside."""
+        values, held = [], [one._buffers for one in inside.modules() if one._buffers]
+        before = [(dict(one), map_tensors(torch.clone, dict(one))) for one in held]
+        pieces = list(self._weighted_pieces()) if self._batches.pair else None
+        for point in points:
+            with torch.no_grad():
+                here.copy_(point)
+            terms = []
+            for piece, weight in pieces or self._weighted_pieces():
+                with self._as_it_was(piece):
+                    terms.append(self._weighted(here, piece, weight).detach())
+                for buffers, (own, copies) in zip(held, before, strict=True):
+                    buffers.update(own)
+                    for one, kept in zip(tensors(own), tensors(copies), strict=True):
+                        one.copy_(kept)
+            values.append(distributed.total(sum(terms)))
+        return values
 
     def value_and_grad(self, theta):
         """The loss and its gradient at `theta`, from one forward pass."""
@@ -339,11 +377,17 @@ class NetworkLoss(Loss):
 
     def _at(self, theta, piece, run):
         """``run()`` with theta in the model, until all backward passes in it are done, too."""
+        with self._as_it_was(piece):
+            inside = _model.Inside(self.model, self.criterion)
+            return functional_call(inside, self._state(theta), (run,))
+
+    @contextmanager
+    def _as_it_was(self, piece):
+        """Context after which the attributes that the model changes are as they were."""
         attributes = [_model.Attributes(module) for module in self._changing]
         try:
             with piece.part.statistics():
-                inside = _model.Inside(self.model, self.criterion)
-                return functional_call(inside, self._state(theta), (run,))
+                yield
         finally:
             for one in attributes:
                 one.restore()
@@ -390,6 +434,7 @@ class NetworkLoss(Loss):
         few._writes, few._changing = self._writes, self._changing
         few._batches = few._batches.with_pair((before, few.targets))
         self._recomputes = few._recomputes = few._runs_forward_in_backward()
+        self._needs_leaf = few._needs_leaf = few._differentiates_in_forward()
         check_network(few)
 
     def _runs_forward_in_backward(self):
@@ -408,6 +453,15 @@ class NetworkLoss(Loss):
             return False
         finally:
             hook.remove()
+
+    def _differentiates_in_forward(self):
+        """Whether the forward pass takes derivatives by the parameters, which then need a graph."""
+        other = copy(self)
+        other._needs_leaf = False
+        try:
+            return not torch.equal(other.value(self.theta), self.value(self.theta))
+        except RuntimeError:
+            return True
 
     def _few_rows(self):
         """A few rows, of several classes; the criterion may ignore the targets of some."""
@@ -432,6 +486,7 @@ class LayerLoss(NetworkLoss):
         self.kind, self._changing = type(module).__name__, list(module.modules())
         self._select("*")
         self._dtype, self._writes, self._recomputes = self.theta.dtype, False, True
+        self._needs_leaf = True
         unused = torch.zeros(1)
         self._batches = Batches((unused, unused), None, self.device)
 
