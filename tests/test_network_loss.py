@@ -251,7 +251,8 @@ def test_value_gradient_and_hessian_come_together(name, chunk):
     loss = NetworkLoss(model, (inputs, labels), half_squared_error, chunk=chunk)
     theta = loss.theta + 0.1 * u
     value, grad, product = value_grad_and_hessian(loss, theta)
-    assert not (value.requires_grad or grad.requires_grad)
+    assert not value.requires_grad
+    assert not grad.requires_grad
     torch.testing.assert_close((value, grad), loss.value_and_grad(theta))
     torch.testing.assert_close(product(v), loss.hvp(theta, v))
 
