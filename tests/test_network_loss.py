@@ -578,9 +578,9 @@ def test_many_points_have_the_values_of_each(name):
     before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
     loss = NetworkLoss(model, (inputs, labels), nn.functional.cross_entropy, chunk=4)
     points = [loss.theta + shift for shift in (0.0, 0.1, -0.2)]
-    values = loss.values(iter(points))
+    values = list(loss.values(iter(points)))
     assert values == [loss.value(point) for point in points]
     torch.testing.assert_close(values[1], loss.value_and_grad(points[1])[0])
     assert all(torch.equal(before[key], tensor) for key, tensor in model.state_dict().items())
     assert not any(value.requires_grad for value in values)
-    assert loss.values([]) == []
+    assert list(loss.values([])) == []

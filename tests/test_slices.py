@@ -104,7 +104,7 @@ def _arrays(answer):
 
 
 @pytest.mark.parametrize("probe", [plane, adaptive_plane])
-@pytest.mark.parametrize("limit", [1, 30, 70])
+@pytest.mark.parametrize("limit", [1, 30, 50])
 def test_an_interrupted_plane_goes_on_from_its_checkpoint(probe, limit, tmp_path):
     arguments, file = ([1.0, 2.0], np.eye(2), AWAY, AWAY), tmp_path / "plane.npz"
     whole = Interrupted(f3)
@@ -115,7 +115,9 @@ def test_an_interrupted_plane_goes_on_from_its_checkpoint(probe, limit, tmp_path
     resumed = probe(rest, *arguments, checkpoint=file)
     for one, other in zip(_arrays(resumed), _arrays(expected), strict=True):
         np.testing.assert_array_equal(one, other)
-    assert rest.count == whole.count - limit + 1  # one to see that it is the same loss
+    runs = {plane: (0, 21, 42), adaptive_plane: (0, 4 * 4, 6 * 6)}[probe]  # each saved when whole
+    kept = max(count for count in runs if count <= limit)
+    assert rest.count == whole.count - kept + (kept > 0)  # one to see that it is the same loss
     assert [one.name for one in tmp_path.iterdir()] == ["plane.npz"]
 
 
@@ -133,9 +135,9 @@ def test_the_checkpoint_of_another_plane_is_refused(tmp_path):
 def test_a_plane_out_of_memory_says_what_to_do_and_keeps_what_it_has(error, tmp_path):
     file = tmp_path / "plane.npz"
     with pytest.raises(MemoryError, match="lower the chunk="):
-        plane(Interrupted(f3, 7, error), [1.0, 2.0], np.eye(2), AWAY, AWAY, checkpoint=file)
+        plane(Interrupted(f3, 50, error), [1.0, 2.0], np.eye(2), AWAY, AWAY, checkpoint=file)
     with np.load(file, allow_pickle=False) as kept:
-        assert kept["known"].sum() == 7
+        assert kept["known"].sum() == 2 * len(AWAY)
     with pytest.raises(RuntimeError, match="of another kind"):
         plane(Interrupted(f3, 0, RuntimeError("of another kind")), [0, 0.0], np.eye(2), AWAY, AWAY)
 

@@ -40,7 +40,7 @@ def line(loss, theta, direction, distances):
     xp, theta = check_theta(loss, theta)
     unit = _unit(xp, theta, direction)
     points = (theta + float(d) * unit for d in as_row("distances", distances))
-    return np.array(list(_values(loss, points)), dtype=precision(theta))
+    return np.array(_values(loss, points), dtype=precision(theta))
 
 
 def plane(loss, theta, directions, first, second, checkpoint=None, progress=False):
@@ -207,17 +207,18 @@ class _Grid:
 
     def evaluate(self, wanted):
         """Evaluate the loss at those of the wanted places where it is not known yet."""
-        places = np.argwhere(wanted & ~self._known)
-        values = _values(self._loss, map(self._point, places))
+        places, run = np.argwhere(wanted & ~self._known), len(self._second)
+        runs = [places[first : first + run] for first in range(0, len(places), run)]
         if self._progress:
             from tqdm import tqdm  # only with the networks, which are slow enough to need it
 
-            values = tqdm(values, desc="plane", total=len(places))
+            runs = tqdm(runs, desc="plane")
         try:
-            for count, (place, value) in enumerate(zip(places, values, strict=True), start=1):
-                self.values[*place], self._known[*place] = value, True
-                if count % len(self._second) == 0:
-                    self._write()
+            for some in runs:
+                rows, columns = some.T
+                self.values[rows, columns] = _values(self._loss, map(self._point, some))
+                self._known[rows, columns] = True
+                self._write()
         except (MemoryError, RuntimeError) as error:
             if isinstance(error, MemoryError) or "memory" in str(error):
                 raise MemoryError(
@@ -225,8 +226,6 @@ class _Grid:
                     "was computed"
                 ) from error
             raise
-        finally:
-            self._write()
 
     def _point(self, place):
         (u, w), (i, j) = self._directions, place
@@ -236,7 +235,7 @@ class _Grid:
         with np.load(self._file, allow_pickle=False) as kept:
             values, known, same = kept["values"], kept["known"], kept["plane"] == self._plane
         place = np.argwhere(known)[:1]
-        found = list(_values(self._loss, map(self._point, place)))
+        found = _values(self._loss, map(self._point, place))
         if not (same and np.allclose(found, [values[*one] for one in place], equal_nan=True)):
             raise ValueError(f"{self._file} keeps another plane: name another checkpoint")
         self.values, self._known = values, known
@@ -281,7 +280,7 @@ def _interpolated(values, known):
 def _values(loss, points):
     """The losses at points, which are made one by one, since networks are large."""
     evaluate = getattr(loss, "values", None) or partial(map, loss.value)
-    return map(float, evaluate(points))
+    return [float(value) for value in evaluate(points)]
 
 
 def _unit(xp, theta, direction):
