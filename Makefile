@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help book pdf test check lint portable oldest nbval notebooks address serve browser constraints clean
+.PHONY: help book pdf test check lint portable oldest bench nbval notebooks address serve browser constraints clean
 MAKEFLAGS += --jobs=2  # Chromium arrives while the environment is installed
 
 PYTHON ?= python3
@@ -48,6 +48,9 @@ oldest: .venv/.html  ## test the library without PyTorch, on the oldest versions
 	@$(UV) venv --quiet --clear --python $(BIN)/python _build/oldest
 	$(UV) pip install --quiet --python _build/oldest/bin/python $(oldest) --editable '.[test]'
 	_build/oldest/bin/python -m pytest -q -p no:cacheprovider $(LIBRARY)
+
+bench: .venv/.dev  ## measure speed and memory beside floors and peers, and print one table
+	$(BIN)/python benchmarks/run.py
 
 nbval: .venv/.dev  ## compare what the notebooks store with what they give when executed
 	$(BIN)/pytest $(NBVAL) notebooks

@@ -1,5 +1,6 @@
 """Losses: the protocol, the loss of any function, and a quadratic model of any loss."""
 
+from functools import partial
 from typing import Protocol
 
 from mslbook._arrays import array_namespace, as_theta
@@ -17,8 +18,9 @@ class Loss(Protocol):
 
     Notes
     -----
-    A loss may also have ``value_and_grad(theta)``, which replaces the two in a subclass, and for
-    many products at one point ``hessian(theta)``, a function ``v -> H v``.
+    A loss may also have ``value_and_grad(theta)``, which replaces the two in a subclass, for many
+    products at one point ``hessian(theta)``, a function ``v -> H v``, and for all three at once
+    ``value_grad_and_hessian(theta)``.
     """
 
     dimension: int | None
@@ -40,6 +42,14 @@ def value_and_grad(loss: Loss, theta):
     if hasattr(loss, "value_and_grad"):
         return loss.value_and_grad(theta)
     return loss.value(theta), loss.grad(theta)
+
+
+def value_grad_and_hessian(loss: Loss, theta):
+    """Value, gradient, and the Hessian as ``v -> H v``, from one graph if the loss can do that."""
+    if hasattr(loss, "value_grad_and_hessian"):
+        return loss.value_grad_and_hessian(theta)
+    kept = loss.hessian(theta) if hasattr(loss, "hessian") else partial(loss.hvp, theta)
+    return *value_and_grad(loss, theta), kept
 
 
 class FunctionLoss(Loss):
@@ -82,6 +92,10 @@ class FunctionLoss(Loss):
 
     def hessian(self, theta):
         """The Hessian at `theta` as a function ``v -> H v`` that keeps the gradient's graph."""
+        return self.value_grad_and_hessian(theta)[2]
+
+    def value_grad_and_hessian(self, theta):
+        """The loss, its gradient and `hessian` at `theta`, from one graph."""
         import torch
 
         theta = as_theta(theta, self.dimension)
@@ -97,7 +111,7 @@ class FunctionLoss(Loss):
                 return _in_kind(theta, torch.zeros_like(leaf))
             return _in_kind(theta, _derivative(slope, leaf, v.expand(shape), retain_graph=True))
 
-        return product
+        return _in_kind(theta, value), _in_kind(theta, slope), product
 
     def _leaf_and_value(self, theta):
         """The point as the leaf of a graph of its own, and the values there."""
@@ -144,9 +158,7 @@ class QuadraticModel(Loss):
     def __init__(self, loss: Loss, theta):
         self.dimension = check_loss(loss).dimension
         self.theta = as_theta(theta, self.dimension)
-        self._value, self._grad = value_and_grad(loss, self.theta)
-        keep = getattr(loss, "hessian", None)  # one graph for all products, where there is one
-        self._product = keep(self.theta) if keep else lambda v: loss.hvp(self.theta, v)
+        self._value, self._grad, self._product = value_grad_and_hessian(loss, self.theta)
 
     def value_and_grad(self, x):
         """Value and gradient from one Hessian-vector product."""

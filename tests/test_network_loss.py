@@ -21,7 +21,7 @@ from models import (  # noqa: E402
 from torch import nn  # noqa: E402
 
 from mslbook import networks  # noqa: E402
-from mslbook.loss import QuadraticModel  # noqa: E402
+from mslbook.loss import QuadraticModel, value_grad_and_hessian  # noqa: E402
 from mslbook.losses import f1, valley  # noqa: E402
 from mslbook.losses.network import NetworkLoss, full_precision, half_squared_error  # noqa: E402
 from mslbook.probes import sharpness, spectral_density  # noqa: E402
@@ -242,6 +242,19 @@ def test_a_kept_hessian_stays_where_it_was_made():
         expected, product = loss.hvp(theta, v), loss.hessian(theta)
         theta += 1
         torch.testing.assert_close(product(v), expected)
+
+
+@pytest.mark.parametrize("chunk", [None, 4])
+@pytest.mark.parametrize("name", ["tanh", "batchnorm"])
+def test_value_gradient_and_hessian_come_together(name, chunk):
+    model, inputs, labels, (u, v) = build(name)
+    loss = NetworkLoss(model, (inputs, labels), half_squared_error, chunk=chunk)
+    theta = loss.theta + 0.1 * u
+    value, grad, product = value_grad_and_hessian(loss, theta)
+    assert not value.requires_grad
+    assert not grad.requires_grad
+    torch.testing.assert_close((value, grad), loss.value_and_grad(theta))
+    torch.testing.assert_close(product(v), loss.hvp(theta, v))
 
 
 def test_a_loss_linear_in_its_parameters_has_no_curvature():
@@ -543,3 +556,31 @@ def test_cpu_and_cuda_give_the_same_sharpness(network):
         assert answer.converged
         found.append(answer.values)
     np.testing.assert_allclose(found[1], found[0], rtol=1e-3)
+
+
+class Meta(nn.Module):
+    """A model that takes a gradient step of its own within the forward pass."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(4, 3, dtype=torch.float64))
+
+    def forward(self, x):
+        inner = (x @ self.weight).tanh().square().mean()
+        (step,) = torch.autograd.grad(inner, self.weight, create_graph=True)
+        return x @ (self.weight - step)
+
+
+@pytest.mark.parametrize("name", ["batchnorm", "counting", "lstm", "meta"])
+def test_many_points_have_the_values_of_each(name):
+    model, inputs, labels, _ = build("linear" if name == "meta" else name)
+    model = Meta() if name == "meta" else model
+    before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
+    loss = NetworkLoss(model, (inputs, labels), nn.functional.cross_entropy, chunk=4)
+    points = [loss.theta + shift for shift in (0.0, 0.1, -0.2)]
+    values = list(loss.values(iter(points)))
+    assert values == [loss.value(point) for point in points]
+    torch.testing.assert_close(values[1], loss.value_and_grad(points[1])[0])
+    assert all(torch.equal(before[key], tensor) for key, tensor in model.state_dict().items())
+    assert not any(value.requires_grad for value in values)
+    assert list(loss.values([])) == []

@@ -20,6 +20,7 @@ from mslbook.losses import (  # noqa: E402
 from mslbook.losses.network import NetworkLoss, half_squared_error  # noqa: E402
 from mslbook.networks import vgg11  # noqa: E402
 from mslbook.probes import (  # noqa: E402
+    adaptive_plane,
     filter_normalised,
     line,
     plane,
@@ -78,6 +79,97 @@ def test_a_plane_shows_progress_only_if_asked(capsys):
     for progress in (False, True):
         plane(f3, [0.0, 0.0], np.eye(2), [0, 1], [0, 1], progress=progress)
         assert ("plane" in capsys.readouterr().err) == progress
+
+
+class Interrupted(Quadratic):
+    """A loss that counts its evaluations, and raises an error after some of them."""
+
+    def __init__(self, loss, limit=np.inf, error=KeyboardInterrupt):
+        self.loss, self.limit, self.error, self.count = loss, limit, error, 0
+
+    dimension = 2
+
+    def value(self, theta):
+        if self.count == self.limit:
+            raise self.error
+        self.count += 1
+        return self.loss.value(theta)
+
+
+AWAY = np.linspace(-3, 3, 21)
+
+
+def _arrays(answer):
+    return [answer] if isinstance(answer, np.ndarray) else [answer.values, answer.evaluated]
+
+
+@pytest.mark.parametrize("probe", [plane, adaptive_plane])
+@pytest.mark.parametrize("limit", [1, 30, 50])
+def test_an_interrupted_plane_goes_on_from_its_checkpoint(probe, limit, tmp_path):
+    arguments, file = ([1.0, 2.0], np.eye(2), AWAY, AWAY), tmp_path / "plane.npz"
+    whole = Interrupted(f3)
+    expected = probe(whole, *arguments)
+    with pytest.raises(KeyboardInterrupt):
+        probe(Interrupted(f3, limit), *arguments, checkpoint=file)
+    rest = Interrupted(f3)
+    resumed = probe(rest, *arguments, checkpoint=file)
+    for one, other in zip(_arrays(resumed), _arrays(expected), strict=True):
+        np.testing.assert_array_equal(one, other)
+    runs = {plane: (0, 21, 42), adaptive_plane: (0, 4 * 4, 6 * 6)}[probe]  # each saved when whole
+    kept = max(count for count in runs if count <= limit)
+    assert rest.count == whole.count - kept + (kept > 0)  # one to see that it is the same loss
+    assert [one.name for one in tmp_path.iterdir()] == ["plane.npz"]
+
+
+def test_the_checkpoint_of_another_plane_is_refused(tmp_path):
+    file = tmp_path / "plane.npz"
+    plane(f3, [1.0, 2.0], np.eye(2), AWAY, AWAY, checkpoint=file)
+    kept = file.read_bytes()
+    for loss, theta in ((valley, [1.0, 2.0]), (f3, [1.0, 2.5])):
+        with pytest.raises(ValueError, match="keeps another plane: name another checkpoint"):
+            plane(loss, theta, np.eye(2), AWAY, AWAY, checkpoint=file)
+    assert file.read_bytes() == kept
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("CUDA out of memory.")])
+def test_a_plane_out_of_memory_says_what_to_do_and_keeps_what_it_has(error, tmp_path):
+    file = tmp_path / "plane.npz"
+    with pytest.raises(MemoryError, match="lower the chunk="):
+        plane(Interrupted(f3, 50, error), [1.0, 2.0], np.eye(2), AWAY, AWAY, checkpoint=file)
+    with np.load(file, allow_pickle=False) as kept:
+        assert kept["known"].sum() == 2 * len(AWAY)
+    with pytest.raises(RuntimeError, match="of another kind"):
+        plane(Interrupted(f3, 0, RuntimeError("of another kind")), [0, 0.0], np.eye(2), AWAY, AWAY)
+
+
+def test_an_adaptive_plane_looks_closely_where_the_loss_bends():
+    network, direction = smooth(torch.float64)
+    size = 3 * network.theta.norm()
+    cases = [
+        (network, network.theta, [direction, random_direction(network.theta)], float(size)),
+        (valley, [1.0, 0.0], np.eye(2), 4.0),
+    ]
+    for loss, theta, directions, size in cases:
+        away = np.linspace(-size, size, 51)
+        every = plane(loss, theta, directions, away, away)
+        counts = []
+        for tol in (0.03, 0.003):
+            picture = adaptive_plane(loss, theta, directions, away, away, tol=tol)
+            assert np.abs(picture.values - every).max() <= 2 * tol * np.ptp(every)
+            assert picture.error <= tol
+            np.testing.assert_array_equal(
+                picture.values[picture.evaluated], every[picture.evaluated]
+            )
+            counts.append(picture.evaluated.sum())
+        assert counts[0] < every.size / 5
+        assert counts[0] < counts[1]
+
+
+def test_bad_adaptive_planes():
+    with pytest.raises(ValueError, match="at least 17 distances each way, or call plane"):
+        adaptive_plane(f3, [0.0, 0.0], np.eye(2), AWAY[:16], AWAY)
+    with pytest.raises(ValueError, match="tol must be"):
+        adaptive_plane(f3, [0.0, 0.0], np.eye(2), AWAY, AWAY, tol=0)
 
 
 @pytest.mark.parametrize("name", ["tanh", "batchnorm relu", "dropout", "tied", "counting"])

@@ -86,7 +86,7 @@ class Batches:
                 f"data must be a pair (inputs, targets), or batches of such pairs to be read again "
                 f"and again, not a {type(data).__name__}"
             )
-        self._data = data
+        self._data, self.unwritten = data, set()  # first rows of chunks that no pass writes to
         if self._read() is data:
             raise ValueError(
                 "these data can be read only once, and every value, gradient and product reads "
@@ -139,7 +139,7 @@ class Batches:
     def with_pair(self, pair):
         """Other data in the same place, of which nothing has to be checked again."""
         new = copy.copy(self)
-        new._data = [new._moved(pair)]
+        new._data, new.unwritten = [new._moved(pair)], set()
         new.sizes = [count_rows(*new.pair)]
         return new
 
@@ -183,6 +183,8 @@ class Batches:
 
     def _read(self):
         """Begin a pass, of whose random numbers a DataLoader draws one."""
+        if isinstance(self._data, list):
+            return iter(self._data)
         with torch.random.fork_rng(devices=[]):
             return iter(self._data)
 

@@ -74,6 +74,37 @@ class Attributes:
                 container.extend(content)
 
 
+@contextmanager
+def holding(modules, tensors, convert, changing):
+    """Context in which modules hold other tensors, by the ids of their own.
+
+    It yields a function that begins a forward pass: what is in no theta is copied for the model to
+    write to, and modules that change their attributes have them as they were.
+    """
+    own = [(table, dict(table)) for m in modules for table in (m._parameters, m._buffers) if table]
+    attributes = [Attributes(module) for module in changing]
+
+    def renew():
+        for one in attributes:
+            one.restore()
+        copies = dict(tensors)
+        for table, values in own:
+            for name, tensor in values.items():
+                if tensor is not None:
+                    if id(tensor) not in copies:
+                        copies[id(tensor)] = convert(tensor.detach()).clone()
+                    table[name] = copies[id(tensor)]
+
+    try:
+        yield renew
+    finally:
+        for one in attributes:
+            one.restore()
+        for table, values in own:
+            table.clear()
+            table.update(values)
+
+
 def _ids(module):
     values = vars(module).values()
     kinds = [list(v.values()) if type(v) is dict else v if type(v) is list else [v] for v in values]
@@ -120,19 +151,6 @@ def apply(model, inputs):
             return model(inputs)
         return model(*arguments, **keywords)
     return model(inputs)
-
-
-class Inside(nn.Module):
-    """A model and its criterion, so that `functional_call` swaps the tensors of both."""
-
-    def __init__(self, model, criterion):
-        super().__init__()
-        self.model = model
-        if isinstance(criterion, nn.Module):
-            self.criterion = criterion
-
-    def forward(self, run):
-        return run()
 
 
 class Called(nn.Module):

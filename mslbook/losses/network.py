@@ -3,10 +3,10 @@
 from copy import copy, deepcopy
 from fnmatch import fnmatchcase
 from functools import partial
+from itertools import chain
 
 import torch
 from torch import nn
-from torch.func import functional_call
 from torch.nn.modules.module import register_module_forward_pre_hook
 
 from mslbook import distributed
@@ -87,7 +87,7 @@ class NetworkLoss(Loss):
         _model.check_parameters(self.parameters.values())
         chunk = None if chunk is None else check_int("chunk", chunk, least=1)
         self._batches, self._weights = Batches(data, chunk, self.device), None
-        self._dtype, self._writes, self._changing = self.theta.dtype, False, ()
+        self._dtype, self._changing = self.theta.dtype, ()
         distributed.check_same("parameters and data", self.theta, *self._batches.checksums())
         cuda = [self.device] if self.device.type == "cuda" else []
         with distributed.apart(), torch.random.fork_rng(cuda):
@@ -132,7 +132,22 @@ class NetworkLoss(Loss):
 
     def value(self, theta):
         """The loss at `theta`, a scalar tensor."""
-        return self.evaluate(_leaf(theta), lambda loss, _: loss.detach())
+        (value,) = self.values([theta])
+        return value
+
+    def values(self, thetas):
+        """Yield the loss at each theta, the model being prepared once; read them to the end."""
+        thetas = iter(thetas)
+        for first in thetas:
+            with torch.inference_mode(False):
+                flat = self._fitting(first).detach().clone()  # no gradient is asked for: no graph
+            with self.modes(), self._holding(flat) as renew:
+                pieces = self._weighted_pieces()
+                pieces = list(pieces) if self._batches.pair else None
+                for theta in chain([first], thetas):
+                    flat.copy_(self._fitting(theta))
+                    terms = self._terms(flat, renew, pieces or self._weighted_pieces())
+                    yield distributed.total(sum(term.detach() for term in terms))
 
     def value_and_grad(self, theta):
         """The loss and its gradient at `theta`, from one forward pass."""
@@ -152,14 +167,23 @@ class NetworkLoss(Loss):
 
     def hessian(self, theta):
         """The Hessian at `theta` as a function ``v -> H v``; a single chunk's graph is kept."""
+        if self._batches.count_chunks() == 1:
+            return self.value_grad_and_hessian(theta)[2]
+        theta = theta.detach().clone()  # the caller's may change before the last product
+        return partial(self.hvp, theta)
+
+    def value_grad_and_hessian(self, theta):
+        """The loss, its gradient and `hessian` at `theta`, of a single chunk from one graph."""
         if self._batches.count_chunks() > 1:
-            theta = theta.detach().clone()  # the caller's may change before the last product
-            return lambda v: self.hvp(theta, v)
+            return *self.value_and_grad(theta), self.hessian(theta)
         with self.modes():
             ((piece, weight),), theta = self._weighted_pieces(), _leaf(theta)
-            grad = self._at(
-                theta, piece, lambda: slope(self._weighted(theta, piece, weight), theta)
-            )
+
+            def with_slope():
+                value = self._weighted(theta, piece, weight)
+                return value.detach(), slope(value, theta)
+
+            value, grad = self._at(theta, piece, with_slope)
 
         def apply_to(v):
             run = partial(product, grad, theta, v, retain_graph=True)
@@ -169,7 +193,7 @@ class NetworkLoss(Loss):
             with self.modes():
                 return distributed.total(self._at(theta, piece, run))
 
-        return apply_to
+        return distributed.total(value), distributed.total(grad.detach()), apply_to
 
     def outputs(self, theta, inputs=None):
         """The model's outputs at `theta` for all inputs, or for others like them."""
@@ -295,22 +319,30 @@ class NetworkLoss(Loss):
 
     def _pieces(self, theta):
         """The name of every parameter and its part of theta."""
-        pieces = zip(self._shapes.items(), theta.split(self._sizes), strict=True)
+        parts = self._fitting(theta).split(self._sizes)
+        pieces = zip(self._shapes.items(), parts, strict=True)
         return ((name, piece.view(shape)) for (name, shape), piece in pieces)
 
-    def _state(self, theta):
-        """Theta in the place of the parameters, copies for the model to write to of buffers."""
-        state = {f"model.{name}": piece for name, piece in self._pieces(theta)}
+    def _fitting(self, theta):
+        if theta.shape != (self.dimension,):
+            raise ValueError(
+                f"theta must have the shape ({self.dimension},) of loss.theta, not "
+                f"{tuple(theta.shape)}"
+            )
+        return theta
+
+    def _holding(self, theta):
+        """Context in which the model holds theta; it yields a function that begins a pass."""
+        tensors = {}
         for name, p in self.model.named_parameters():
             if name not in self._shapes:
-                fixed = self._fixed.get(name, p).detach()
-                state[f"model.{name}"] = self._as_theta(theta, fixed)
-        for name, buffer in self.model.named_buffers():
-            state[f"model.{name}"] = self._as_theta(theta, buffer).clone()
+                tensors[id(p)] = self._as_theta(theta, self._fixed.get(name, p).detach())
+        for p, piece in zip(self.parameters.values(), self._pieces(theta), strict=True):
+            tensors[id(p)] = piece[1]
+        modules = [*self.model.modules()]
         if isinstance(self.criterion, nn.Module):
-            for name, tensor in self.criterion.state_dict(keep_vars=True).items():
-                state[f"criterion.{name}"] = self._as_theta(theta, tensor.detach()).clone()
-        return state
+            modules += self.criterion.modules()
+        return _model.holding(modules, tensors, partial(self._as_theta, theta), self._changing)
 
     def _as_theta(self, theta, tensor):
         """A tensor of the model's dtype in that of theta."""
@@ -324,33 +356,45 @@ class NetworkLoss(Loss):
 
     def _each(self, theta, compute):
         """Yield ``compute(loss, theta)`` of the weighted loss of every piece at theta."""
-        for piece, weight in self._weighted_pieces():
-            loss = partial(self._weighted, theta, piece, weight)
-            yield self._at(theta, piece, lambda loss=loss: compute(loss(), theta))
+        with self._holding(theta) as renew:
+            for loss in self._terms(theta, renew, self._weighted_pieces()):
+                yield compute(loss, theta)
+
+    def _terms(self, theta, renew, pieces):
+        """Yield the weighted loss of every piece, each with the model as it was before."""
+        for piece, weight in pieces:
+            renew()
+            with piece.part.statistics():
+                yield self._weighted(theta, piece, weight)
 
     def _at(self, theta, piece, run):
         """``run()`` with theta in the model, until all backward passes in it are done, too."""
-        attributes = [_model.Attributes(module) for module in self._changing]
-        try:
-            with piece.part.statistics():
-                inside = _model.Inside(self.model, self.criterion)
-                return functional_call(inside, self._state(theta), (run,))
-        finally:
-            for one in attributes:
-                one.restore()
+        with self._holding(theta) as renew, piece.part.statistics():
+            renew()
+            return run()
 
     def _weighted(self, theta, piece, weight):
-        outputs = self._forward(theta, piece.inputs)
+        """The weighted loss of a piece, whose tensors are copied until nothing wrote to them."""
+        seen = piece.rows.start in self._batches.unwritten
+        own = partial(self._as_theta, theta) if seen else partial(self._copy, theta)
+        inputs, targets = map_tensors(own, (piece.inputs, piece.targets))
+        found = tensors((inputs, targets))
+        versions = [tensor._version for tensor in found]
+        outputs = _model.apply(self.model, inputs)
         if weight:
-            targets = map_tensors(lambda x: self._as_theta(theta, x).clone(), piece.targets)
-            return weight * self.criterion(outputs, targets)
-        floats = (x for x in tensors(outputs) if x.is_floating_point())
-        return 0.0 * sum(x.sum() for x in floats)  # other ranks wait for its part in their sums
+            loss = weight * self.criterion(outputs, targets)
+        else:  # other ranks wait for its part in their sums
+            floats = (x for x in tensors(outputs) if x.is_floating_point())
+            loss = 0.0 * sum(x.sum() for x in floats)
+        if not seen and versions == [tensor._version for tensor in found]:
+            self._batches.unwritten.add(piece.rows.start)
+        return loss
 
     def _forward(self, theta, inputs):
-        inputs = map_tensors(lambda x: self._as_theta(theta, x), inputs)
-        inputs = map_tensors(torch.clone, inputs) if self._writes else inputs
-        return _model.apply(self.model, inputs)
+        return _model.apply(self.model, map_tensors(partial(self._copy, theta), inputs))
+
+    def _copy(self, theta, tensor):
+        return self._as_theta(theta, tensor).clone()
 
     def _weigh(self):
         """Find out how much each piece weighs in the criterion of all data."""
@@ -367,19 +411,17 @@ class NetworkLoss(Loss):
 
     def _try_out(self):
         """Refuse what cannot be differentiated, on a few rows, before any work."""
-        modules = _model.Inside(self.model, self.criterion).modules()
+        modules = [*self.model.modules()]
+        if isinstance(self.criterion, nn.Module):
+            modules += self.criterion.modules()
         attributes = [_model.Attributes(module) for module in modules]
         try:
             few = self.few()
-            before = map_tensors(torch.clone, few.inputs)
-            few.outputs(few.theta)
-            self._writes = not all(map(torch.equal, tensors(before), tensors(few.inputs)))
         finally:
             self._changing = [one.module for one in attributes if one.changed]
             for one in attributes:
                 one.restore()
-        few._writes, few._changing = self._writes, self._changing
-        few._batches = few._batches.with_pair((before, few.targets))
+        few._changing = self._changing
         self._recomputes = few._recomputes = few._runs_forward_in_backward()
         check_network(few)
 
@@ -407,7 +449,7 @@ class NetworkLoss(Loss):
             for first in range(-(-size // FEW)):
                 rows = torch.arange(first, size, max(size // FEW, 1))[:FEW]
                 few = take((inputs, targets), rows)
-                outputs = self.outputs(self.theta, map_tensors(torch.clone, few[0]))
+                outputs = self.outputs(self.theta, few[0])
                 if checked_value(self.criterion, call, outputs, few[1], targets).isfinite():
                     return few
         raise ValueError("the loss is not finite at the parameters of the model: start elsewhere")
@@ -422,7 +464,7 @@ class LayerLoss(NetworkLoss):
         self.criterion, self._fixed, self._weights = _model.random_quadratic, {}, None
         self.kind, self._changing = type(module).__name__, list(module.modules())
         self._select("*")
-        self._dtype, self._writes, self._recomputes = self.theta.dtype, False, True
+        self._dtype, self._recomputes = self.theta.dtype, True
         unused = torch.zeros(1)
         self._batches = Batches((unused, unused), None, self.device)
 

@@ -15,7 +15,14 @@ from mslbook.probes.line_growth import (
     second_difference,
 )
 from mslbook.probes.lyapunov_exponent import lyapunov
-from mslbook.probes.slices import filter_normalised, line, plane, random_direction
+from mslbook.probes.slices import (
+    AdaptivePlane,
+    adaptive_plane,
+    filter_normalised,
+    line,
+    plane,
+    random_direction,
+)
 from mslbook.probes.spectrum import SpectralDensity, spectral_density
 from mslbook.probes.trajectory_pca import (
     PrincipalDirections,

@@ -1,13 +1,21 @@
 """The loss along a line and over a plane through a point, and directions to look along."""
 
-from math import inf
+from dataclasses import dataclass
+from functools import partial
+from hashlib import sha256
+from math import inf, nan
+from os import getpid
+from pathlib import Path
 
 import numpy as np
 
-from mslbook._arrays import array_namespace, as_real, as_row, as_theta
+from mslbook._arrays import array_namespace, as_real, as_row, as_theta, to_numpy
+from mslbook._checks import check_real
 from mslbook.probes._theta import check_theta, precision
 
 MIN_ANGLE_SINE = 1e-3  # of two directions that span a plane
+FIRST_STRIDE = 8  # of the places that an adaptive plane begins with
+NEIGHBOURS = 40  # of a place, from which it is interpolated
 
 
 def line(loss, theta, direction, distances):
@@ -31,10 +39,11 @@ def line(loss, theta, direction, distances):
     """
     xp, theta = check_theta(loss, theta)
     unit = _unit(xp, theta, direction)
-    return _values(loss, theta, unit, as_row("distances", distances))
+    points = (theta + float(d) * unit for d in as_row("distances", distances))
+    return np.array(_values(loss, points), dtype=precision(theta))
 
 
-def plane(loss, theta, directions, first, second, progress=False):
+def plane(loss, theta, directions, first, second, checkpoint=None, progress=False):
     """The losses at theta + a u + b w, shape (A, B), for every distance a and b.
 
     Parameters
@@ -45,6 +54,8 @@ def plane(loss, theta, directions, first, second, progress=False):
         Brought to length 1, u and w; they need not be orthogonal.
     first, second : array_like, shapes (A,) and (B,)
         Distances along them.
+    checkpoint : path, optional
+        An ``.npz`` file that keeps what is computed; a call that was interrupted goes on from it.
     progress : bool
         Whether to show a bar on stderr.
 
@@ -54,16 +65,66 @@ def plane(loss, theta, directions, first, second, progress=False):
     >>> plane(valley, [1.0, 0.0], [[1, 0], [0, 1]], [-1, 0, 1], [0, 1]).shape
     (3, 2)
     """
-    xp, theta = check_theta(loss, theta)
-    u, w = (_unit(xp, theta, direction) for direction in directions)
-    first, second = as_row("first", first), as_row("second", second)
-    if float(xp.linalg.vector_norm(w - xp.sum(u * w) * u)) < MIN_ANGLE_SINE:
-        raise ValueError("the two directions are parallel and span no plane: choose another one")
-    if progress:
-        from tqdm import tqdm  # only with the networks, which are slow enough to need it
+    grid = _Grid(loss, theta, directions, first, second, checkpoint, progress)
+    grid.evaluate(np.ones(grid.values.shape, dtype=bool))
+    return grid.values
 
-        first = tqdm(first, desc="plane")
-    return np.stack([_values(loss, theta + float(a) * u, w, second) for a in first])
+
+@dataclass(frozen=True)
+class AdaptivePlane:
+    """The answer of `adaptive_plane`."""
+
+    values: np.ndarray  #: the losses, shape (A, B)
+    evaluated: np.ndarray  #: where they were evaluated and not interpolated, bool, shape (A, B)
+    error: float  #: the largest error seen of the interpolation, relative to the range of values
+
+
+def adaptive_plane(
+    loss, theta, directions, first, second, tol=0.01, checkpoint=None, progress=False
+) -> AdaptivePlane:
+    """The losses of `plane`, interpolated wherever that is good enough.
+
+    Parameters
+    ----------
+    loss, theta, directions, first, second, checkpoint, progress
+        As for `plane`; at least 17 distances each way.
+    tol : float
+        The error at which the interpolation counts as good, relative to the range of the losses.
+
+    Notes
+    -----
+    It begins with every eighth distance. Where a cubic interpolation misses what is evaluated half
+    way between by more than `tol`, it halves the spacing, down to the grid. What is narrower than
+    the first spacing can be missed, as by any sampling.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mslbook import adaptive_plane, valley
+    >>> away = np.linspace(-1, 1, 51)
+    >>> picture = adaptive_plane(valley, [0.0, 0.0], np.eye(2), away, away)
+    >>> picture.values.shape, bool(picture.evaluated.mean() < 1 / 5)
+    ((51, 51), True)
+    """
+    tol = check_real("tol", tol, above=0, below=1)
+    grid = _Grid(loss, theta, directions, first, second, checkpoint, progress)
+    if min(grid.values.shape) < 2 * FIRST_STRIDE + 1:
+        raise ValueError(f"give at least {2 * FIRST_STRIDE + 1} distances each way, or call plane")
+    known = _every(FIRST_STRIDE, grid.values.shape)
+    grid.evaluate(known)
+    error, stride, near = 0.0, FIRST_STRIDE, True
+    while stride > 1 and np.any(near):
+        stride //= 2
+        new = _every(stride, known.shape) & near & ~known
+        grid.evaluate(new)
+        scale = np.ptp(grid.values[known | new])
+        errors = np.abs(_interpolated(grid.values, known)[new] - grid.values[new])
+        missed = np.zeros(known.shape, dtype=bool)
+        missed[new] = ~(errors <= tol * scale)
+        near = _around(missed, stride)
+        known, error = known | new, max([error, *errors[~missed[new]]])
+    values = np.where(known, grid.values, _interpolated(grid.values, known))
+    return AdaptivePlane(values, known, float(error / scale) if error else 0.0)
 
 
 def random_direction(theta, seed=0):
@@ -124,10 +185,102 @@ def filter_normalised(loss, theta, direction):
     return xp.concat(pieces)
 
 
-def _values(loss, theta, unit, distances):
-    # The points are made one by one, since networks are large.
-    values = [float(loss.value(theta + float(d) * unit)) for d in distances]
-    return np.array(values, dtype=precision(theta))
+class _Grid:
+    """The losses over a plane, as far as they are known; a file keeps them."""
+
+    def __init__(self, loss, theta, directions, first, second, checkpoint, progress):
+        xp, self._theta = check_theta(loss, theta)
+        self._loss, self._file, self._progress = loss, checkpoint, progress
+        u, w = self._directions = [_unit(xp, self._theta, one) for one in directions]
+        self._first, self._second = as_row("first", first), as_row("second", second)
+        if float(xp.linalg.vector_norm(w - xp.sum(u * w) * u)) < MIN_ANGLE_SINE:
+            raise ValueError("the two directions are parallel and span no plane: choose another")
+        shape = len(self._first), len(self._second)
+        self.values, self._known = (
+            np.full(shape, nan, precision(self._theta)),
+            np.zeros(shape, bool),
+        )
+        arrays = (to_numpy(self._theta), *map(to_numpy, (u, w)), self._first, self._second)
+        self._plane = sha256(b"".join(map(np.ndarray.tobytes, arrays))).hexdigest()
+        if checkpoint is not None and Path(checkpoint).exists():
+            self._read()
+
+    def evaluate(self, wanted):
+        """Evaluate the loss at those of the wanted places where it is not known yet."""
+        places, run = np.argwhere(wanted & ~self._known), len(self._second)
+        runs = [places[first : first + run] for first in range(0, len(places), run)]
+        if self._progress:
+            from tqdm import tqdm  # only with the networks, which are slow enough to need it
+
+            runs = tqdm(runs, desc="plane")
+        try:
+            for some in runs:
+                rows, columns = some.T
+                self.values[rows, columns] = _values(self._loss, map(self._point, some))
+                self._known[rows, columns] = True
+                self._write()
+        except (MemoryError, RuntimeError) as error:
+            if isinstance(error, MemoryError) or "memory" in str(error):
+                raise MemoryError(
+                    "out of memory: lower the chunk= of the NetworkLoss; a checkpoint= keeps what "
+                    "was computed"
+                ) from error
+            raise
+
+    def _point(self, place):
+        (u, w), (i, j) = self._directions, place
+        return self._theta + float(self._first[i]) * u + float(self._second[j]) * w
+
+    def _read(self):
+        with np.load(self._file, allow_pickle=False) as kept:
+            values, known, same = kept["values"], kept["known"], kept["plane"] == self._plane
+        place = np.argwhere(known)[:1]
+        found = _values(self._loss, map(self._point, place))
+        if not (same and np.allclose(found, [values[*one] for one in place], equal_nan=True)):
+            raise ValueError(f"{self._file} keeps another plane: name another checkpoint")
+        self.values, self._known = values, known
+
+    def _write(self):
+        if self._file is None:
+            return
+        whole = Path(f"{self._file}.{getpid()}.tmp")  # so that the file is never half-written
+        with whole.open("wb") as file:
+            np.savez(file, values=self.values, known=self._known, plane=self._plane)
+        whole.replace(self._file)
+
+
+def _every(stride, shape):
+    """Where a grid with every so many-th place, and the last one, has its places."""
+    rows, columns = (np.r_[0 : n - 1 : stride, n - 1] for n in shape)
+    chosen = np.zeros(shape, dtype=bool)
+    chosen[np.ix_(rows, columns)] = True
+    return chosen
+
+
+def _around(marked, distance):
+    """Where a marked place is at most so many rows and columns away."""
+    near = np.zeros_like(marked)
+    for i, j in np.argwhere(marked):
+        near[max(i - distance, 0) : i + distance + 1, max(j - distance, 0) : j + distance + 1] = (
+            True
+        )
+    return near
+
+
+def _interpolated(values, known):
+    """A cubic interpolation, by radial functions, of the known values to all places."""
+    from scipy.interpolate import RBFInterpolator  # slow to import
+
+    places = np.argwhere(np.ones_like(known)).astype(float)
+    among = known.ravel()
+    fit = RBFInterpolator(places[among], values[known], NEIGHBOURS, kernel="cubic")
+    return fit(places).reshape(values.shape)
+
+
+def _values(loss, points):
+    """The losses at points, which are made one by one, since networks are large."""
+    evaluate = getattr(loss, "values", None) or partial(map, loss.value)
+    return [float(value) for value in evaluate(points)]
 
 
 def _unit(xp, theta, direction):
