@@ -21,7 +21,7 @@ def stable_below():
     return number, verdict(farthest < ARRIVED)
 
 
-@claim("4.1-repels", HOLDS, "none: a thousandfold growth, at every one of the first hundred steps")
+@claim("4.1-repels", HOLDS, "a thousandfold growth, at every one of the first hundred steps")
 def repels():
     """Above η = 2/f''(0) the minimum is an unstable stationary point."""
     distance = abs(descend(f1, np.array([1e-6, -1e-6]), 1.05 * stable_lr(f1), 400).points)
@@ -38,7 +38,12 @@ def stable_at_the_edge():
     return number, verdict(np.all(np.diff(distance) < 0) and np.all(distance[steps] < 2 / steps))
 
 
-@claim("4.1-stable-rate", FAILS, "none: it decreases, as sections 3 and 4 need it", place="3.1")
+@claim(
+    "4.1-stable-rate",
+    FAILS,
+    "a counterexample: it decreases, as sections 3 and 4 need it",
+    place="3.1",
+)
 def stable_rate_towards_the_minimum():
     """The stable learning rate increases as the parameters come close to the minimum."""
     rates = 2 / f1.hvp(np.array([10.0, 1.0, 0.1, 0.01]), 1.0)
@@ -46,7 +51,7 @@ def stable_rate_towards_the_minimum():
     return number, verdict(np.all(np.diff(rates) > 0))
 
 
-@claim("4.1-cycle", HOLDS, "none: 1000 values must increase", place="lemma 4.1")
+@claim("4.1-cycle", HOLDS, "1000 values increase", place="lemma 4.1")
 def cycle_grows():
     """Above η = 2/f''(0) a two-cycle exists, for every η, and grows with η."""
     cycle = two_cycle(f1, np.geomspace(2.001, 1e4, 1000))
@@ -64,7 +69,13 @@ def all_reach_the_cycle():
     return number, verdict(arrived == len(distance))
 
 
-@claim("4.1-contracts", HOLDS, "none: every ratio is below 1", place="eq. 4.2", number="below 1")
+@claim(
+    "4.1-contracts",
+    HOLDS,
+    "every ratio is below 1, of 10,000 starts in 60 steps",
+    place="eq. 4.2",
+    number="below 1",
+)
 def contraction():
     """Every step brings the iterate nearer to a point of the cycle."""
     distance = abs(abs(descend(f1, STARTS, 5.0, 60).points) - two_cycle(f1, 5.0))
@@ -105,7 +116,12 @@ def middle_panel():
     return number, verdict(min(exponents) > 0 and x.max() <= 5 and x[-1] < ARRIVED)
 
 
-@claim("4.1-convex", FAILS, "lemma 4.1 asks that f'' fall to 0", number="f'' bounded away from 0")
+@claim(
+    "4.1-convex",
+    FAILS,
+    "a counterexample: lemma 4.1 asks that f'' fall to 0; strictly convex is meant",
+    number="f'' bounded away from 0",
+)
 def strongly_convex():
     """The functions of this section are strongly convex."""
     curvature = f1.hvp(np.array([1e2, 1e4, 1e6]), 1.0)
