@@ -72,19 +72,9 @@ class Lines:
         return self.losses[:, [0, -1]] < parabola
 
     @property
-    def peaks_at_minimum(self):
-        """Whether on a side nothing is sharper than the minimum, to a tenth, for kinks, (P, 2)."""
-        return ~self._anywhere(~(self.relative < 1.1))
-
-    @property
     def quadratic_radius(self):
         """Steps from the minimum to where the curvature is off by a tenth, (P,); or infinity."""
         return np.where(abs(self.relative - 1) > 0.1, abs(self.offsets), np.inf).min(axis=1)
-
-    def _anywhere(self, seen):
-        """Whether something is seen anywhere on a side, (P, 2)."""
-        sides = (self.offsets < 0, self.offsets > 0)
-        return np.stack([(seen & side).any(axis=1) for side in sides], axis=1)
 
 
 def recordings(size="reduced"):

@@ -247,20 +247,18 @@ def thresholds(section=None):
     for one in claims(section):
         for name, value in one.thresholds.items():
             users.setdefault((one.section, name, value), []).append(one)
-    rows = []
-    for (section, name, value), those in users.items():
-        row = [section, name.replace("_", " "), f"{value:g}", str(len(those))]
-        for other in (value / 2, 2 * value):
+    rows, counts = [], [0, 0]
+    for (part, name, value), those in users.items():
+        row = [f"{part}: {name.replace('_', ' ')} {value:g}<br><small>rows: {len(those)}</small>"]
+        for i, other in enumerate((value / 2, 2 * value)):
             turned = [measured(one, **{name: other}) for one in those]
-            row.append(_turns([entry for entry in turned if entry.verdict != entry.claim.verdict]))
+            turned = [entry for entry in turned if entry.verdict != entry.claim.verdict]
+            signs = (f"{entry.claim.id} {SIGNS[entry.verdict]}" for entry in turned)
+            row.append(", ".join(signs) or "–")
+            counts[i] += len(turned)
         rows.append(tuple(row))
-    return Table(("Section", "Threshold", "Value", "Rows", "Halved", "Doubled"), rows)
-
-
-def _turns(entries):
-    """Which claims have which verdict now, in words."""
-    signs = (f"{entry.claim.id} {SIGNS[entry.verdict]}" for entry in entries)
-    return ", ".join(signs) or "no change"
+    rows.append((f"all {len(rows)}: verdicts that change", *map(str, counts)))
+    return Table(("Threshold", "Halved", "Doubled"), rows)
 
 
 def claims(section=None):

@@ -96,7 +96,7 @@ def test_the_table_has_a_cell_for_every_column(whole):
 
 def test_the_table_reads_like_a_page(whole):
     """Neither 1e-09 nor f1, x_0 or w^2, but for code in backticks and anchors."""
-    text = re.sub("`.*?`|<.*?>", "", whole._repr_markdown_())
+    text = re.sub("`.*?`|<.*?>", " ", whole._repr_markdown_())
     assert re.findall(r"\de[+-]?\d|\w[_^]\S*|(?<![\w-])[A-Za-z]\d\b", text) == []
 
 
@@ -133,7 +133,9 @@ def test_a_threshold_is_named_once_and_turned_both_ways(monkeypatch):
     row = ledger.claim("9-below", ledger.HOLDS, "below {limit}", runs=lambda: {"one": 1.5})(below)
     assert row.criterion == "below 2.0"
     monkeypatch.setattr(ledger, "claims", lambda section: (row,))
-    assert ledger.thresholds("9").rows == [("9", "limit", "2", "1", "9-below ○", "no change")]
+    first, last = ledger.thresholds("9").rows
+    assert first == ("9: limit 2<br><small>rows: 1</small>", "9-below ○", "–")
+    assert last == ("all 1: verdicts that change", "1", "0")
 
 
 def test_every_mark_of_the_map_leads_to_the_row_that_it_tells_of(unmeasured):

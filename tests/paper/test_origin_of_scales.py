@@ -131,7 +131,6 @@ def scaled_once_more(monkeypatch):
         (claims.empirical, four_neurons),
         (claims.empirical, other_data),
         (claims.sharper, a_superquadratic_loss),
-        (claims.population, four_neurons),
         (claims.uniform, another_C),
         (claims.continuous, a_parabola_for_uniform_data),
         (claims.two_valleys, valleys_of_one_scale),

@@ -150,11 +150,6 @@ def test_the_vgg11_with_batchnorm_comes_first_with_all_of_its_seeds():
     assert plain == claims.PLAIN
 
 
-def test_where_a_line_is_nowhere_sharper_than_its_bottom():
-    assert lines(run_on(slower)).peaks_at_minimum.all()
-    assert lines(run_on(one_sided)).peaks_at_minimum.tolist() == [[False, True]] * 10
-
-
 def test_slower_than_a_parabola_is_below_it_at_the_end_of_the_range():
     assert lines(run_on(slower)).is_subquadratic.all()
     assert lines(run_on(one_sided)).is_subquadratic.tolist() == [[False, True]] * 10

@@ -57,21 +57,22 @@ def figure_4_2():
     return descend(valley, (1.0, 1.0), LR, 3000), quasistatic(valley, 1.0, LR, 3000)
 
 
-@claim("4.4-close", HOLDS, "apart by less than {part:.0%} of the way", place="fig. 4.2")
-def close(part=0.01):
+@claim("4.4-close", HOLDS, "apart by less than {part_of_the_way:.0%} of the way", place="fig. 4.2")
+def close(part_of_the_way=0.01):
     """The slow motion (4.8) approximates descent very well."""
     x, predicted = (path.points[:, 0] for path in figure_4_2())
     apart, way = abs(x - predicted).max(), predicted[-1] - predicted[0]
-    return f"x1 at most {apart:.3f} apart on a way of {way:.0f}", verdict(apart < part * way)
+    number = f"x1 at most {apart:.3f} apart on a way of {way:.0f}"
+    return number, verdict(apart < part_of_the_way * way)
 
 
-@claim("4.4-cycle", HOLDS, "to {off:.0%}: it lags behind a shrinking cycle", place="eq. 4.7")
-def on_the_cycle(off=0.01):
+@claim("4.4-cycle", HOLDS, "to {lag:.0%}: it lags behind a shrinking cycle", place="eq. 4.7")
+def on_the_cycle(lag=0.01):
     """Y bounces on the two-cycle that belongs to the present x."""
     x, y = np.hsplit(figure_4_2()[0].points, 2)
     h = valley.h.value(x)
     most = abs(abs(y[:, 0]) * h / two_cycle(f1, LR * h * h) - 1)[10:].max()
-    return f"|x2| is off by at most {most:.2%} from step 10 on", verdict(most < off)
+    return f"|x2| is off by at most {most:.2%} from step 10 on", verdict(most < lag)
 
 
 def mean_speeds(distances, steps=100):
@@ -132,32 +133,33 @@ def small_rate():
 @claim(
     "4.4-flattest",
     HOLDS,
-    "descent to {apart:g}; noise {left:.0%} of its way at most",
+    "descent to {from_flat_enough:g}; noise {noise_left:.0%} of its way at most",
     place="remark 4.1",
 )
-def flattest(apart=1.0, left=0.2):
+def flattest(from_flat_enough=1.0, noise_left=0.2):
     """Noise drives to the flattest minimum; descent stops at one that is flat enough."""
     flat_enough = np.sqrt((np.sqrt(2 / LR) - 0.7) / 0.001)
     gd = descend(FLOOR, (20.0, 1.0), LR, 3000, every=3000).points[-1, 0]
     walk = sgd(label_noise(FLOOR, 0.3), np.tile([20.0, 1.0], (20, 1)), LR, 3000, every=3000)
     noisy = abs(walk.points[-1, :, 0]).mean()
     number = f"descent ends at {gd:.1f} ({flat_enough:.1f} is flat enough), noise at {noisy:.1f}"
-    return number, verdict(abs(gd - flat_enough) < apart and noisy < left * flat_enough)
+    close = abs(gd - flat_enough) < from_flat_enough
+    return number, verdict(close and noisy < noise_left * flat_enough)
 
 
 @claim(
     "4.4-interpolation",
     RESERVED,
-    "x1 moves by less than {still} below the edge; above it SGD moves, too",
+    "x1 moves by less than {moves_less_than} below the edge; above it SGD moves, too",
     place="remark 4.1",
 )
-def interpolation(still=0.1):
+def interpolation(moves_less_than=0.1):
     """On interpolating minima noise vanishes, and SGD shows no flatness-driven motion."""
     starts, lrs = np.ones((2, 20, 2)), BELOW_AND_ABOVE[:, None, None]
     walk = sgd(rescaled(valley, 0.5), starts, lrs, 800, every=800)
     below, above = walk.points[-1, ..., 0].mean(axis=1) - 1
     number = f"x1 moves by {below:.2f} at η = 1.5, but by {above:.0f} at η = {LR:g}"
-    return number, verdict(max(below, above) < still, below < still)
+    return number, verdict(max(below, above) < moves_less_than, below < moves_less_than)
 
 
 @claim(

@@ -28,15 +28,15 @@ def rises():
 @claim(
     "2.1-settles",
     HOLDS,
-    "the mean of the last quarter of each run within {off:.0%} of 2/η",
+    "the mean of the last quarter of each run within {distance_from_edge:.0%} of 2/η",
     place="fig. 2.1 left",
     number="1 × 2/η",
 )
-def settles(off=0.1):
+def settles(distance_from_edge=0.1):
     """Once at 2/η, the sharpness hovers near it."""
     _, edge, sharpness = edge_run()
     ratio = sharpness[:, -sharpness.shape[1] // 4 :].mean(axis=1) / edge
-    return f"{listed(ratio, '{:.2f}')} × 2/η", seen(np.all(abs(ratio - 1) < off))
+    return f"{listed(ratio, '{:.2f}')} × 2/η", seen(np.all(abs(ratio - 1) < distance_from_edge))
 
 
 @claim(
@@ -68,14 +68,14 @@ def three_fates():
     "2.1-quadratic",
     HOLDS,
     "on the quadratic approximation, made where the sharpness has passed 2/η, the loss grows by "
-    "one factor above 1 every 60 steps in the end, to {unlike:.0%}",
+    "one factor above 1 every 60 steps in the end, to {spread_of_factors:.0%}",
 )
-def quadratic_blows_up(unlike=0.1):
+def quadratic_blows_up(spread_of_factors=0.1):
     """On a quadratic loss the same descent would blow up exponentially."""
     losses = edge_run()[0]["quadratic_losses"][:, [-121, -61, -1]]
     before, now = (losses[:, 1:] / losses[:, :-1]).T
     number = f"by a factor of {listed(now, '{:.2g}')} every 60 steps"
-    return number, seen(np.all(now > 1) and np.all(abs(now / before - 1) < unlike))
+    return number, seen(np.all(now > 1) and np.all(abs(now / before - 1) < spread_of_factors))
 
 
 @claim(

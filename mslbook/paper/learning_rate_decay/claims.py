@@ -86,24 +86,24 @@ def gains(run, other, points):
 @claim(
     "2.2-later",
     RESERVED,
-    "with every seed by {points} points of test accuracy, mean of the last 50 epochs",
+    "with every seed by {points_gained} points of test accuracy, mean of the last 50 epochs",
     place=RIGHT,
     runs=settings,
 )
-def later_is_better(run, points=1.0):
+def later_is_better(run, points_gained=1.0):
     """The later decay leads to the better generalisation."""
-    return gains(run, EARLY, points)
+    return gains(run, EARLY, points_gained)
 
 
 @claim(
     "2.2-proper",
     RESERVED,
-    "the late decay against none: with every seed by {points} points of test accuracy",
+    "the late decay against none: with every seed by {points_gained} points of test accuracy",
     runs=settings,
 )
-def proper_time(run, points=1.0):
+def proper_time(run, points_gained=1.0):
     """Decaying the learning rate benefits generalisation if it is done at a proper time."""
-    return gains(run, NEVER, points)
+    return gains(run, NEVER, points_gained)
 
 
 @claim(
@@ -122,16 +122,19 @@ def equal_time():
 
 
 @claim(
-    "2.2-longer", HOLDS, "by the full batch, with every seed {times} times the epochs", place="5"
+    "2.2-longer",
+    HOLDS,
+    "by the full batch, with every seed {times_as_long} times the epochs",
+    place="5",
 )
-def more_epochs(times=2):
+def more_epochs(times_as_long=2):
     """Decayed too early, descent has to go on at the small rate, which can cost much more time."""
     run, on = recorded_run(), run_on()
     below = on["train_losses"][:, EARLY] <= run["train_losses"][:, [LATE], -1]
     reached = np.where(below.any(axis=1), on["epochs"][below.argmax(axis=1)], np.inf)
     last = run["epochs"][-1]
     number = f"the late one's training loss after {last} epochs is reached after {listed(reached)}"
-    return number, seen(np.all(reached > times * last))
+    return number, seen(np.all(reached > times_as_long * last))
 
 
 @claim(
@@ -159,11 +162,11 @@ def elsewhere():
 @claim(
     "2.2-slow",
     RESERVED,
-    "it still falls, with {part:.0%} of the slope before at most",
+    "it still falls, with {slope_left:.0%} of the slope before at most",
     place=RIGHT,
     runs=settings,
 )
-def slow_after(run, part=0.5):
+def slow_after(run, slope_left=0.5):
     """After the decay the training loss decreases very slowly."""
     ratios = []
     for branch, at in enumerate(run["decays"][:NEVER]):
@@ -171,16 +174,17 @@ def slow_after(run, part=0.5):
         before = slopes(losses, at - BEFORE, at)
         ratios.append(slopes(losses, at + SETTLED, losses.shape[1]) / before)
     least, most = np.min(ratios), np.max(ratios)
-    return f"{least:.2f} to {most:.2f} × the slope before", seen(least > 0 and most < part)
+    return f"{least:.2f} to {most:.2f} × the slope before", seen(least > 0 and most < slope_left)
 
 
 @claim(
     "2.2-beyond",
     RESERVED,
-    "by the full batch more than {rising:.0%} of the steps before the decays raise the loss, which "
-    "no stable rate does on a quadratic; with a reservation if there, too, the late one is ahead",
+    "by the full batch more than {rising_steps:.0%} of the steps before the decays raise the loss, "
+    "which no stable rate does on a quadratic; with a reservation if there, too, the late one is "
+    "ahead",
 )
-def beyond_quadratics(rising=0.1):
+def beyond_quadratics(rising_steps=0.1):
     """What the time of the decay does cannot be explained by a quadratic loss."""
     run = recorded_run()
     early, late, _ = run["decays"]
@@ -188,7 +192,7 @@ def beyond_quadratics(rising=0.1):
     quadratic = [bowl({0: LR, int(at): LR / 10}, 700).values[-1] for at in (early, late)]
     number = f"{rises:.0%} of the steps; after 700 the late one is ahead on a quadratic, by a "
     number += f"factor of {quadratic[0] / quadratic[1]:.0e}"
-    return number, seen(rises > rising and quadratic[0] < quadratic[1], rises > rising)
+    return number, seen(rises > rising_steps and quadratic[0] < quadratic[1], rises > rising_steps)
 
 
 def bowl(rates, steps):

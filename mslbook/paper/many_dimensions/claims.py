@@ -67,9 +67,10 @@ def right_panel():
 @claim(
     "4.2-long",
     HOLDS,
-    "two two-cycles attract at least; the longest period is {long} or more; 10⁻⁷ for a return",
+    "two two-cycles attract at least; the longest period is {long_period} or more; a return is "
+    "one to 10⁻⁷",
 )
-def many_and_long_periods(long=50):
+def many_and_long_periods(long_period=50):
     """Without convexity there may be several cycles, and some of very long periods."""
     starts = random_starts(1000, 1)[:, 0] / 10
     late = descend(g, starts, 1.9, 1000, every=1000).points[-1]
@@ -81,11 +82,15 @@ def many_and_long_periods(long=50):
     # Chaos may last long before a start falls into the cycle, so not all of them need be there.
     periods = np.any(abs(path[1:] - path[0]) < 1e-7, axis=1).argmax(axis=0) + 1
     number = f"x²/(1 + x²): {orbits} two-cycles at η = 1.9; periods {listed(periods)} at η = "
-    return number + listed(lrs), verdict(orbits > 1 and periods.max() >= long)
+    return number + listed(lrs), verdict(orbits > 1 and periods.max() >= long_period)
 
 
-@claim("4.2-chaos", HOLDS, "at more than {share:.0%} of the rates from the largest stable one to 2")
-def chaos_is_easy(share=0.5):
+@claim(
+    "4.2-chaos",
+    HOLDS,
+    "at more than {chaotic_share:.0%} of the rates from the largest stable one to 2",
+)
+def chaos_is_easy(chaotic_share=0.5):
     """Without convexity a large learning rate easily makes descent chaotic."""
 
     def chaotic(f, starts, lrs):
@@ -96,7 +101,7 @@ def chaos_is_easy(share=0.5):
     of_f2 = chaotic(f2, line, np.linspace(0.35, 2, 34))
     of_f3 = chaotic(f3, plane, np.linspace(0.13, 2, 34)[:, None])
     number = f"at {of_f2:.0%} of them for f2, {of_f3:.0%} for f3, {of_f1:.0%} for the convex f1"
-    return number, verdict(min(of_f2, of_f3) > share and of_f1 == 0)
+    return number, verdict(min(of_f2, of_f3) > chaotic_share and of_f1 == 0)
 
 
 @claim("4.2-bounded", RESERVED, "the growth must be subquadratic far out, too, and not only around")

@@ -22,7 +22,7 @@ DESCENTS = {
 }
 WELL = (
     "from one plateau of the exponent 2 to another, on both sides of every line, the curvature "
-    "falls {sharper}-fold or more; with a reservation if on some of the lines"
+    "falls {times_sharper}-fold or more; with a reservation if on some of the lines"
 )
 
 
@@ -66,13 +66,13 @@ def convex(distances, losses, kinks):
     "3.2-nonconvex",
     RESERVED,
     "on every line of every network, beyond a hundredth of the parameters' length, the slope falls "
-    "by more than the {kinks:.0%} that kinks may make it fall",
+    "by more than the {fall_by_kinks:.0%} that kinks may make it fall",
     runs=networks,
 )
-def non_convex(run, kinks=0.1):
+def non_convex(run, fall_by_kinks=0.1):
     """In a larger domain the loss inevitably behaves in a non-convex way."""
     lines = recorded_lines(run, "descent", "random", "filtered")
-    bent = [not convex(run["distances"], line, kinks) for line in lines]
+    bent = [not convex(run["distances"], line, fall_by_kinks) for line in lines]
     return f"{sum(bent)} of {len(bent)} lines", seen(all(bent), any(bent))
 
 
@@ -104,15 +104,15 @@ def wells(run, kind, sharper):
 
 
 @claim("3.2-gradient-well", HOLDS, WELL, place="fig. 3.2 left", runs=networks, beside=PLAIN)
-def along_the_gradient(run, sharper=SHARPER):
+def along_the_gradient(run, times_sharper=SHARPER):
     """Along the gradient the minimum lies in a small sharp well within a large flat one."""
-    return wells(run, "descent", sharper)
+    return wells(run, "descent", times_sharper)
 
 
 @claim("3.2-random-well", RESERVED, WELL, place="fig. 3.2 middle", runs=networks, beside=PLAIN)
-def along_random_directions(run, sharper=SHARPER):
+def along_random_directions(run, times_sharper=SHARPER):
     """Along a random direction, too, the minimum lies in a small sharp well within a flat one."""
-    return wells(run, "random", sharper)
+    return wells(run, "random", times_sharper)
 
 
 def angles(cosines):
@@ -120,25 +120,29 @@ def angles(cosines):
     return np.degrees(np.arccos(np.minimum(np.abs(cosines), 1)))
 
 
-@claim("3.2-before-after", HOLDS, "all by {degrees}° at least", place="1 and 3.2", runs=paths)
-def before_and_after(run, degrees=30):
+@claim(
+    "3.2-before-after", HOLDS, "all by {different_degrees}° at least", place="1 and 3.2", runs=paths
+)
+def before_and_after(run, different_degrees=30):
     """After the decay the parameters move along another direction than before."""
     found = angles(run["cosines"][0, 1:])
-    return f"{listed(found, '{:.0f}°')} after the three decays", seen(found.min() >= degrees)
+    number = f"{listed(found, '{:.0f}°')} after the three decays"
+    return number, seen(found.min() >= different_degrees)
 
 
 @claim(
     "3.2-different-decays",
     UNSEEN,
-    "all by {degrees}° at least; with a reservation if some pair is",
+    "all by {very_different_degrees}° at least; with a reservation if some pair is",
     place="fig. 3.2 right",
     runs=paths,
 )
-def different_decays(run, degrees=60):
+def different_decays(run, very_different_degrees=60):
     """Decays at different epochs lead along very different directions."""
     found = angles(run["cosines"][1:, 1:][np.triu_indices(3, 1)])
     number = f"{listed(found, '{:.0f}°')} between the branches"
-    return number, seen(found.min() >= degrees, found.max() >= degrees)
+    least, most = found.min(), found.max()
+    return number, seen(least >= very_different_degrees, most >= very_different_degrees)
 
 
 def leading(run):
@@ -173,12 +177,13 @@ def horizons(run):
 @claim(
     "3.2-fine-scale",
     RESERVED,
-    "the way after the first decay lies {degrees}° at least from the undecayed run's next steps",
+    "the way after the first decay lies {different_degrees}° at least from the next steps of the "
+    "undecayed run",
     runs=paths,
 )
-def fine_structure(run, degrees=30):
+def fine_structure(run, different_degrees=30):
     """The fine structure that the decay shows differs from the large-scale one."""
     steps = horizons(run)
     found = angles(np.array([without_decay(run, n) for n in steps]))
     number = f"{listed(found, '{:.0f}°')} to its next {listed(steps)} steps"
-    return number, seen(found.min() >= degrees)
+    return number, seen(found.min() >= different_degrees)

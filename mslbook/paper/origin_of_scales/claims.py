@@ -14,7 +14,6 @@ from mslbook.paper.experiments import recorded
 from mslbook.paper.ledger import HOLDS, RESERVED, at_most, claim, listed, seen, verdict
 
 ROUNDING = 1e-12  # of numbers of size 1, after a thousand operations
-QUADRATURE = 1e-9  # of an integral by quadrature, cut at the kink
 DATA = (0.1, 1.0, 10.0)  # three magnitudes of ours; the paper does not name its own
 W = np.geomspace(1e-3, 1e3, 6001)
 IMAGES = ("cifar10", "cifar100-50x100")
@@ -71,26 +70,6 @@ def sharper():
     return number + ("never rises with |w|" if falls else "rises somewhere"), verdict(falls)
 
 
-def mean_square(data, w):
-    """E f(x, w)² over a distribution of data, by quadrature on both sides of the kink."""
-    sides = {"ub": 1 / w}, {"lb": 1 / w}
-    return sum(data.expect(lambda x: three_neurons(x, w) ** 2, **side) for side in sides)
-
-
-@claim("6-population", HOLDS, "1e-9, that of the direct quadrature")
-def population():
-    """The population loss is w² E[x²; x < 1/|w|] + P(x > 1/|w|)."""
-    from scipy.stats import lognorm  # slow to import
-
-    worst = max(
-        abs(mean_square(lognorm(spread), w) - PopulationLoss(lognorm(spread)).value(w))
-        for spread in (0.5, 1.5)
-        for w in (0.1, 1.0, 10.0)
-    )
-    number = f"two log-normal distributions, off E f(x, w)² by {at_most(worst, QUADRATURE)}"
-    return number, verdict(worst < QUADRATURE)
-
-
 @claim("6-uniform", HOLDS, "1e-12, that of our quadrature", place="eq. 6.2", number="C²/3, 2/(3C)")
 def uniform():
     """For data uniform on [0, C] it is C² w²/3 up to 1/C, then 1 - 2/(3C|w|)."""
@@ -126,9 +105,11 @@ def large_samples(n):
 
 
 @claim(
-    "6-large", HOLDS, "the largest step of the average curvature falls like n to {power} or less"
+    "6-large",
+    HOLDS,
+    "the largest step of the average curvature falls like n to {power_of_n} or less",
 )
-def large_data(power=-0.5):
+def large_data(power_of_n=-0.5):
     """On very many data the loss has nearly continuous scales too."""
     sizes, steps = [100, 1000, 10_000, 100_000], []
     for n in sizes:  # the mean of the largest relative step, but for the smallest tenth of the data
@@ -137,7 +118,7 @@ def large_data(power=-0.5):
         steps.append(share[:, n // 10 :].max(axis=1).mean())
     slope = np.polyfit(np.log(sizes), np.log(steps), 1)[0]
     number = f"it is {listed(steps, '{:.0e}')} of it for n = 10² to 10⁵: like n to the {slope:.2f}"
-    return number, verdict(slope <= power)
+    return number, verdict(slope <= power_of_n)
 
 
 @claim("6-valleys", HOLDS, "rounding; 1e-3 of the width", place="fig. 6.1 right", number="10")
@@ -186,17 +167,18 @@ def ratio(lengths):
 @claim(
     "6-norms",
     RESERVED,
-    "{orders:.0f}-fold at least, after standardising; with a reservation if random data do, and "
-    "the images of CIFAR-10 and CIFAR-100 do not",
+    "{times_as_long:.0f}-fold at least, after standardising; with a reservation if random data do, "
+    "and the images of CIFAR-10 and CIFAR-100 do not",
     number="several orders",
 )
-def norms(orders=100):
+def norms(times_as_long=100):
     """Even after standardising, some data may be longer than others by orders of magnitude."""
     runs = [recorded("sec6_norms", name, "reduced") for name in IMAGES]
     images = max(ratio(run[key]) for run in runs for key in ("channels", "pixels"))
     heavy = [ratio(heavy_tailed(spread)) for spread in TAILS]
     number = f"longest / shortest: {images:.1f} of images, of random data of log-normal length "
-    return number + listed(heavy, "{:.1e}"), verdict(images >= orders, max(heavy) >= orders)
+    number += listed(heavy, "{:.1e}")
+    return number, verdict(images >= times_as_long, max(heavy) >= times_as_long)
 
 
 def heavy_tailed(spread):
@@ -229,11 +211,11 @@ def exponents_at(run, level):
 @claim(
     "6-data",
     RESERVED,
-    "with the real lengths of images the exponent at the edge is {nearer} farther from 2 than with "
-    "equal ones; with a reservation if only lengths spread over two orders make the longest tenth "
-    "{fold} times as sharp as the shortest or more; three seeds of a tanh network",
+    "with the real lengths of images the growth exponent is {exponent_gain} farther from 2 than "
+    "with equal ones; with a reservation if only lengths spread over two orders make the longest "
+    "tenth {times_sharper} times as sharp as the shortest or more; three seeds of a tanh network",
 )
-def growth_by_arm(nearer=0.1, fold=10):
+def growth_by_arm(exponent_gain=0.1, times_sharper=10):
     """The training data may be what makes the loss of real networks multiscale."""
     run = recorded("sec6_deciles", "cifar10", "reduced")
     real, equal, *_ = exponents_at(run, LOSS)
@@ -241,7 +223,7 @@ def growth_by_arm(nearer=0.1, fold=10):
     ratios = sharp[:, -1] / sharp[:, 0]
     number = f"exponents: real {listed(real, '{:.2f}')}, equal {listed(equal, '{:.2f}')}; spread "
     number += f"over two orders, {listed(ratios, '{:.0f}')} times as sharp"
-    return number, seen(np.mean(equal - real) > nearer, ratios.min() >= fold)
+    return number, seen(np.mean(equal - real) > exponent_gain, ratios.min() >= times_sharper)
 
 
 # A deep network in NumPy, so that the ledger needs no torch; the chapter has the same in torch.
@@ -284,11 +266,15 @@ def first_layer(weights, k):
     return [weights[0] / k, *weights[1:]]
 
 
-@claim("6-homogeneous", HOLDS, "1e-12, rounding; of the first, biases make more than {off:.0%}")
-def identities(off=0.01):
+@claim(
+    "6-homogeneous",
+    HOLDS,
+    "1e-12, rounding; of the first, biases make more than {effect_of_biases:.0%}",
+)
+def identities(effect_of_biases=0.01):
     """If x2 = k x1, l2 is l1 on another scale: of all W without biases, of W1 alone with them."""
     whole, first = worst_difference(all_layers, FACTOR), worst_difference(first_layer, FACTOR, 0.5)
     biased = worst_difference(all_layers, FACTOR, bias=0.5)
     number = f"L = 2 to 5, k = {FACTOR}: l2/l1 off 1 by {at_most(whole, ROUNDING)} and "
     number += f"{at_most(first, ROUNDING)}; the first with biases by up to {biased:.1f}"
-    return number, verdict(max(whole, first) < ROUNDING and biased > off)
+    return number, verdict(max(whole, first) < ROUNDING and biased > effect_of_biases)

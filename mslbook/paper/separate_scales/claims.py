@@ -59,11 +59,12 @@ def the_three():
     return np.isin(CANDIDATES, DECAYS)
 
 
-@claim("5-sharp", HOLDS, "below {part:.0%} of the large rate 2.5")
-def needs_a_small_rate(part=0.1):
+@claim("5-sharp", HOLDS, "below {part_of_the_rate:.0%} of the large rate 2.5")
+def needs_a_small_rate(part_of_the_rate=0.1):
     """The small valley is sharp, so descent needs a small learning rate to converge in it."""
     stable = 2 / sharpness(two_valleys, np.zeros(2), tol=1e-8).values[0]
-    return f"largest stable rate at the origin {stable:g}", verdict(stable < part * LARGE)
+    number = f"largest stable rate at the origin {stable:g}"
+    return number, verdict(stable < part_of_the_rate * LARGE)
 
 
 @claim(
@@ -88,36 +89,29 @@ def comes_to_rest():
 @claim(
     "5-first",
     HOLDS,
-    "its two-cycle to {near:.0%}, before x1 = -15",
+    "its two-cycle to {from_the_cycle:.0%}, before x1 = -15",
     place="5 and fig. 5.1",
     number="(-20, 3), 2.5",
 )
-def attracted_first(near=0.05):
+def attracted_first(from_the_cycle=0.05):
     """From (-20, 3) at η = 2.5, descent is first attracted by the large valley."""
     x1, x2 = before().points[: DECAYS[-1] + 1].T
     h = BOWL.value(x1)
     off = abs(abs(x2) * h / two_cycle(f1, LARGE * h**2) - 1)
-    first = np.argmax(off < near)
+    first = np.argmax(off < from_the_cycle)
     number = f"|x2| is on it from step {first} on, at x1 = {x1[first]:.1f}"
-    return number, verdict(off[first:].max() < near and x1[first] < -15)
+    return number, verdict(off[first:].max() < from_the_cycle and x1[first] < -15)
 
 
-@claim("5-along", HOLDS, "0.1 % of the least curvature, 1; below η = 2 it stops where h² = 2/η")
+@claim("5-along", HOLDS, "0.1 % of the least curvature, 1; the steps to x1 = -4 decrease with η")
 def to_the_flattest():
-    """Descent then moves along the large valley to its flattest part."""
-    x = descend(ONE_VALLEY, START, [[1.5], [LARGE]], 2000, every=2000).points[-1, :, 0]
-    slow, fast = BOWL.value(x) ** 2
-    number = f"large valley alone, 2000 steps: curvature {fast:.3f}; at η = 1.5 only {slow:.3f}"
-    return number, verdict(fast < 1.001 < 4 / 3 < slow)
-
-
-@claim("5-faster", HOLDS, "the steps decrease")
-def faster():
-    """Descent moves along it faster with a larger learning rate."""
-    rates = np.array([2.5, 3.0, 4.0])
-    steps = first_step(descend(two_valleys, START, rates[:, None], 500).points[..., 0] > -4)
-    number = f"x1 passes -4 at steps {listed(steps)} with η = {listed(rates)}"
-    return number, verdict(np.all(steps[1:] < steps[:-1]))
+    """Descent then moves along the large valley to its flattest part, faster at a larger rate."""
+    rates = np.array([[LARGE], [3.0], [4.0]])
+    curvature = BOWL.value(descend(ONE_VALLEY, START, LARGE, 2000).points[-1, 0]) ** 2
+    steps = first_step(descend(two_valleys, START, rates, 500).points[..., 0] > -4)
+    number = f"curvature {curvature:.3f} after 2000 steps; x1 passes -4 at steps {listed(steps)} "
+    number += f"with η = {listed(rates.ravel())}"
+    return number, verdict(curvature < 1.001 and np.all(np.diff(steps) < 0))
 
 
 @claim("5-466", HOLDS, "the step itself, and no return", place="fig. 5.1", number="466, -4")
@@ -131,47 +125,49 @@ def passes_minus_4():
 @claim(
     "5-loss",
     RESERVED,
-    "by {fall:.0%} at most; with a reservation if only in the last part, from step 466 to 750",
+    "by {hardly_falls:.0%} at most; with a reservation if only from step 466 to 750",
 )
-def loss_hardly_falls(fall=0.15):
+def loss_hardly_falls(hardly_falls=0.15):
     """While it moves along the large valley, the loss hardly decreases."""
     steps = [1, 10, 100, 466, 750]
     values, (x, far) = before().values[steps], before().points[[466, 750], 0]
     way, last = 1 - far / x, 1 - values[-1] / values[-2]
     number = f"{listed(values, '{:.3g}')} at steps {listed(steps)}: "
     number += f"the last {last:.0%} over {way:.0%} of the way left"
-    return number, verdict(1 - values[-1] / values[0] < fall, way > 0.5 and last < fall)
+    whole = 1 - values[-1] / values[0]
+    return number, verdict(whole < hardly_falls, way > 0.5 and last < hardly_falls)
 
 
 @claim(
     "5-times",
     HOLDS,
-    "losses within {alike:.0%} of one another; the longest time {times} times the shortest or more",
+    "losses within {similar_losses:.0%} of one another; the longest time {times_as_long} times the "
+    "shortest or more",
     place="5 and fig. 5.1",
     number="650, 700, 750",
 )
-def different_times(alike=0.1, times=3):
+def different_times(similar_losses=0.1, times_as_long=3):
     """From decays at similar losses it takes drastically different times to the small valley."""
     values, waits = before().values[list(DECAYS)], arrivals()[the_three()] - DECAYS
     number = f"losses {listed(values, '{:.3f}')}; {listed(waits)} steps until |x1| < {ARRIVED}"
-    similar = values.max() < (1 + alike) * values.min()
-    return number, verdict(similar and waits.max() > times * waits.min())
+    similar = values.max() < (1 + similar_losses) * values.min()
+    return number, verdict(similar and waits.max() > times_as_long * waits.min())
 
 
 @claim(
     "5-earlier",
     HOLDS,
-    "every earlier decay arrives later; at the best |x1| is below {near}, twice the distance at "
-    "which the small valley has half its depth",
+    "every earlier decay arrives later; at the best |x1| is below {vicinity}, twice the distance "
+    "at which the small valley has half its depth",
 )
-def earlier_costs_more(near=2 * ARRIVED):
+def earlier_costs_more(vicinity=2 * ARRIVED):
     """One decays best in the vicinity of the small valley; earlier, descent takes longer."""
     steps, x = arrivals(), abs(before().points[CANDIDATES, 0])
     best = steps.argmin()
     number = f"arrival at step {listed(steps[the_three()])}; best {steps[best]:g}, first by a "
     number += f"decay at {CANDIDATES[best]}, with |x1| = {x[best]:.2f}"
     costs = best > 0 and np.all(steps[1 : best + 1] < steps[:best])
-    return number, verdict(costs and np.all(x[steps == steps.min()] < near))
+    return number, verdict(costs and np.all(x[steps == steps.min()] < vicinity))
 
 
 @claim("5-stuck", HOLDS, "with the paper's cut-off min{{z, c}}, and for good: a slope below 1e-100")
