@@ -222,20 +222,24 @@ class Ledger:
         return typeset(Table(("The paper says", "We measured"), rows)._repr_markdown_())
 
 
-# A mark is wide enough for a thumb; a row is lit when a mark has led to it.
+# A mark is wide enough for a thumb, and says its claim below the map; the row it leads to is lit.
 STYLE = """<style>
-.claims p { margin: 0 0 0.3rem; } .claims b { display: inline-block; width: 2.2rem; }
+.claims { position: relative; margin-bottom: 5rem; } .claims p { margin: 0 0 0.3rem; }
+.claims b { display: inline-block; width: 2.2rem; }
 .claims a { display: inline-block; width: 1.7rem; line-height: 1.7rem; text-align: center;
   text-decoration: none; }
-.claims a:is(:hover, :focus) { outline: 2px solid; } tr:has(:target) { outline: 2px solid; }
+.claims a:is(:hover, :focus) { outline: 2px solid; }
+.claims a:is(:hover, :focus)::after { content: attr(aria-label); position: absolute; top: 100%;
+  left: 0; text-align: left; }
+.claims:has(a:hover) a:focus:not(:hover)::after { content: none; }
+tr:has(:target) { outline: 2px solid; }
 </style>"""
 
 
 def _mark(entry):
     claim, _, verdict = entry
     told = escape(typeset(f"{verdict.capitalize()}: {claim.says}"), quote=True)
-    name = f'href="#row-{claim.id}" title="{told}" aria-label="{told}"'
-    return f"<a {name}>{SIGNS[verdict]}</a>"
+    return f'<a href="#row-{claim.id}" aria-label="{told}">{SIGNS[verdict]}</a>'
 
 
 def thresholds(section=None):

@@ -10,7 +10,6 @@ from mslbook.paper.experiments import recorded
 from mslbook.paper.gradient_lines import BATCHNORM, PLAIN, variants
 from mslbook.paper.ledger import HOLDS, RESERVED, UNSEEN, claim, listed, seen
 from mslbook.probes import curvature_profile
-from mslbook.probes.line_growth import PLATEAU_TOL
 
 SHARPER = 10  # times as curved as what lies around it: a well within a well
 DIP = 1.5  # an exponent clearly below the 2 of a plateau
@@ -76,31 +75,21 @@ def non_convex(run, fall_by_kinks=0.1):
     return f"{sum(bent)} of {len(bent)} lines", seen(all(bent), any(bent))
 
 
-def well_in_a_well(found, sharper=SHARPER):
-    """Whether C falls on both sides of a `CurvatureProfile`, from one plateau to another.
-
-    RESERVED is what is not decided: the exponent is on its way back when the line ends.
-    """
-    sides = zip(found.separations, found.dips, found.plateaus, found.exponents, strict=True)
-    told = [side(fall, dip, plateau, p[-1], sharper) for fall, dip, plateau, p in sides]
-    return max(told, key=(HOLDS, RESERVED, UNSEEN).index)
+def well_in_a_well(found, times_sharper=SHARPER):
+    """Whether C falls so much on both sides of a `CurvatureProfile`, between two plateaus."""
+    sides = zip(found.separations, found.dips, found.plateaus, strict=True)
+    return all(
+        fall >= times_sharper and dip < DIP and plateau >= PLATEAU for fall, dip, plateau in sides
+    )
 
 
-def side(fall, dip, plateau, end, sharper):
-    """The verdict on one side of a line."""
-    if plateau >= PLATEAU:
-        return seen(dip < DIP and fall >= sharper)
-    return seen(False, dip < DIP and dip + PLATEAU_TOL <= end <= 2 + PLATEAU_TOL)
-
-
-def wells(run, kind, sharper):
+def wells(run, kind, times_sharper):
     """Whether there is a well in a well on every line of a kind."""
     found = [curvature_profile(run["distances"], line) for line in recorded_lines(run, kind)]
-    each = [well_in_a_well(its, sharper) for its in found]
-    falls = np.array([its.separations for its in found])
-    number = f"on {each.count(HOLDS)} of {len(each)} lines, C falls {falls.min():.1f} to "
-    held = [one == HOLDS for one in each]
-    return number + f"{falls.max():.1f}-fold", seen(all(held), any(held))
+    held = [well_in_a_well(its, times_sharper) for its in found]
+    falls = [fall for its in found for fall in its.separations]
+    number = f"on {sum(held)} of {len(held)} lines, C falls {min(falls):.1f} to {max(falls):.1f}"
+    return f"{number}-fold", seen(all(held), any(held))
 
 
 @claim("3.2-gradient-well", HOLDS, WELL, place="fig. 3.2 left", runs=networks, beside=PLAIN)
