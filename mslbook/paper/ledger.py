@@ -69,10 +69,10 @@ LOWERED = str.maketrans("0123456789in", "₀₁₂₃₄₅₆₇₈₉ᵢₙ")
 
 
 def typeset(text):
-    """Write powers of ten and indices as a page does; code in backticks stays as it is.
+    """Write powers of ten, indices and minus signs as a page does, but not in code in backticks.
 
-    >>> typeset("f1 is off by 2e-09, L_n by 1e-12 or 4e-01, and `f1` is code")
-    'f₁ is off by 2·10⁻⁹, Lₙ by 10⁻¹² or 0.4, and `f1` is code'
+    >>> typeset("f1 is off by -2e-09, L_n by 1e-12 or 4e-01, and `f1` is code")
+    'f₁ is off by −2·10⁻⁹, Lₙ by 10⁻¹² or 0.4, and `f1` is code'
     """
 
     def power(found):
@@ -81,6 +81,7 @@ def typeset(text):
         return (found[1] + "·").removeprefix("1·") + "10" + str(int(found[2])).translate(RAISED)
 
     text = re.sub(r"\b(\d[\d.]*)e([+-]?\d+)", power, text)
+    text = re.sub(r"(?<![\w`-])-(?=\d)", "−", text)
     indexed = r"(?<![\w`-])([A-Za-z])(?:_?(\d)|_([in]))(?![\w`])"
     return re.sub(indexed, lambda found: found[1] + found[found.lastindex].translate(LOWERED), text)
 

@@ -86,7 +86,8 @@ def gains(run, other, points):
 @claim(
     "2.2-later",
     RESERVED,
-    "with every seed by {points_gained} points of test accuracy, mean of the last 50 epochs",
+    "with every seed by more than {points_gained:g} point of test accuracy, mean of the last 50 "
+    "epochs",
     place=RIGHT,
     runs=settings,
 )
@@ -98,7 +99,8 @@ def later_is_better(run, points_gained=1.0):
 @claim(
     "2.2-proper",
     RESERVED,
-    "the late decay against none: with every seed by {points_gained} points of test accuracy",
+    "the late decay against none: with every seed by more than {points_gained:g} point of test "
+    "accuracy",
     runs=settings,
 )
 def proper_time(run, points_gained=1.0):
@@ -124,7 +126,7 @@ def equal_time():
 @claim(
     "2.2-longer",
     HOLDS,
-    "by the full batch, with every seed {times_as_long} times the epochs",
+    "by the full batch, with every seed {times_as_long} times as many epochs or more",
     place="5",
 )
 def more_epochs(times_as_long=2):
