@@ -60,11 +60,6 @@ class Lines:
         return self.steps[1:-1] - self["minimum"][:, None]
 
     @property
-    def relative(self):
-        """The `second_differences` in units of that at the minimum, (P, D - 2)."""
-        return self.second_differences / self["curvature"][:, None]
-
-    @property
     def is_subquadratic(self):
         """Whether the loss ends below the parabola of its minimum on a side, (P, 2)."""
         ends = self.steps[[0, -1]] - self["minimum"][:, None]
@@ -74,7 +69,8 @@ class Lines:
     @property
     def quadratic_radius(self):
         """Steps from the minimum to where the curvature is off by a tenth, (P,); or infinity."""
-        return np.where(abs(self.relative - 1) > 0.1, abs(self.offsets), np.inf).min(axis=1)
+        relative = self.second_differences / self["curvature"][:, None]
+        return np.where(abs(relative - 1) > 0.1, abs(self.offsets), np.inf).min(axis=1)
 
 
 def recordings(size="reduced"):

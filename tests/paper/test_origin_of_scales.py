@@ -117,12 +117,11 @@ def tanh_network(monkeypatch):
 
 
 def biases_of_0(monkeypatch):
-    networks = claims.random_networks
-    monkeypatch.setattr(claims, "random_networks", lambda bias: networks(0.0))
+    monkeypatch.setattr(claims, "BIAS", 0.0)
 
 
 def scaled_once_more(monkeypatch):
-    monkeypatch.setattr(claims, "first_layer", lambda weights, k: [W / k for W in weights])
+    monkeypatch.setattr(claims, "first_layer", lambda weights: [W / claims.K for W in weights])
 
 
 @pytest.mark.parametrize(
