@@ -1,7 +1,5 @@
-"""``python -m mslbook`` is ``mslbook``: the way in for torchrun."""
+"""``python -m mslbook`` is ``mslbook``, the book's command line: the way in for torchrun."""
 
-import sys
+from runpy import run_module
 
-from mslbook.paper.cli import main
-
-sys.exit(main())
+run_module("mslbook.paper.cli", run_name="__main__")  # by name: the library needs no paper

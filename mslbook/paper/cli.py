@@ -150,3 +150,7 @@ def _check(target):
     report = conformance(loss)
     print(report)
     return 0 if report.ok else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -63,10 +63,6 @@ def f3_that_grows_too_fast(monkeypatch):
     monkeypatch.setattr(claims, "f3", Radial(Quadratic(), dimension=2))
 
 
-def without_a_quadratic_part(monkeypatch):
-    monkeypatch.setattr(claims, "Sum", lambda parts: parts[0])
-
-
 def without_stairs(monkeypatch):
     monkeypatch.setattr(claims, "Staircase", F1)
 
@@ -97,34 +93,16 @@ def with_smaller_balls(monkeypatch):
     monkeypatch.setattr(claims, "trapping_radius", smaller)
 
 
-def with_balls_of_one_size(monkeypatch):
-    ball = replace(trapping_radius(claims.f3, claims.LRS), r1=np.full(4, 2.0), r2=np.full(4, 2.0))
-    monkeypatch.setattr(claims, "trapping_radius", lambda loss, lr: ball)
-
-
-def of_one_scale(monkeypatch):
-    monkeypatch.setattr(claims, "F2", lambda C: f2)
-    monkeypatch.setattr(claims, "Scaled", lambda factor, loss: loss)
-
-
 @pytest.mark.parametrize(
     ("measure", "breakage", "verdict"),
     [
         (claims.examples, f3_on_a_parabola, FAILS),
-        (claims.slower, f3_that_grows_too_fast, FAILS),
         (claims.weaker, f3_on_a_parabola, FAILS),
-        (claims.weaker, without_a_quadratic_part, HOLDS),
-        (claims.always_towards_the_minimum, f2_upside_down, FAILS),
-        (claims.always_towards_the_minimum, without_stairs, HOLDS),
         (claims.theorem_as_stated, without_stairs, HOLDS),
         (claims.theorem_on_examples, with_a_longer_step, FAILS),
         (claims.nearer, with_smaller_balls, FAILS),
         (claims.invariant, with_smaller_balls, FAILS),
-        (claims.r2_depends_on_c_and_lr, of_one_scale, HOLDS),
-        (claims.r2_depends_on_c_and_lr, with_a_longer_step, FAILS),
         (claims.enters, with_a_shorter_step, HOLDS),
-        (claims.neighbourhood, with_balls_of_one_size, FAILS),
-        (claims.neighbourhood, with_smaller_balls, FAILS),
         (claims.behaviours, with_a_longer_step, FAILS),
         (claims.measure_zero, without_landing, HOLDS),
     ],

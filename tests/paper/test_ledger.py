@@ -24,11 +24,12 @@ def test_every_verdict_stands(whole):
 def test_every_claim_is_complete_and_has_its_own_id(whole):
     assert len({entry.claim.id for entry in whole.entries}) == len(whole.entries)
     for claim, number, verdict in whole.entries:
-        assert all((claim.says, claim.number, claim.tolerance, claim.verdict))
-        assert "journal" in claim.where
-        assert "preprint" in claim.where
+        assert all((claim.says, claim.criterion, claim.verdict))
+        assert claim.where == "ours" or re.match("journal .*, preprint ", claim.where)
         assert number
-        assert verdict in (ledger.HOLDS, ledger.RESERVED, ledger.FAILS)
+        assert verdict in ledger.SIGNS
+        if claim.runs:  # an experiment convicts nobody
+            assert verdict != ledger.FAILS
 
 
 @pytest.fixture
@@ -90,20 +91,20 @@ def test_the_table_has_a_cell_for_every_column(whole):
     header, rule, *rows = whole._repr_markdown_().splitlines()
     assert len(rows) == len(whole.entries)
     for line in (header, rule, *rows):
-        assert line.replace(r"\|", "").count("|") == len(ledger.Ledger.HEADER) + 1
+        assert line.replace(r"\|", "").count("|") == 3
 
 
 def test_the_table_reads_like_a_page(whole):
-    """Neither 1e-09 nor f1, x_0 or w^2, but for code in backticks."""
-    text = re.sub("`.*?`", "", whole._repr_markdown_())
+    """Neither 1e-09 nor f1, x_0 or w^2, but for code in backticks and anchors."""
+    text = re.sub("`.*?`|<.*?>", " ", whole._repr_markdown_())
     assert re.findall(r"\de[+-]?\d|\w[_^]\S*|(?<![\w-])[A-Za-z]\d\b", text) == []
 
 
 def test_the_command_line_says_which_verdict_changed(unmeasured, monkeypatch, capsys):
     assert main(["claims"]) == 0
     counted = capsys.readouterr().out
-    held = sum(claim.verdict == ledger.HOLDS for claim in unmeasured)
-    assert f"holds: {held} of {len(unmeasured)}\n" in counted
+    held = sum(claim.verdict == ledger.HOLDS and not claim.ours for claim in unmeasured)
+    assert f"✓ holds | {held}\n" in counted
 
     standing = next(claim for claim in unmeasured if claim.verdict == ledger.FAILS)
     turned = dataclasses.replace(standing, verdict=ledger.HOLDS)
@@ -115,3 +116,31 @@ def test_the_command_line_says_which_verdict_changed(unmeasured, monkeypatch, ca
 def test_of_a_difference_that_is_rounding_the_bound_is_told_and_of_others_the_size():
     assert at_most(0.0, 1e-9) == at_most(3e-14, 1e-9) == "at most 1e-09"
     assert at_most(0.03, 1e-9) == "3e-02"
+
+
+def test_settings_that_differ_make_a_reservation():
+    assert ledger.joint([ledger.HOLDS] * 3) == ledger.HOLDS
+    assert ledger.joint([ledger.UNSEEN] * 2) == ledger.UNSEEN
+    assert ledger.joint([ledger.UNSEEN, ledger.HOLDS]) == ledger.RESERVED
+
+
+def below(number, limit=2.0):
+    """It is below the limit."""
+    return f"{number:g}", ledger.seen(number < limit)
+
+
+def test_a_threshold_is_named_once_and_turned_both_ways(monkeypatch):
+    row = ledger.claim("9-below", ledger.HOLDS, "below {limit}", runs=lambda: {"one": 1.5})(below)
+    assert row.criterion == "below 2.0"
+    monkeypatch.setattr(ledger, "claims", lambda section: (row,))
+    first, last = ledger.thresholds("9").rows
+    assert first == ("9: limit 2<br><small>rows: 1</small>", "9-below ○", "–")
+    assert last == ("all 1: verdicts that change", "1", "0")
+
+
+def test_every_mark_of_the_map_leads_to_the_row_that_it_tells_of(unmeasured):
+    whole = ledger.ledger()
+    rows, marks = whole._repr_markdown_(), whole.map.data
+    for claim, _, verdict in whole.entries:
+        assert f'<a id="row-{claim.id}">' in rows
+        assert re.search(rf'href="#row-{claim.id}" aria-label="{verdict.capitalize()}: .*?"', marks)

@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from mslbook.paper.gradient_lines import late, lines, oscillating, spectrum
-from mslbook.paper.ledger import FAILS, HOLDS, RESERVED, measured
+from mslbook.paper.gradient_lines import late, lines, oscillating, settings, spectrum
+from mslbook.paper.ledger import HOLDS, RESERVED, UNSEEN, measured
 from mslbook.paper.recording import Recording
 from mslbook.paper.subquadratic_growth import claims
 
@@ -112,27 +112,17 @@ def test_the_spectrum_knows_how_many_eigenvalues_there_are():
 @pytest.mark.parametrize(
     ("measure", "bowl", "changed", "verdict"),
     [
-        (claims.oscillates, slower, {"losses": np.linspace(1, 0.99, 101)}, FAILS),
-        (claims.oscillates, lambda s: slower(s + 0.3), {}, FAILS),
-        (
-            claims.oscillates,
-            slower,
-            {"losses": np.linspace(1, 0.5, 101) + 0.1 * (-1.0) ** np.arange(101)},
-            RESERVED,
-        ),
+        (claims.oscillates, slower, {"losses": np.linspace(1, 0.99, 101)}, UNSEEN),
+        (claims.oscillates, lambda s: slower(s + 0.3), {}, UNSEEN),
         (claims.convex, not_convex, {}, RESERVED),
-        (claims.convex, lambda s: -parabola(s), {}, FAILS),
+        (claims.convex, lambda s: -parabola(s), {}, UNSEEN),
         (claims.subquadratic, one_sided, {}, RESERVED),
-        (claims.subquadratic, faster, {}, FAILS),
+        (claims.subquadratic, faster, {}, UNSEEN),
         (claims.explains, one_sided, {}, RESERVED),
-        (claims.explains, faster, {}, FAILS),
-        (claims.bounded, slower, {"sharpness": np.full(10, 1.9 / LR)}, FAILS),
-        (claims.bounded, slower, {"losses": np.geomspace(1, 1e3, 101)}, FAILS),
-        (claims.small_region, parabola, {}, FAILS),
-        (claims.not_the_derivative, slower, {"curvature": np.full(10, 80.0)}, RESERVED),
-        (claims.not_the_derivative, slower, {"curvature": np.array([20.0, 200.0] * 5)}, FAILS),
-        (claims.goes_with, one_sided, {}, RESERVED),
-        (claims.goes_with, slower, {"sharpness": np.full(10, 1.9 / LR)}, FAILS),
+        (claims.explains, faster, {}, UNSEEN),
+        (claims.bounded, slower, {"sharpness": np.full(10, 0.9 / LR)}, UNSEEN),
+        (claims.bounded, slower, {"losses": np.geomspace(1, 1e3, 101)}, UNSEEN),
+        (claims.small_region, parabola, {}, UNSEEN),
     ],
 )
 def test_what_the_lines_are_decides_the_verdict(measure, bowl, changed, verdict):
@@ -142,22 +132,30 @@ def test_what_the_lines_are_decides_the_verdict(measure, bowl, changed, verdict)
     assert other != number
 
 
-def test_a_row_has_the_weakest_verdict_of_its_networks():
-    runs = {"first": run_on(slower), "second": run_on(one_sided), "third": run_on(faster)}
+def test_every_network_counts_but_the_one_beside():
+    runs = {"first": run_on(slower), claims.PLAIN: run_on(faster)}
     claim = dataclasses.replace(claims.subquadratic, runs=lambda: runs)
     _, number, verdict = measured(claim)
-    assert verdict == FAILS
-    assert all(sign in number for sign in ("first ✓", "second ≈", "third ✗"))
-    del runs["third"]
+    assert verdict == HOLDS
+    assert all(sign in number for sign in ("first ✓", f"{claims.PLAIN} ○"))
+    runs["third"] = run_on(faster)
     assert measured(claim).verdict == RESERVED
+    del runs["first"]
+    assert measured(claim).verdict == UNSEEN
 
 
-def test_where_a_line_is_nowhere_sharper_than_its_bottom():
-    assert lines(run_on(slower)).peaks_at_minimum.all()
-    assert lines(run_on(one_sided)).peaks_at_minimum.tolist() == [[False, True]] * 10
+def test_the_vgg11_with_batchnorm_comes_first_with_all_of_its_seeds():
+    first, second, third, plain, *_ = settings()
+    assert [first, second, third] == [f"VGG11 with BatchNorm, seed {i}" for i in range(3)]
+    assert plain == claims.PLAIN
 
 
-def test_slower_than_a_parabola_is_an_exponent_and_a_fall():
+def test_slower_than_a_parabola_is_below_it_at_the_end_of_the_range():
     assert lines(run_on(slower)).is_subquadratic.all()
     assert lines(run_on(one_sided)).is_subquadratic.tolist() == [[False, True]] * 10
-    assert not lines(run_on(parabola)).is_subquadratic.any()
+    assert not lines(run_on(faster)).is_subquadratic.any()
+
+    def falls_and_rises_again(s):  # slower at first, and above the parabola in the end
+        return np.where(abs(s) < 1, slower(s), slower(s) + 0.5 * (abs(s) - 1) ** 4)
+
+    assert not lines(run_on(falls_and_rises_again)).is_subquadratic.any()
