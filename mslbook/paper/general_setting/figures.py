@@ -11,15 +11,15 @@ LOW = (5.0, 2.8)  # inches
 LOOKS = FOUR_LINES.concat(cycler(color=[GREY], linestyle=[(0, (7, 1))]))
 
 
-def definition_by_distance(conditions, proved):
-    """Growth of the gradient and smallest cosine by distance, for each loss; a `proved` bound."""
+def definition_by_distance(conditions, bound):
+    """Growth of the gradient and smallest cosine by distance, for each loss; a lower `bound` on it."""
     figure, (left, right) = plt.subplots(1, 2)
     for (name, loss), look in zip(conditions.items(), LOOKS, strict=True):
         left.plot(loss.radii, loss.growth, label=name, **look)
         if loss.cosines.min() < 0.99:
             right.plot(loss.radii, loss.cosines, **look)
-    right.axhline(proved, **DASHED)
-    right.text(1e4, proved - 0.02, f"proved: {proved:g}", ha="right", va="top", color=GREY)
+    right.axhline(bound, **DASHED)
+    right.text(1e4, bound - 0.02, f"bound: {bound:g}", ha="right", va="top", color=GREY)
     style.label_axes(left, "distance $r$", "largest $\\|\\nabla f\\| / r$", log="xy")
     left.set(xlim=(1e-3, 1e6), yticks=[1e-6, 1, 1e6], ylim=(1e-9, 1e12))
     left.legend(loc="upper left", fontsize=11, labelspacing=0.2)
