@@ -19,12 +19,12 @@ def definition_by_distance(conditions, bound):
         if loss.cosines.min() < 0.99:
             below.plot(loss.radii, loss.cosines, **look)
     below.axhline(bound, **DASHED)
-    below.text(1e6, bound - 0.02, f"bound: {bound:g}", ha="right", va="top", color=GREY)
+    below.text(1e4, bound - 0.02, f"bound: {bound:g}", ha="right", va="top", color=GREY)
     style.label_axes(above, "", "largest $\\|\\nabla f\\| / r$", log="xy")
     above.set(xlim=(1e-3, 1e6), yticks=[1e-6, 1, 1e6], ylim=(1e-9, 1e12))
     above.legend(loc="upper left", fontsize=11, labelspacing=0.2)
     style.label_axes(below, "distance $r$", "smallest cosine of $f_3$", log="x")
-    below.set(xlim=(1e-3, 1e6), ylim=(0, 1))
+    below.set(xlim=(1e-3, 1e4), ylim=(0, 1))
     return figure
 
 
