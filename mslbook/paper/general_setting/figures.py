@@ -1,4 +1,4 @@
-"""The figures of chapter 4.3."""
+"""The figures of chapter 4.3; panels are stacked, so that they fit a telephone."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -7,24 +7,24 @@ from matplotlib import cycler
 from mslbook.paper import style
 from mslbook.paper.style import BLUE, DASHED, DOTTED, FOUR_LINES, GREEN, GREY, PURPLE, VERMILLION
 
-LOW = (5.0, 2.8)  # inches
+LOW, TALL = (5.0, 2.8), (5.2, 5.4)  # inches
 LOOKS = FOUR_LINES.concat(cycler(color=[GREY], linestyle=[(0, (7, 1))]))
 
 
-def definition_by_distance(conditions, proved):
-    """Growth of the gradient and smallest cosine by distance, for each loss; a `proved` bound."""
-    figure, (left, right) = plt.subplots(1, 2)
+def definition_by_distance(conditions, bound):
+    """Growth of the gradient and smallest cosine by distance, for each loss; its lower `bound`."""
+    figure, (above, below) = plt.subplots(2, 1, figsize=TALL)
     for (name, loss), look in zip(conditions.items(), LOOKS, strict=True):
-        left.plot(loss.radii, loss.growth, label=name, **look)
+        above.plot(loss.radii, loss.growth, label=name, **look)
         if loss.cosines.min() < 0.99:
-            right.plot(loss.radii, loss.cosines, **look)
-    right.axhline(proved, **DASHED)
-    right.text(1e4, proved - 0.02, f"proved: {proved:g}", ha="right", va="top", color=GREY)
-    style.label_axes(left, "distance $r$", "largest $\\|\\nabla f\\| / r$", log="xy")
-    left.set(xlim=(1e-3, 1e6), yticks=[1e-6, 1, 1e6], ylim=(1e-9, 1e12))
-    left.legend(loc="upper left", fontsize=11, labelspacing=0.2)
-    style.label_axes(right, "distance $r$", "smallest cosine", log="x")
-    right.set(xlim=(1e-3, 1e4), ylim=(0, 1))
+            below.plot(loss.radii, loss.cosines, **look)
+    below.axhline(bound, **DASHED)
+    below.text(1e4, bound - 0.02, f"bound: {bound:g}", ha="right", va="top", color=GREY)
+    style.label_axes(above, "", "largest $\\|\\nabla f\\| / r$", log="xy")
+    above.set(xlim=(1e-3, 1e6), yticks=[1e-6, 1, 1e6], ylim=(1e-9, 1e12))
+    above.legend(loc="upper left", fontsize=11, labelspacing=0.2)
+    style.label_axes(below, "distance $r$", "smallest cosine of $f_3$", log="x")
+    below.set(xlim=(1e-3, 1e4), ylim=(0, 1))
     return figure
 
 
@@ -56,13 +56,13 @@ def radius_by_learning_rate(trap, visited):
 
 def staircase(x, values, starts, ends):
     """A loss with level steps, and where descent ends on it by where it starts, in units of π."""
-    figure, (left, right) = plt.subplots(1, 2)
-    ticks = np.arange(-9, 10, 6)
-    left.plot(x / np.pi, values, "-", color=BLUE)
-    style.label_axes(left, "$x / \\pi$", "loss", xticks=ticks)
-    right.plot(starts / np.pi, ends / np.pi, ".", color=VERMILLION, markersize=2)
-    right.plot(starts / np.pi, starts / np.pi, **DOTTED)
-    style.label_axes(right, "start $x_0 / \\pi$", "end $/ \\pi$", xticks=ticks, yticks=ticks)
+    figure, (above, below) = plt.subplots(2, 1, figsize=TALL)
+    ticks = np.arange(-9, 10, 3)
+    above.plot(x / np.pi, values, "-", color=BLUE)
+    style.label_axes(above, "$x / \\pi$", "loss", xticks=ticks)
+    below.plot(starts / np.pi, ends / np.pi, ".", color=VERMILLION, markersize=2)
+    below.plot(starts / np.pi, starts / np.pi, **DOTTED)
+    style.label_axes(below, "start $x_0 / \\pi$", "end $/ \\pi$", xticks=ticks, yticks=ticks[::2])
     return figure
 
 

@@ -1,4 +1,4 @@
-"""The figures of chapter 4.2."""
+"""The figures of chapter 4.2; panels are stacked where they would not fit a telephone."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -72,34 +72,34 @@ def swing_heights(ticks, heights, ends, titles):
 
 def descent_over_time(path, decay_steps):
     """Journal fig. 4.1 right, preprint fig. 4 right: two coordinates, and the loss, by step."""
-    layout = [["$x_1$", "loss $f_3(x_t)$"], ["$x_2$", "loss $f_3(x_t)$"]]
-    figure, axes = plt.subplot_mosaic(layout, sharex=True, figsize=(6.2, 2.8))
+    figure, panels = plt.subplots(3, 1, sharex=True, figsize=(5.2, 4.4))
     # Squares that lie on whole pixels keep the picture small.
     look = {"markersize": 2, "markeredgewidth": 0, "snap": True}
-    curves = (path.points[:, 0], BLUE), (path.values, VERMILLION), (path.points[:, 1], BLUE)
-    for (label, panel), (curve, colour) in zip(axes.items(), curves, strict=True):
-        panel.plot(path.steps, curve, "s", color=colour, **look)
-        style.label_axes(panel, "step", label)
-        style.mark_steps(panel, decay_steps)
-    axes["$x_1$"].set_xlabel("")
+    curves = {"$x_1$": path.points[:, 0], "$x_2$": path.points[:, 1], "loss": path.values}
+    colours = BLUE, BLUE, VERMILLION
+    for axes, (label, curve), colour in zip(panels, curves.items(), colours, strict=True):
+        axes.plot(path.steps, curve, "s", color=colour, **look)
+        axes.set_ylabel(label)
+        style.mark_steps(axes, decay_steps)
+    panels[-1].set_xlabel("step")
     return figure
 
 
 def order_and_chaos(sweeps, lows):
-    """One coordinate of the iterates in each sweep, and the exponents, from `lows` on, below.
+    """One coordinate of the iterates in each sweep, and beside it the exponents, from `lows` on.
 
     A sweep: title, lrs, points (steps, starts, lrs), exponents (starts, lrs), stable rate.
     """
-    figure, panels = plt.subplots(2, len(sweeps), figsize=(6.4, 3.6), squeeze=False, **TWO_ROWS)
-    for (above, below), sweep, low in zip(panels.T, sweeps, lows, strict=True):
+    figure, panels = plt.subplots(len(sweeps), 2, figsize=(5.6, 5.2), sharex="row")
+    for (left, right), sweep, low in zip(panels, sweeps, lows, strict=True):
         title, lrs, points, exponents, stable = sweep
         far = np.abs(points).max()
-        _image(above, lrs, (-far, far), np.ma.log(_counts(points, far)), DENSITY)
-        above.set(title=title)
-        above.axvline(stable, **DOTTED)
-        _exponent(below, lrs, exponents.mean(axis=0), [stable], ylim=(low, 1.3))
-    panels[0, 0].set_ylabel("iterates")
-    panels[1, 0].set_ylabel("exponent")
+        _image(left, lrs, (-far, far), np.ma.log(_counts(points, far)), DENSITY)
+        left.set(ylabel=f"iterates on {title}")
+        left.axvline(stable, **DOTTED)
+        _exponent(right, lrs, exponents.mean(axis=0), [stable], ylabel="exponent", ylim=(low, 1.3))
+    for axes in panels.flat:
+        axes.set_xlabel("learning rate $\\eta$" if axes in panels[-1] else "")
     return figure
 
 
