@@ -5,6 +5,7 @@ import numpy as np
 from matplotlib import cycler
 
 from mslbook.paper import style
+from mslbook.paper.separate_scales.figures import draw_surface
 from mslbook.paper.style import BLUE, GREEN, GREY, OCHRE, ONE_PANEL, PURPLE, THREE_LINES, VERMILLION
 
 TWO_LINES = cycler(color=[BLUE, OCHRE], linestyle=["-", "--"])
@@ -12,14 +13,16 @@ TWO_LINES = cycler(color=[BLUE, OCHRE], linestyle=["-", "--"])
 
 def two_losses(w, three, uniform, side, heights):
     """Journal fig. 6.1, preprint fig. 7: losses of one weight, and a loss of two weights."""
-    figure, (left, right) = plt.subplots(1, 2)
+    figure = plt.figure()
+    columns = figure.add_gridspec(1, 2, width_ratios=(1, 1.15))
+    left = figure.add_subplot(columns[0])
     style.plot_each(left, w, {"three data": three, "uniform data": uniform}, TWO_LINES)
     style.label_axes(left, "$w$", "loss $L(w)$", legend="upper right", ylim=(0, 1.4))
-    levels = np.linspace(0, 2, 9)
-    filled = right.contourf(side, side, heights.T, levels, cmap="viridis")
-    figure.colorbar(filled, ticks=levels[::4]).set_label("loss")
-    style.label_axes(right, "$w_1$", "$w_2$")
-    right.grid(visible=False)
+    right = figure.add_subplot(columns[1], projection="3d")
+    draw_surface(right, (side, side), heights)
+    right.set_xlabel("$w_1$", labelpad=-1)
+    right.set_ylabel("$w_2$", labelpad=-1)
+    right.set_title("loss", y=0.95)
     return figure
 
 
@@ -50,7 +53,7 @@ def lengths_and_curvature(lengths, w, of_lengths, of_components):
     figure, (left, right) = plt.subplots(1, 2)
     for (label, sizes), look in zip(lengths.items(), THREE_LINES, strict=True):
         left.plot(np.linspace(0, 1, len(sizes)), sizes, label=label, **look)
-    style.label_axes(left, "share of shorter pictures", "relative length", "y", ylim=(1e-2, 1e2))
+    style.label_axes(left, "share of shorter images", "relative length", "y", ylim=(1e-2, 1e2))
     left.legend(loc="lower right", fontsize=11)
     right.plot(w, _positive(of_lengths), "-", color=GREEN, label="lengths")
     right.plot(w, _positive(of_components), "--", color=BLUE, label="components")
@@ -59,22 +62,30 @@ def lengths_and_curvature(lengths, w, of_lengths, of_components):
     return figure
 
 
-def deciles(sharpness, band, speed, width):
-    """Relative sharpness of deciles of images over a random `band`, and `width` over `speed`."""
-    figure, (left, right) = plt.subplots(1, 2)
-    left.axhspan(*band, color=GREY, alpha=0.3, linewidth=0, label="random")
-    looks = cycler(color=[BLUE, GREEN, VERMILLION], linestyle=["-", ":", "-."], marker=list("os^"))
-    style.plot_each(left, np.arange(1, 11), sharpness, looks, markersize=4)
-    style.label_axes(left, "tenth of the pictures, by length", "relative sharpness", "y")
-    left.set(xticks=(1, 4, 7, 10), ylim=(0.2, 8))
-    style.plain_ticks(left, y=(0.25, 0.5, 1, 2, 4))
-    left.legend(loc="upper left", fontsize=11, ncols=2)
-    for (label, y), look in zip(width.items(), looks, strict=False):
-        right.plot(speed[label], y, look["marker"], color=look["color"], markersize=5, label=label)
-    right.plot([8, 60], [1.7 / 8, 1.7 / 60], "--", color=GREY, label="slope −1")
-    style.label_axes(right, "speed", "width of the core", "xy")
-    style.plain_ticks(right, x=(10, 20, 50), y=(0.02, 0.05, 0.1, 0.2))
-    right.legend(loc="lower left", fontsize=11)
+LOOKS = cycler(color=[BLUE, GREEN, VERMILLION], linestyle=["-", ":", "-."], marker=list("os^"))
+
+
+def sharpness_by_length(sharpness, band):
+    """Relative sharpness of the deciles of images, by condition, over a random `band`."""
+    figure, axes = plt.subplots(figsize=ONE_PANEL)
+    axes.axhspan(*band, color=GREY, alpha=0.3, linewidth=0, label="random deciles")
+    style.plot_each(axes, np.arange(1, 11), sharpness, LOOKS, markersize=4)
+    style.label_axes(axes, "decile of the images, by length", "relative sharpness", "y")
+    axes.set(xticks=(1, 4, 7, 10), ylim=(0.2, 8))
+    style.plain_ticks(axes, y=(0.25, 0.5, 1, 2, 4))
+    axes.legend(loc="upper left", fontsize=11, ncols=2)
+    return figure
+
+
+def width_by_speed(speed, width):
+    """The width of the quadratic core of the deciles over their speed, by condition."""
+    figure, axes = plt.subplots(figsize=ONE_PANEL)
+    for (label, y), look in zip(width.items(), LOOKS, strict=False):
+        axes.plot(speed[label], y, look["marker"], color=look["color"], markersize=5, label=label)
+    axes.plot([8, 60], [1.7 / 8, 1.7 / 60], "--", color=GREY, label="slope −1")
+    style.label_axes(axes, "speed", "width of the core", "xy")
+    style.plain_ticks(axes, x=(10, 20, 50), y=(0.02, 0.05, 0.1, 0.2))
+    axes.legend(loc="lower left", fontsize=11)
     return figure
 
 

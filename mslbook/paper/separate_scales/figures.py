@@ -2,6 +2,7 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.colors import LinearSegmentedColormap
 
 from mslbook.paper import style
 from mslbook.paper.style import BLUE, GREEN, GREY, ONE_PANEL, PURPLE, THREE_LINES, VERMILLION
@@ -19,7 +20,11 @@ def decays_at_three_steps(grid, heights, before, first, decays, after):
     """Journal fig. 5.1, preprint fig. 6: landscape, paths before and after decays, and losses."""
     figure = plt.figure(figsize=(7.0, 5.2))
     rows = figure.add_gridspec(2, 2, height_ratios=(1, 1), width_ratios=(1, 1.15))
-    _draw_surface(figure.add_subplot(rows[0, 0], projection="3d"), grid, heights)
+    surface = figure.add_subplot(rows[0, 0], projection="3d")
+    draw_surface(surface, grid, heights)
+    surface.set_xlabel("$x_1$", labelpad=-1)
+    surface.set_ylabel("$x_2$", labelpad=-1)
+    surface.set_title("loss", y=0.95)
     losses, plane = figure.add_subplot(rows[0, 1]), figure.add_subplot(rows[1, :])
     path = before.points[first:]
     plane.plot(*path.T, ".", color=GREY, markersize=3, label="before the decay")
@@ -39,16 +44,14 @@ def decays_at_three_steps(grid, heights, before, first, decays, after):
     return figure
 
 
-def _draw_surface(axes, grid, heights):
-    """A landscape in perspective, in a few flat shades."""
-    look = {"cmap": plt.get_cmap("viridis", 10), "rstride": 1, "cstride": 1, "antialiased": False}
-    axes.plot_surface(*np.meshgrid(*grid), heights, **look)
+def draw_surface(axes, grid, heights):
+    """A landscape in perspective: shades of one colour, dark below, and the lines of its grid."""
+    shades = LinearSegmentedColormap.from_list("shades", ["#002f4a", BLUE, "#e3eff7"])
+    look = {"cmap": shades, "rstride": 1, "cstride": 1, "linewidth": 0.25}
+    axes.plot_surface(*np.meshgrid(*grid), heights, edgecolor="#22272e80", **look)
     axes.view_init(elev=40, azim=-64)
     axes.set_box_aspect((1.3, 1, 0.7), zoom=1.05)
     axes.tick_params(labelsize=11, pad=-1)
-    axes.set_xlabel("$x_1$", labelpad=-1)
-    axes.set_ylabel("$x_2$", labelpad=-1)
-    axes.set_title("loss", y=0.95)
     style.clear_space(axes)
 
 
