@@ -39,7 +39,7 @@ def decays_at_three_steps(grid, heights, before, first, decays, after):
         some = slice(60 + 40 * column, None, 120)  # shapes distinguish floors that coincide
         losses.plot(steps[some], values[some], marker, color=colour, fillstyle="none", zorder=3)
     style.label_axes(losses, "step", "loss")
-    style.label_axes(plane, "$x_1$", "$x_2$")
+    style.label_axes(plane, "$x_1$", "$x_2$", xlim=(-4.2, 1.3))  # room for the legend
     plane.legend(loc="lower right", labelspacing=0.2, fontsize=11)
     return figure
 
