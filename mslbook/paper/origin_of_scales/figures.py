@@ -8,32 +8,33 @@ from mslbook.paper import style
 from mslbook.paper.separate_scales.figures import draw_surface
 from mslbook.paper.style import BLUE, GREEN, GREY, OCHRE, ONE_PANEL, PURPLE, THREE_LINES, VERMILLION
 
+TALL = (ONE_PANEL[0], 5.8)  # two panels, which a telephone shows whole
 TWO_LINES = cycler(color=[BLUE, OCHRE], linestyle=["-", "--"])
 
 
 def two_losses(w, three, uniform, side, heights):
     """Journal fig. 6.1, preprint fig. 7: losses of one weight, and a loss of two weights."""
-    figure = plt.figure()
-    columns = figure.add_gridspec(1, 2, width_ratios=(1, 1.15))
-    left = figure.add_subplot(columns[0])
-    style.plot_each(left, w, {"three data": three, "uniform data": uniform}, TWO_LINES)
-    style.label_axes(left, "$w$", "loss $L(w)$", legend="upper right", ylim=(0, 1.4))
-    right = figure.add_subplot(columns[1], projection="3d")
-    draw_surface(right, (side, side), heights)
-    right.set_xlabel("$w_1$", labelpad=-1)
-    right.set_ylabel("$w_2$", labelpad=-1)
-    right.set_title("loss", y=0.95)
+    figure = plt.figure(figsize=TALL)
+    rows = figure.add_gridspec(2, 1, height_ratios=(1, 1.2))
+    above = figure.add_subplot(rows[0])
+    style.plot_each(above, w, {"three data": three, "uniform data": uniform}, TWO_LINES)
+    style.label_axes(above, "$w$", "loss $L(w)$", legend="upper right", ylim=(0, 1.4))
+    below = figure.add_subplot(rows[1], projection="3d")
+    draw_surface(below, (side, side), heights)
+    below.set_xlabel("$w_1$", labelpad=-1)
+    below.set_ylabel("$w_2$", labelpad=-1)
+    below.set_title("loss", y=0.95)
     return figure
 
 
 def curvatures(w, average, second):
     """The average curvature and the second derivative over w; each maps a label to an array."""
-    figure, (left, right) = plt.subplots(1, 2)
-    style.plot_each(left, w, {label: _positive(y) for label, y in average.items()}, TWO_LINES)
-    style.plot_each(right, w, second, TWO_LINES)
-    style.label_axes(left, "$w$", "average curvature $L'(w)/w$", "xy", legend="lower left")
-    right.axhline(0, color=GREY, linewidth=1)
-    style.label_axes(right, "$w$", "second derivative $L''(w)$", "x")
+    figure, (above, below) = plt.subplots(2, 1, figsize=TALL)
+    style.plot_each(above, w, {label: _positive(y) for label, y in average.items()}, TWO_LINES)
+    style.plot_each(below, w, second, TWO_LINES)
+    style.label_axes(above, "$w$", "average curvature $L'(w)/w$", "xy", legend="lower left")
+    below.axhline(0, color=GREY, linewidth=1)
+    style.label_axes(below, "$w$", "second derivative $L''(w)$", "x")
     return figure
 
 
@@ -50,15 +51,15 @@ def recovered_tail(c, truth, recovered):
 
 def lengths_and_curvature(lengths, w, of_lengths, of_components):
     """Increasing lengths of images, by label, and average curvatures over w, relative to 0."""
-    figure, (left, right) = plt.subplots(1, 2)
+    figure, (above, below) = plt.subplots(2, 1, figsize=TALL)
     for (label, sizes), look in zip(lengths.items(), THREE_LINES, strict=True):
-        left.plot(np.linspace(0, 1, len(sizes)), sizes, label=label, **look)
-    style.label_axes(left, "share of shorter images", "relative length", "y", ylim=(1e-2, 1e2))
-    left.legend(loc="lower right", fontsize=11)
-    right.plot(w, _positive(of_lengths), "-", color=GREEN, label="lengths")
-    right.plot(w, _positive(of_components), "--", color=BLUE, label="components")
-    style.label_axes(right, "$w$ × median size", "relative $L'(w)/w$", "xy", ylim=(1e-6, 2))
-    right.legend(loc="lower left", fontsize=11)
+        above.plot(np.linspace(0, 1, len(sizes)), sizes, label=label, **look)
+    style.label_axes(above, "share of shorter images", "relative length", "y", ylim=(1e-2, 1e2))
+    above.legend(loc="lower right", fontsize=11)
+    below.plot(w, _positive(of_lengths), "-", color=GREEN, label="lengths")
+    below.plot(w, _positive(of_components), "--", color=BLUE, label="components")
+    style.label_axes(below, "$w$ × median size", "relative $L'(w)/w$", "xy", ylim=(1e-6, 2))
+    below.legend(loc="lower left", fontsize=11)
     return figure
 
 

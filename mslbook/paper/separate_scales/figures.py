@@ -18,14 +18,14 @@ def cut_offs(x1, profiles):
 
 def decays_at_three_steps(grid, heights, before, first, decays, after):
     """Journal fig. 5.1, preprint fig. 6: landscape, paths before and after decays, and losses."""
-    figure = plt.figure(figsize=(7.0, 5.2))
-    rows = figure.add_gridspec(2, 2, height_ratios=(1, 1), width_ratios=(1, 1.15))
-    surface = figure.add_subplot(rows[0, 0], projection="3d")
+    figure = plt.figure(figsize=(ONE_PANEL[0], 7.6))
+    rows = figure.add_gridspec(3, 1, height_ratios=(1.2, 1, 1))
+    surface = figure.add_subplot(rows[0], projection="3d")
     draw_surface(surface, grid, heights)
     surface.set_xlabel("$x_1$", labelpad=-1)
     surface.set_ylabel("$x_2$", labelpad=-1)
     surface.set_title("loss", y=0.95)
-    losses, plane = figure.add_subplot(rows[0, 1]), figure.add_subplot(rows[1, :])
+    plane, losses = figure.add_subplot(rows[1]), figure.add_subplot(rows[2])
     path = before.points[first:]
     plane.plot(*path.T, ".", color=GREY, markersize=3, label="before the decay")
     plane.plot(*path[-12:].T, "-", color=GREY, linewidth=0.7)  # all jumps would be a grey wall
@@ -39,7 +39,7 @@ def decays_at_three_steps(grid, heights, before, first, decays, after):
         some = slice(60 + 40 * column, None, 120)  # shapes distinguish floors that coincide
         losses.plot(steps[some], values[some], marker, color=colour, fillstyle="none", zorder=3)
     style.label_axes(losses, "step", "loss")
-    style.label_axes(plane, "$x_1$", "$x_2$")
+    style.label_axes(plane, "$x_1$", "$x_2$", xlim=(-4.2, 1.3))  # room for the legend
     plane.legend(loc="lower right", labelspacing=0.2, fontsize=11)
     return figure
 
@@ -57,14 +57,14 @@ def draw_surface(axes, grid, heights):
 
 def best_moment(decay_steps, arrivals, predicted, losses):
     """Arrivals in the small valley, measured and predicted, and the loss in the end, by decay."""
-    figure, (left, right) = plt.subplots(1, 2)
-    left.plot(decay_steps[: len(predicted)], predicted, "--", color=VERMILLION, label="predicted")
-    left.plot(decay_steps, arrivals, ".", color=BLUE, markersize=2, label="measured")
-    left.plot(decay_steps, decay_steps, label="the decay itself", **style.DOTTED)
-    style.label_axes(left, "decay step", "step of arrival", log="y", ylim=(3e2, 3e6))
-    left.legend(loc="upper right", markerscale=3)
-    right.plot(decay_steps, losses, ".", color=BLUE, markersize=2)
-    style.label_axes(right, "decay step", "loss in the end")
+    figure, (above, below) = plt.subplots(2, 1, figsize=(ONE_PANEL[0], 5), sharex=True)
+    above.plot(decay_steps[: len(predicted)], predicted, "--", color=VERMILLION, label="predicted")
+    above.plot(decay_steps, arrivals, ".", color=BLUE, markersize=2, label="measured")
+    above.plot(decay_steps, decay_steps, label="the decay itself", **style.DOTTED)
+    style.label_axes(above, "", "step of arrival", log="y", ylim=(3e2, 3e6))
+    above.legend(loc="upper right", markerscale=3)
+    below.plot(decay_steps, losses, ".", color=BLUE, markersize=2)
+    style.label_axes(below, "decay step", "loss in the end")
     return figure
 
 
