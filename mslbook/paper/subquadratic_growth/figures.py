@@ -70,7 +70,8 @@ def spectra(grid, shares):
     figure, axes = plt.subplots(figsize=ONE_PANEL)
     style.plot_each(axes, grid, {name: np.where(y > 0, y, np.nan) for name, y in shares.items()})
     axes.axvline(1, label="2/η", **DASHED)
-    style.label_axes(axes, "eigenvalue, in 2/η", "share above", log="xy", legend="lower left")
+    style.label_axes(axes, "eigenvalue, in 2/η", "share above", log="xy")
+    style.legend_outside(figure, axes, ncols=2)
     return figure
 
 
