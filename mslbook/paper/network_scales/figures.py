@@ -1,4 +1,4 @@
-"""The figures of chapter 3.2."""
+"""The figures of chapters 3.2 and 3.2b."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -7,16 +7,18 @@ from matplotlib.colors import LogNorm
 from matplotlib.ticker import NullFormatter
 
 from mslbook.paper import style
-from mslbook.paper.style import BLUE, GREY, PURPLE, THREE_LINES, VERMILLION
+from mslbook.paper.style import BLUE, GREEN, GREY, PURPLE, THREE_LINES, VERMILLION
 
 WIDTH = 5.2  # inches: what is stacked stays readable on a telephone
-LOOKS = THREE_LINES.concat(cycler(color=[PURPLE], linestyle=["--"]))
+# A colour for each network, a dash for each direction.
+WITH, WITHOUT = {"color": BLUE}, {"color": VERMILLION}
+SHAPES = cycler(color=[GREY, GREEN, PURPLE], linestyle=["--", "-.", "-"])
 
 
-def by_distance(profiles, curvatures=None, exponents=None):
+def by_distance(profiles, looks=SHAPES, curvatures=None, exponents=None):
     """Curvature and local exponent by distance from the minimum of labelled lines, up to limits."""
     figure, (above, below) = plt.subplots(2, 1, figsize=(WIDTH, 5.8), sharex=True)
-    for look, (label, line) in zip(LOOKS, profiles.items(), strict=False):
+    for look, (label, line) in zip(looks, profiles.items(), strict=True):
         above.plot(line.distances[1], line.curvatures[1], label=label, **look)
         below.plot(line.distances[1], line.exponents[1], **look)
     below.axhline(2, color=GREY, linestyle=":", linewidth=1.2)
@@ -26,24 +28,28 @@ def by_distance(profiles, curvatures=None, exponents=None):
     return figure
 
 
+def network_scales(profiles, **limits):
+    """The same of a network with BatchNorm and one without, each along two kinds of line."""
+    looks = [look | {"linestyle": dash} for look in (WITH, WITHOUT) for dash in ("-", ":")]
+    return by_distance(profiles, looks, **limits)
+
+
 def wide_lines(runs, near):
     """Journal fig. 3.2 left and middle, preprint fig. 3: lines over a wide range, on linear axes.
 
     Along the gradient up to the distance `near`, and at random up to the norm of the parameters.
     """
     figure, rows = plt.subplots(len(runs), 2, figsize=(WIDTH, 4.8), squeeze=False)
-    for row, (name, run) in zip(rows, runs.items(), strict=True):
-        distances, descent, random = run["distances"], run["descent"][-1], run["random"][-1, 0]
-        shown, wide = (abs(distances) <= far for far in (near, run["theta_norms"][-1]))
-        row[0].plot(distances[shown], descent[shown], color=BLUE)
-        row[1].plot(distances[wide], random[wide], "-.", color=VERMILLION)
-        row[0].set_ylabel(name)
-        for axes in row:
+    for row, (name, run), look in zip(rows, runs.items(), (WITH, WITHOUT), strict=True):
+        distances, ways = run["distances"], (run["descent"], run["random"][0])
+        for axes, losses, far in zip(row, ways, (near, run["theta_norms"]), strict=True):
+            shown = abs(distances) <= far
+            axes.plot(distances[shown], losses[shown], **look)
             axes.ticklabel_format(axis="y", scilimits=(-2, 3), useMathText=True)
             axes.set_ylim(bottom=0)
+        row[0].set(title=name, ylabel="loss")
     rows[-1, 0].set_xlabel("along the gradient")
     rows[-1, 1].set_xlabel("at random")
-    figure.supylabel("loss", fontsize="medium")
     return figure
 
 
