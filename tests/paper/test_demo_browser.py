@@ -38,7 +38,7 @@ def descent(**changes):
     parts = {
         "frame": decay,
         "sliders": [
-            Slider("rate", "rate η", [0.25, 0.5, 1.5], value=0.5),
+            Slider("rate", "rate η", [0, 0.25, 0.5, 1.5], value=0.5),
             Slider("start", "start x_0", np.linspace(-2, 2, 9), value=2, unit="m"),
         ],
         "panels": [
@@ -281,7 +281,8 @@ def test_what_is_no_number_changes_nothing(show, typed):
 
 
 def test_a_slider_of_names_shows_them_and_takes_a_choice(show):
-    network = Slider("rate", "network", [0.25, 0.5], value=0.5, names=["VGG11", "ResNet18"])
+    names = ["none", "other", "VGG11", "ResNet18"]
+    network = Slider("rate", "network", [0.05, 0.1, 0.25, 0.5], value=0.5, names=names)
     start = Slider("start", "start", [2], value=2)
     page = show(descent(sliders=[network, start]))
     choice = page.get_by_role("combobox", name="network: choose")
@@ -293,6 +294,24 @@ def test_a_slider_of_names_shows_them_and_takes_a_choice(show):
     slider(page, "network").press("ArrowRight")
     settled(page)
     assert choice.input_value() == "ResNet18"
+    assert drawings(page) == before
+
+
+def test_few_recorded_values_are_buttons(show):
+    rates = Slider("rate", "rate η", [0.25, 0.5, 1.5], value=0.5, unit="%")
+    page = show(descent(sliders=[rates, Slider("start", "start x_0", [1, 2], value=2)]))
+    buttons = page.get_by_role("group", name="rate η").get_by_role("radio")
+    assert [one.is_checked() for one in buttons.all()] == [False, True, False]
+    before = drawings(page)
+    buttons.nth(2).check()
+    assert captions(page) == ["From 2, each step leaves -0.5 of xt."]
+    assert drawings(page) != before
+    buttons.nth(2).press("ArrowLeft")
+    assert captions(page) == ["From 2, each step leaves 0.5 of xt."]
+    assert drawings(page) == before
+    page.get_by_role("group", name="start x").get_by_text("1").click()
+    assert captions(page) == ["From 1, each step leaves 0.5 of xt."]
+    page.get_by_role("button", name="Reset").click()
     assert drawings(page) == before
 
 
@@ -462,7 +481,7 @@ def test_scrub_and_reset(show):
     page.get_by_role("button", name="Play").wait_for()  # moved by hand, it plays no more
     part = drawings(page)
     assert part != whole
-    slider(page, "rate η").fill("0")
+    slider(page, "rate η").fill("1")
     assert captions(page) == ["From 2, each step leaves 0.75 of xt."]
     page.get_by_role("button", name="Reset").click()
     assert captions(page) == ["From 2, each step leaves 0.5 of xt."]
