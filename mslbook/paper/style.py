@@ -17,7 +17,7 @@ ONE_PANEL = (5.0, 3.2)  # inches; the style's own size, two panels, fills the te
 # The colours of the style by name, for figures that pick them one by one; demos use the same.
 BLUE, VERMILLION, GREEN = "#0072B2", "#D55E00", "#009E73"
 PURPLE, SKY, OCHRE = "#CC79A7", "#56B4E9", "#E69F00"
-GREY = "#808080"  # axes and text: reads on white and on black
+INK, GREY = "#22272e", "#4d5561"  # of text and axes, and of levels: 15 and 7.6 to 1 on white
 
 # Curves differ in dash as well as in colour.
 THREE_LINES = cycler(color=(BLUE, VERMILLION, GREEN), linestyle=("-", "-.", ":"))

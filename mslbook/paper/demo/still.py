@@ -75,7 +75,7 @@ def rich(text):
 
 def look_of(mark):
     """Return the colour and the dash of a mark as Matplotlib's keywords."""
-    colour = theme.GREY if mark["colour"] == "ink" else getattr(theme, mark["colour"].upper())
+    colour = theme.INK if mark["colour"] == "ink" else getattr(theme, mark["colour"].upper())
     return {"color": colour, "linestyle": mark.get("dash", "none")}
 
 
