@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib import cycler
 from matplotlib.ticker import MaxNLocator
 
-ONE_PANEL = (5.0, 3.2)  # inches; the style's own size, two panels, fills the text column
+ONE_PANEL = (5.0, 3.2)  # inches, which fit a telephone; the style's own size fills the text column
 
 # The colours of the style by name, for figures that pick them one by one; demos use the same.
 BLUE, VERMILLION, GREEN = "#0072B2", "#D55E00", "#009E73"
@@ -50,6 +50,12 @@ def small_multiples(titles, xlabel, ylabel, **options):
     for unused in panels.flat[len(titles) :]:
         unused.remove()
     return figure, panels.flat[: len(titles)]
+
+
+def stacked(count, height=2.3):
+    """Make panels over one x axis, one above the other: they fit a telephone."""
+    figure, panels = plt.subplots(count, 1, figsize=(ONE_PANEL[0], height * count), sharex=True)
+    return figure, panels
 
 
 def label_axes(axes, xlabel, ylabel, log="", legend=None, **settings):
