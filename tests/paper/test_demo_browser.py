@@ -78,7 +78,7 @@ def show(browser):
     """Opens a page with the demos in it; it fails on errors, and on requests beyond the page."""
     contexts, wrong = [], []
 
-    def opened(*demos, width=1280, **settings):
+    def opened(*demos, width=1280, hash="", **settings):
         settings = {"viewport": {"width": width, "height": 900}} | settings
         context = browser.new_context(**settings)
         contexts.append(context)
@@ -94,7 +94,7 @@ def show(browser):
             return route.abort()
 
         page.route("**/*", answer)
-        page.goto("http://localhost/")
+        page.goto(f"http://localhost/{hash}")
         return page
 
     yield opened
@@ -383,9 +383,9 @@ def test_on_a_phone_the_controls_have_room_for_a_finger(show):
 def test_on_a_phone_every_slider_is_in_sight_of_both_panels(show):
     page = show(descent(), **PHONE | {"viewport": {"width": 390, "height": 844}})
     settled(page)
-    top = page.locator(".panels").bounding_box()["y"]
-    boxes = [moved.bounding_box() for moved in page.locator("input[type=range]").all()]
-    assert max(box["y"] + box["height"] for box in boxes) - top <= 0.85 * 844  # with room to scroll
+    top = page.locator(".controls").bounding_box()["y"]
+    boxes = [canvas.bounding_box() for canvas in page.locator("canvas").all()]
+    assert max(box["y"] + box["height"] for box in boxes) - top <= 0.95 * 844
     assert all(
         box["height"] >= 150 for box in (c.bounding_box() for c in page.locator("canvas").all())
     )
@@ -658,3 +658,21 @@ def test_a_live_kernel_draws_any_value(show):
     page.evaluate("window.leave()")
     page.evaluate("window.model.set('rate', 0.25)")
     assert captions(page) == ["From 2, each step leaves -0.5 of xt."]  # the view is gone
+
+
+def test_the_address_holds_the_state_and_opens_it(show):
+    page = show(landscape(), descent())
+    slider(page, "start x0").fill("1")
+    slider(page, "rate η").fill("1")
+    page.wait_for_function("location.hash === '#demo2=rate:0.25,start:-1.5'")
+    drawn = drawings(page)
+    again = show(landscape(), descent(), hash="#demo2=rate:0.25,start:-1.5")
+    assert drawings(again) == drawn
+    assert again.locator("p[role=status]").count() == 0
+
+
+@pytest.mark.parametrize("asked", ["rate:9", "rate:0.25,start:99", "lr:1", "rate:", "much", ""])
+def test_an_address_that_does_not_fit_opens_the_first_state_and_says_so(show, asked):
+    page = show(descent(), hash=f"#demo1={asked}")
+    assert captions(page) == ["From 2, each step leaves 0.5 of xt."]
+    assert "its first state" in page.locator("p[role=status]").inner_text()

@@ -676,21 +676,50 @@ function render({ model, el }) {
 
 // ---- the page without a kernel
 
+// The address holds the state, so that a setting can be shared: #demo1=lr:4.2,start:3 for the first
+// demo of a page. What it asks for is taken whole or not at all.
+function fromAddress(state, key) {
+  const asked = new URLSearchParams(location.hash.slice(1)).get(key);
+  if (asked === null) return "";
+  const sliders = new Map(state._spec.sliders.map((slider) => [slider.name, slider]));
+  const pairs = asked.split(",").map((pair) => pair.split(":"));
+  const fits = ([name, text]) => {
+    const values = sliders.get(name)?.values, value = Number(text || NaN);
+    return values && value >= values[0] && value <= values[values.length - 1];
+  };
+  if (!pairs.every(fits)) return "This address asks for a setting that the demo does not have; here is its first state.";
+  for (const [name, text] of pairs) {
+    const { values } = sliders.get(name);
+    state[name] = state._spec.script ? Number(text) : values[nearest(values, Number(text))];
+  }
+  return "";
+}
+
 function mount(host) {
   const state = JSON.parse(host.querySelector("script[type='application/json']").textContent);
   state._data = new DataView(Uint8Array.from(atob(state._data), (c) => c.charCodeAt(0)).buffer);
+  const key = `demo${[...document.querySelectorAll(".msl-demo-host")].indexOf(host) + 1}`;
+  const wrong = fromAddress(state, key);
   const heard = {};
+  let later;
   const model = {
     get: (name) => state[name],
     set(name, value) {
       state[name] = value;
       for (const action of heard[`change:${name}`] ?? []) action();
     },
-    save_changes() {},
+    save_changes() {
+      clearTimeout(later);
+      later = setTimeout(() => {
+        const pairs = state._spec.sliders.map(({ name }) => `${name}:${state[name]}`);
+        history.replaceState(history.state, "", `#${key}=${pairs.join()}`);
+      }, 300);
+    },
     on: (event, action) => (heard[event] ??= []).push(action),
   };
   host.querySelector(".still").remove();
   host.classList.add("mounted");
+  if (wrong) host.append(node("p", { role: "status" }, wrong));
   render({ model, el: host });
 }
 
