@@ -267,7 +267,7 @@ class Opened:
         assert [(one["id"], node["html"][:150]) for one in found for node in one["nodes"]] == []
 
     def test_demos_follow_their_sliders(self, visit):
-        """By keyboard, and by mouse or touch, every slider changes what its demo draws at first; so do buttons."""
+        """By keyboard, and by mouse or touch, sliders and buttons change what a demo draws."""
         demos = visit.page.locator(".msl-demo")
         assert demos.count() == demos_stored(visit.address)
         for demo in demos.all():
