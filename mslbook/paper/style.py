@@ -12,12 +12,12 @@ import numpy as np
 from matplotlib import cycler
 from matplotlib.ticker import MaxNLocator
 
-ONE_PANEL = (5.0, 3.2)  # inches; the style's own size, two panels, fills the text column
+ONE_PANEL = (5.0, 3.2)  # inches, which fit a telephone; the style's own size fills the text column
 
 # The colours of the style by name, for figures that pick them one by one; demos use the same.
 BLUE, VERMILLION, GREEN = "#0072B2", "#D55E00", "#009E73"
 PURPLE, SKY, OCHRE = "#CC79A7", "#56B4E9", "#E69F00"
-GREY = "#808080"  # axes and text: reads on white and on black
+INK, GREY = "#22272e", "#4d5561"  # of text and axes, and of levels: 15 and 7.6 to 1 on white
 
 # Curves differ in dash as well as in colour.
 THREE_LINES = cycler(color=(BLUE, VERMILLION, GREEN), linestyle=("-", "-.", ":"))
@@ -50,6 +50,12 @@ def small_multiples(titles, xlabel, ylabel, **options):
     for unused in panels.flat[len(titles) :]:
         unused.remove()
     return figure, panels.flat[: len(titles)]
+
+
+def stacked(count, height=2.3):
+    """Make panels over one x axis, one above the other: they fit a telephone."""
+    figure, panels = plt.subplots(count, 1, figsize=(ONE_PANEL[0], height * count), sharex=True)
+    return figure, panels
 
 
 def label_axes(axes, xlabel, ylabel, log="", legend=None, **settings):

@@ -148,7 +148,7 @@ def test_the_still_pictures_show_the_first_state():
     left, right = stills(Demo(**parts()))
     for picture in (left, right):
         assert (picture[..., 3] == 0).mean() > 0.3  # the ground is the page's
-        assert shows(picture, (0x80, 0x80, 0x80)) > 500  # axes and text, on light and on dark
+        assert shows(picture, (0x22, 0x27, 0x2E)) > 500  # axes and text
     assert shows(left, (0x00, 0x72, 0xB2)) > 300  # curves
     assert shows(right, (0xD5, 0x5E, 0x00)) > 50  # the trail
     assert shows(right, (0x00, 0x9E, 0x73)) > 20  # the point

@@ -38,7 +38,7 @@ def descent(**changes):
     parts = {
         "frame": decay,
         "sliders": [
-            Slider("rate", "rate η", [0.25, 0.5, 1.5], value=0.5),
+            Slider("rate", "rate η", [0, 0.25, 0.5, 1.5], value=0.5),
             Slider("start", "start x_0", np.linspace(-2, 2, 9), value=2, unit="m"),
         ],
         "panels": [
@@ -78,7 +78,7 @@ def show(browser):
     """Opens a page with the demos in it; it fails on errors, and on requests beyond the page."""
     contexts, wrong = [], []
 
-    def opened(*demos, width=1280, **settings):
+    def opened(*demos, width=1280, hash="", **settings):
         settings = {"viewport": {"width": width, "height": 900}} | settings
         context = browser.new_context(**settings)
         contexts.append(context)
@@ -94,7 +94,7 @@ def show(browser):
             return route.abort()
 
         page.route("**/*", answer)
-        page.goto("http://localhost/")
+        page.goto(f"http://localhost/{hash}")
         return page
 
     yield opened
@@ -281,7 +281,8 @@ def test_what_is_no_number_changes_nothing(show, typed):
 
 
 def test_a_slider_of_names_shows_them_and_takes_a_choice(show):
-    network = Slider("rate", "network", [0.25, 0.5], value=0.5, names=["VGG11", "ResNet18"])
+    names = ["none", "other", "VGG11", "ResNet18"]
+    network = Slider("rate", "network", [0.05, 0.1, 0.25, 0.5], value=0.5, names=names)
     start = Slider("start", "start", [2], value=2)
     page = show(descent(sliders=[network, start]))
     choice = page.get_by_role("combobox", name="network: choose")
@@ -293,6 +294,24 @@ def test_a_slider_of_names_shows_them_and_takes_a_choice(show):
     slider(page, "network").press("ArrowRight")
     settled(page)
     assert choice.input_value() == "ResNet18"
+    assert drawings(page) == before
+
+
+def test_few_recorded_values_are_buttons(show):
+    rates = Slider("rate", "rate η", [0.25, 0.5, 1.5], value=0.5, unit="%")
+    page = show(descent(sliders=[rates, Slider("start", "start x_0", [1, 2], value=2)]))
+    buttons = page.get_by_role("group", name="rate η").get_by_role("radio")
+    assert [one.is_checked() for one in buttons.all()] == [False, True, False]
+    before = drawings(page)
+    buttons.nth(2).check()
+    assert captions(page) == ["From 2, each step leaves -0.5 of xt."]
+    assert drawings(page) != before
+    buttons.nth(2).press("ArrowLeft")
+    assert captions(page) == ["From 2, each step leaves 0.5 of xt."]
+    assert drawings(page) == before
+    page.get_by_role("group", name="start x").get_by_text("1").click()
+    assert captions(page) == ["From 1, each step leaves 0.5 of xt."]
+    page.get_by_role("button", name="Reset").click()
     assert drawings(page) == before
 
 
@@ -364,9 +383,9 @@ def test_on_a_phone_the_controls_have_room_for_a_finger(show):
 def test_on_a_phone_every_slider_is_in_sight_of_both_panels(show):
     page = show(descent(), **PHONE | {"viewport": {"width": 390, "height": 844}})
     settled(page)
-    top = page.locator(".panels").bounding_box()["y"]
-    boxes = [moved.bounding_box() for moved in page.locator("input[type=range]").all()]
-    assert max(box["y"] + box["height"] for box in boxes) - top <= 0.85 * 844  # with room to scroll
+    top = page.locator(".controls").bounding_box()["y"]
+    boxes = [canvas.bounding_box() for canvas in page.locator("canvas").all()]
+    assert max(box["y"] + box["height"] for box in boxes) - top <= 0.95 * 844
     assert all(
         box["height"] >= 150 for box in (c.bounding_box() for c in page.locator("canvas").all())
     )
@@ -462,7 +481,7 @@ def test_scrub_and_reset(show):
     page.get_by_role("button", name="Play").wait_for()  # moved by hand, it plays no more
     part = drawings(page)
     assert part != whole
-    slider(page, "rate η").fill("0")
+    slider(page, "rate η").fill("1")
     assert captions(page) == ["From 2, each step leaves 0.75 of xt."]
     page.get_by_role("button", name="Reset").click()
     assert captions(page) == ["From 2, each step leaves 0.5 of xt."]
@@ -639,3 +658,21 @@ def test_a_live_kernel_draws_any_value(show):
     page.evaluate("window.leave()")
     page.evaluate("window.model.set('rate', 0.25)")
     assert captions(page) == ["From 2, each step leaves -0.5 of xt."]  # the view is gone
+
+
+def test_the_address_holds_the_state_and_opens_it(show):
+    page = show(landscape(), descent())
+    slider(page, "start x0").fill("1")
+    slider(page, "rate η").fill("1")
+    page.wait_for_function("location.hash === '#demo2=rate:0.25,start:-1.5'")
+    drawn = drawings(page)
+    again = show(landscape(), descent(), hash="#demo2=rate:0.25,start:-1.5")
+    assert drawings(again) == drawn
+    assert again.locator("p[role=status]").count() == 0
+
+
+@pytest.mark.parametrize("asked", ["rate:9", "rate:0.25,start:99", "lr:1", "rate:", "much", ""])
+def test_an_address_that_does_not_fit_opens_the_first_state_and_says_so(show, asked):
+    page = show(descent(), hash=f"#demo1={asked}")
+    assert captions(page) == ["From 2, each step leaves 0.5 of xt."]
+    assert "its first state" in page.locator("p[role=status]").inner_text()

@@ -1,10 +1,11 @@
 """The style of the figures and the digests that stand for them."""
 
+import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from mslbook.paper.style import digest, use_style
+from mslbook.paper.style import GREY, INK, digest, use_style
 
 
 def line(capsys, **shown):
@@ -55,3 +56,27 @@ def test_style_is_transparent_and_differs_in_dash(tmp_path):
     pixels = plt.imread(tmp_path / "figure.png")
     assert pixels.shape[2] == 4
     assert np.all(pixels[0, :, 3] == 0)
+
+
+def contrast(one, other):
+    """The ratio by which WCAG 2 compares two colours, (3,) each in 0 to 1."""
+
+    def luminance(colour):
+        linear = np.where(colour <= 0.04045, colour / 12.92, ((colour + 0.055) / 1.055) ** 2.4)
+        return 0.05 + linear @ [0.2126, 0.7152, 0.0722]
+
+    return max(luminance(one), luminance(other)) / min(luminance(one), luminance(other))
+
+
+@pytest.mark.parametrize("colour", [INK, GREY])
+def test_text_has_contrast_on_a_light_page_and_inverted_on_a_dark_one(colour):
+    ink = np.array(matplotlib.colors.to_rgb(colour))
+    assert contrast(ink, np.ones(3)) >= 7
+    assert contrast(1 - ink, np.full(3, 0x12 / 255)) >= 7
+
+
+def test_all_text_is_in_ink():
+    with plt.rc_context():
+        use_style()
+        for key in ("text.color", "axes.labelcolor", "xtick.color", "ytick.color"):
+            assert matplotlib.colors.same_color(plt.rcParams[key], INK), key

@@ -1,6 +1,7 @@
 // Draws one demo: panels of marks, a caption, sliders, play and reset. Python computed the frames
-// (frames.py); nothing here knows what they mean. There are two hosts: anywidget calls `render` in a
-// live kernel, and on a built page `mount` does, with a stand-in for the kernel.
+// (frames.py), or the demo's own script computes them here; nothing else knows what they mean. There
+// are two hosts: anywidget calls `render` in a live kernel, and on a built page `mount` does, with a
+// stand-in for the kernel.
 
 const PALETTE = {
   blue: "#0072B2",
@@ -17,6 +18,7 @@ const MARKERS = { // outlines of radius 1, for Path2D and for the legend's SVG a
   diamond: "M0-1.3L1.3 0L0 1.3L-1.3 0Z",
   triangle: "M0-1.25L1.15.85H-1.15Z",
 };
+const MAX_BUTTONS = 3; // of a recorded slider's values, in place of a slider
 const TICK_FONT = 12;
 const LABEL_FONT = 13;
 const REDUCED = matchMedia("(prefers-reduced-motion: reduce)");
@@ -79,6 +81,39 @@ function write(ctx, text, x, y, align = "left", size = LABEL_FONT) {
   }
 }
 
+// ---- what the script of a computed demo may call
+
+function descend({ value, grad }, start, lr, steps) { // as mslbook.descent.descend
+  const path = [start];
+  for (let t = 0; t < steps; t++) {
+    const slope = grad(...path[t]), rate = typeof lr === "function" ? lr(t) : lr;
+    path.push(path[t].map((x, i) => x - rate * slope[i]));
+  }
+  return {
+    points: start.map((_, i) => path.map((point) => point[i])),
+    values: path.map((point) => value(...point)),
+    steps: path.map((_, t) => t),
+  };
+}
+
+function root(f, low, high) { // of a function that changes its sign once in between
+  const sign = Math.sign(f(low));
+  for (let k = 0; k < 200 && low < high; k++) {
+    const middle = (low + high) / 2;
+    if (middle === low || middle === high) break;
+    if (Math.sign(f(middle)) === sign) low = middle; else high = middle;
+  }
+  return (low + high) / 2;
+}
+
+function g(number) { // as Python's format "g" does, but for exponents
+  return String(Number(number.toPrecision(6)));
+}
+
+function written(number) { // as people do
+  return g(number).replace("-", "−");
+}
+
 // ---- the drawing of one panel
 
 function drawPanel(canvas, panel, read, step, ink, images) {
@@ -108,15 +143,14 @@ function drawPanel(canvas, panel, read, step, ink, images) {
     const f = log ? Math.log : (v) => v;
     const [low, high] = limits.map(f);
     const slope = (to - from) / (high - low);
-    return (v) => Math.max(-1e5, Math.min(1e5, from + slope * (f(v) - low))); // NaN stays NaN
+    const place = (v) => Math.max(-1e5, Math.min(1e5, from + slope * (f(v) - low))); // NaN stays NaN
+    place.back = (at) => (log ? Math.exp : (v) => v)(low + (at - from) / slope);
+    return place;
   };
   const X = along(panel.x, box.left, box.right);
   const Y = along(panel.y, box.bottom, box.top);
 
-  ctx.save();
-  ctx.beginPath(); // a little room, so that the axes' ends do not cut markers
-  ctx.rect(box.left - 6, box.top - 6, box.right - box.left + 12, box.bottom - box.top + 12);
-  ctx.clip();
+  let handle = null;
   for (const mark of panel.marks) {
     if (mark.kind === "Image") drawImage(ctx, mark, read(mark.values), X, Y, dpr, colour(mark), images);
     if (mark.kind === "Rule") drawRules(ctx, mark, read(mark.value), X, Y, box, colour(mark));
@@ -126,9 +160,9 @@ function drawPanel(canvas, panel, read, step, ink, images) {
       const at = Array.from(xs, (x, i) => [X(x), Y(ys[i])]);
       const draw = { Curve: drawCurve, Points: drawPoints, Trail: drawTrail }[mark.kind];
       draw(ctx, mark, at, colour(mark), step, box);
+      if (mark.drag?.length) handle = { at: at[0], sliders: mark.drag, value: (x, y) => [X.back(x), Y.back(y)] };
     }
   }
-  ctx.restore();
 
   ctx.strokeStyle = ctx.fillStyle = ink;
   ctx.textBaseline = "alphabetic";
@@ -141,6 +175,16 @@ function drawPanel(canvas, panel, read, step, ink, images) {
     if (mark.axis === "x") placeAbove(ctx, mark.label, X(value), box, width, taken);
     else placeBeside(ctx, mark.label, Y(value), box, beside);
   }
+  return handle;
+}
+
+function within(ctx, box, room, draw) { // nothing leaves its axes; markers have a little room
+  ctx.save();
+  ctx.beginPath();
+  ctx.rect(box.left - room, box.top - room, box.right - box.left + 2 * room, box.bottom - box.top + 2 * room);
+  ctx.clip();
+  draw();
+  ctx.restore();
 }
 
 function equalise(box, { x, y }) { // one unit is as long along x as along y
@@ -168,7 +212,13 @@ function drawAxes(ctx, panel, X, Y, box, width) {
   }
   ctx.stroke();
   ctx.globalAlpha = 0.8;
-  for (const [value, text] of panel.x.ticks) write(ctx, text, X(value), box.bottom + 18, "center", TICK_FONT);
+  let free = -Infinity; // a number that would touch the last one is left out
+  for (const [value, text] of panel.x.ticks) {
+    const half = widthOf(ctx, text, TICK_FONT) / 2;
+    if (X(value) - half < free) continue;
+    free = X(value) + half + 5;
+    write(ctx, text, X(value), box.bottom + 18, "center", TICK_FONT);
+  }
   for (const [value, text] of panel.y.ticks) write(ctx, text, box.left - 7, Y(value) + 4, "right", TICK_FONT);
   ctx.globalAlpha = 1;
   write(ctx, panel.x.label, box.right, box.bottom + 37, "right");
@@ -177,16 +227,17 @@ function drawAxes(ctx, panel, X, Y, box, width) {
 
 function placeAbove(ctx, text, x, box, width, taken) {
   const w = widthOf(ctx, text);
-  const left = Math.min(Math.max(x - w / 2, box.left), width - w);
-  const inside = x > box.left - 1 && x < box.right + 1;
-  if (!inside || taken.some(([from, to]) => left < to + 6 && left + w > from - 6)) return;
+  if (!(x > box.left - 1 && x < box.right + 1)) return;
+  let left = Math.min(Math.max(x - w / 2, box.left), width - w);
+  for (const [from, to] of taken) if (left < to + 6 && left + w > from - 6) left = to + 8; // beside it
   taken.push([left, left + w]);
+  taken.sort(([a], [b]) => a - b);
   write(ctx, text, left, box.top - 11);
 }
 
 function placeBeside(ctx, text, y, box, taken) {
-  const inside = y > box.top - 1 && y < box.bottom + 1;
-  if (!inside || taken.some((other) => Math.abs(other - y) < LABEL_FONT)) return;
+  if (!(y > box.top - 1 && y < box.bottom + 1)) return;
+  for (const other of taken) if (Math.abs(other - y) < LABEL_FONT) y = other + LABEL_FONT + 2; // below it
   taken.push(y);
   write(ctx, text, box.right + 4, y + 4);
 }
@@ -221,11 +272,20 @@ function lift(ctx, path, place, radius) {
   ctx.globalCompositeOperation = "source-over";
 }
 
-function drawCurve(ctx, mark, at, colour) {
+function drawCurve(ctx, mark, at, colour, step, box) {
   ctx.strokeStyle = colour;
   ctx.lineWidth = 2;
   ctx.setLineDash(DASHES[mark.dash]);
-  trace(ctx, at);
+  within(ctx, box, 1, () => {
+    trace(ctx, at);
+    if (!mark.shade) return;
+    ctx.globalAlpha = 0.15;
+    ctx.fillStyle = colour;
+    ctx.lineTo(at.at(-1)[0], box.bottom);
+    ctx.lineTo(at[0][0], box.bottom);
+    ctx.fill();
+    ctx.globalAlpha = 1;
+  });
   ctx.setLineDash([]);
 }
 
@@ -233,29 +293,50 @@ function drawPoints(ctx, mark, at, colour, step, box) {
   const path = new Path2D(MARKERS[mark.marker]);
   const radius = Math.min(4.5, (box.right - box.left) / 45); // smaller in a small panel
   ctx.fillStyle = colour;
-  for (const place of at) {
-    lift(ctx, path, place, 1.45 * radius);
-    stamp(ctx, path, place, radius);
-  }
+  within(ctx, box, 6, () => {
+    for (const place of at) {
+      lift(ctx, path, place, 1.45 * radius);
+      stamp(ctx, path, place, radius);
+    }
+  });
 }
 
-function drawTrail(ctx, mark, at, colour, step) {
+function drawTrail(ctx, mark, at, colour, step, box) {
   const path = new Path2D(MARKERS[mark.marker]);
   const last = Math.min(step, at.length - 1);
   ctx.strokeStyle = ctx.fillStyle = colour;
   ctx.lineWidth = 1.25;
   ctx.globalAlpha = 0.75;
-  trace(ctx, at, last + 1);
-  ctx.globalAlpha = 0.9;
-  const radius = Math.max(1.6, 3 - at.length / 200);
-  for (let i = 1; i < last; i++) stamp(ctx, path, at[i], radius);
+  within(ctx, box, 1, () => trace(ctx, at, last + 1));
   ctx.globalAlpha = 1;
-  lift(ctx, path, at[0], 5);
-  stamp(ctx, path, at[0], 4, "stroke");
-  if (last > 0) {
-    lift(ctx, path, at[last], 7);
-    stamp(ctx, path, at[last], 5);
-  }
+  for (let i = 1; i <= last; i++) drawExit(ctx, at[i - 1], at[i], box);
+  within(ctx, box, 8, () => {
+    const radius = Math.max(1.6, 3 - at.length / 200);
+    for (let i = 1; i < last; i++) stamp(ctx, path, at[i], radius);
+    lift(ctx, path, at[0], 5);
+    stamp(ctx, path, at[0], 4, "stroke");
+    if (mark.drag.length) stamp(ctx, path, at[0], 8, "stroke"); // what can be dragged has two rings
+    if (last > 0) {
+      lift(ctx, path, at[last], 7);
+      stamp(ctx, path, at[last], 5);
+    }
+  });
+}
+
+function drawExit(ctx, [x0, y0], [x1, y1], box) { // where a trail leaves the chart, an arrow says so
+  const inside = (x, y) => x >= box.left && x <= box.right && y >= box.top && y <= box.bottom;
+  if (!inside(x0, y0) || Number.isNaN(x1) || Number.isNaN(y1) || inside(x1, y1)) return;
+  const dx = x1 - x0, dy = y1 - y0;
+  const parts = [
+    ((dx > 0 ? box.right : box.left) - x0) / dx,
+    ((dy > 0 ? box.bottom : box.top) - y0) / dy,
+  ].filter(Number.isFinite);
+  const part = Math.min(...parts);
+  ctx.save();
+  ctx.translate(x0 + part * dx, y0 + part * dy);
+  ctx.rotate(Math.atan2(dy, dx));
+  ctx.fill(new Path2D("M0 0L-9-5V5Z"));
+  ctx.restore();
 }
 
 function drawRules(ctx, mark, values, X, Y, box, colour) {
@@ -347,6 +428,10 @@ function nearest(values, value) {
   return values.reduce((best, v, i) => (Math.abs(v - value) < Math.abs(values[best] - value) ? i : best), 0);
 }
 
+function clamped({ values }, value) {
+  return Math.min(Math.max(value, values[0]), values[values.length - 1]);
+}
+
 function render({ model, el }) {
   const spec = model.get("_spec");
   const grid = floats(model.get("_data"));
@@ -355,12 +440,22 @@ function render({ model, el }) {
   const leaving = new AbortController();
   const listen = (target, event, action) => target.addEventListener(event, action, { signal: leaving.signal });
 
-  // The frame shown: the kernel's if it is of these very values, else the nearest on the grid.
+  const compute = spec.script && new Function("descend", "root", "g", "written", `return ${spec.script}`)(
+    descend, root, g, written);
+  let latest = {}; // as a kernel would send it
+  function computed(values) {
+    if (latest.values?.every((value, i) => value === values[i])) return latest;
+    const marks = compute(Object.fromEntries(spec.sliders.map(({ name }, i) => [name, values[i]])));
+    const arrays = spec.live.map(([name, k, channels]) => [channels > 1 ? marks[name][k] : marks[name]].flat());
+    return latest = { values, caption: marks.caption, data: Float64Array.from(arrays.flat()) };
+  }
+
+  // The frame shown: the script's, or the kernel's of these very values, else the nearest on the grid.
   function frame() {
     const values = spec.sliders.map((slider) => model.get(slider.name));
-    const sent = model.get("_frame");
+    const sent = compute ? computed(values) : model.get("_frame");
     if (sent.values?.every((value, i) => value === values[i])) {
-      const data = floats(sent.data);
+      const data = compute ? sent.data : floats(sent.data);
       const read = (place) => place.live < 0
         ? grid.subarray(place.offset, place.offset + place.length)
         : data.subarray(place.live, place.live + place.length);
@@ -406,21 +501,36 @@ function render({ model, el }) {
     const inputmode = slider.values[0] < 0 ? "text" : "decimal"; // some phones' decimal keys have no minus
     return node("input", { ...about("type a value"), inputmode, autocomplete: "off" });
   }
+  function choice(slider, unit, take) { // few values stand side by side, all in sight
+    const name = newId();
+    const radios = slider.values.map((value) => {
+      const radio = node("input", { type: "radio", name });
+      listen(radio, "change", () => take(value));
+      return radio;
+    });
+    const labels = radios.map((radio, i) => node("label", {}, radio, slider.texts[i] + unit));
+    const box = node("fieldset", { class: "control choice" }, node("legend", {}, ...rich(slider.label)), ...labels);
+    return { slider, radios, box };
+  }
   const sliders = spec.sliders.map((slider) => {
-    const field = fieldOf(slider);
+    const unit = slider.unit && `\u00a0${slider.unit.trim()}`;
     function take(value) {
       if (spec.play === slider.name) pause();
       choose(slider, value);
     }
+    if (!compute && slider.values.length <= MAX_BUTTONS) return choice(slider, unit, take);
+    const field = fieldOf(slider);
     // JupyterLab keeps Enter from entering the number; leaving the field enters it everywhere.
     listen(field, "keydown", (event) => { if (event.key === "Enter") field.blur(); });
     listen(field, "change", () => {
       if (slider.named) return take(slider.values[field.selectedIndex]);
       const typed = Number(field.value.trim().replace("−", "-").replace(",", ".") || NaN);
-      if (Number.isFinite(typed)) take(live ? typed : slider.values[nearest(slider.values, typed)]);
+      if (Number.isFinite(typed)) {
+        if (compute) take(clamped(slider, typed));
+        else take(live ? typed : slider.values[nearest(slider.values, typed)]);
+      }
       refresh(); // of what cannot be taken nothing stays
     });
-    const unit = slider.unit && `\u00a0${slider.unit}`;
     return { slider, unit, ...control(slider.label, slider.values.length, field, (k) => take(slider.values[k]), unit) };
   });
   const play = node("button", { type: "button", class: "play" });
@@ -475,6 +585,35 @@ function render({ model, el }) {
     moved.dataset.lmSuppressShortcuts = true; // else JupyterLab takes arrows and Enter for its own
   }
 
+  // The start of a trail is dragged on the picture; elsewhere on it a finger scrolls the page.
+  for (const one of panels) {
+    let held = null;
+    const near = ({ clientX, clientY }) => {
+      const { left, top } = one.canvas.getBoundingClientRect();
+      const at = [clientX - left, clientY - top];
+      return one.handle && Math.hypot(at[0] - one.handle.at[0], at[1] - one.handle.at[1]) < 32 && at;
+    };
+    one.canvas.addEventListener("touchstart", (event) => {
+      if (near(event.touches[0])) event.preventDefault();
+    }, { passive: false, signal: leaving.signal });
+    listen(one.canvas, "pointerdown", (event) => {
+      if (!near(event)) return;
+      held = one.handle;
+      one.canvas.setPointerCapture(event.pointerId);
+    });
+    listen(one.canvas, "pointermove", ({ clientX, clientY }) => {
+      one.canvas.style.cursor = held ? "grabbing" : near({ clientX, clientY }) ? "grab" : "";
+      if (!held) return;
+      const { left, top } = one.canvas.getBoundingClientRect();
+      held.value(clientX - left, clientY - top).slice(0, held.sliders.length).forEach((value, i) => {
+        const { slider } = sliders.find((other) => other.slider.name === held.sliders[i]);
+        const unit = 10 ** Math.floor(Math.log10((slider.values.at(-1) - slider.values[0]) / 300));
+        choose(slider, clamped(slider, Number((Math.round(value / unit) * unit).toPrecision(12))));
+      });
+    });
+    for (const end of ["pointerup", "pointercancel"]) listen(one.canvas, end, () => { held = null; });
+  }
+
   // One redraw per screen frame, however many things have changed.
   let due = 0;
   function refresh() {
@@ -484,17 +623,20 @@ function render({ model, el }) {
     due = 0;
     const style = getComputedStyle(caption);
     const { read, caption: words } = frame();
-    for (const { panel, canvas } of panels) {
+    for (const one of panels) {
+      const { panel, canvas } = one;
       canvas.dataset.font = style.fontFamily;
-      if (canvas.clientWidth) drawPanel(canvas, panel, read, step, style.color, images);
+      if (canvas.clientWidth) one.handle = drawPanel(canvas, panel, read, step, style.color, images);
     }
     caption.setAttribute("aria-live", clock === null ? "polite" : "off");
     if (caption.dataset.words !== words) caption.replaceChildren(...rich(words));
     caption.dataset.words = words;
-    for (const { slider, input, value: field, unit } of sliders) {
+    for (const { slider, input, value: field, unit, radios } of sliders) {
       const value = model.get(slider.name);
       const index = nearest(slider.values, value);
-      const text = value === slider.values[index] ? slider.texts[index] : String(value);
+      radios?.forEach((radio, i) => { radio.checked = i === index; });
+      if (radios) continue;
+      const text = value === slider.values[index] ? slider.texts[index] : written(value);
       input.value = index;
       input.setAttribute("aria-valuetext", text + unit);
       if (slider.named) field.selectedIndex = index;
@@ -506,7 +648,7 @@ function render({ model, el }) {
       time.input.setAttribute("aria-valuetext", spec.times[step]);
     }
     for (const { input } of [...sliders, ...(time ? [time] : [])]) {
-      input.style.setProperty("--part", input.max > 0 ? input.value / input.max : 0);
+      input?.style.setProperty("--part", input.max > 0 ? input.value / input.max : 0);
     }
     play.textContent = clock !== null ? "Pause" : REDUCED.matches ? "Step" : "Play";
   }
@@ -534,21 +676,50 @@ function render({ model, el }) {
 
 // ---- the page without a kernel
 
+// The address holds the state, so that a setting can be shared: #demo1=lr:4.2,start:3 for the first
+// demo of a page. What it asks for is taken whole or not at all.
+function fromAddress(state, key) {
+  const asked = new URLSearchParams(location.hash.slice(1)).get(key);
+  if (asked === null) return "";
+  const sliders = new Map(state._spec.sliders.map((slider) => [slider.name, slider]));
+  const pairs = asked.split(",").map((pair) => pair.split(":"));
+  const fits = ([name, text]) => {
+    const values = sliders.get(name)?.values, value = Number(text || NaN);
+    return values && value >= values[0] && value <= values[values.length - 1];
+  };
+  if (!pairs.every(fits)) return "This address asks for a setting that the demo does not have; here is its first state.";
+  for (const [name, text] of pairs) {
+    const { values } = sliders.get(name);
+    state[name] = state._spec.script ? Number(text) : values[nearest(values, Number(text))];
+  }
+  return "";
+}
+
 function mount(host) {
   const state = JSON.parse(host.querySelector("script[type='application/json']").textContent);
   state._data = new DataView(Uint8Array.from(atob(state._data), (c) => c.charCodeAt(0)).buffer);
+  const key = `demo${[...document.querySelectorAll(".msl-demo-host")].indexOf(host) + 1}`;
+  const wrong = fromAddress(state, key);
   const heard = {};
+  let later;
   const model = {
     get: (name) => state[name],
     set(name, value) {
       state[name] = value;
       for (const action of heard[`change:${name}`] ?? []) action();
     },
-    save_changes() {},
+    save_changes() {
+      clearTimeout(later);
+      later = setTimeout(() => {
+        const pairs = state._spec.sliders.map(({ name }) => `${name}:${state[name]}`);
+        history.replaceState(history.state, "", `#${key}=${pairs.join()}`);
+      }, 300);
+    },
     on: (event, action) => (heard[event] ??= []).push(action),
   };
   host.querySelector(".still").remove();
   host.classList.add("mounted");
+  if (wrong) host.append(node("p", { role: "status" }, wrong));
   render({ model, el: host });
 }
 

@@ -1,5 +1,7 @@
 """The frames of a demo: computed once on the grid of slider values, and stored compactly.
 
+Of a demo that computes in the page only the first frame is stored.
+
 The page gets two things: a description in JSON (panels, marks, ticks, captions) and one block of
 float32 numbers, in which the description says where each array of each frame lies.
 """
@@ -23,11 +25,11 @@ FLOAT32 = np.finfo("<f4")
 class Frames:
     """All frames of a demo: ``spec``, ready for JSON, and ``data``, the bytes of its numbers."""
 
-    def __init__(self, compute, sliders, panels):
+    def __init__(self, compute, sliders, panels, script=None):
         self.compute, self.sliders = compute, sliders
         self.marks = [mark for panel in panels for mark in panel.marks]
         self.sizes, self.blocks, self.live_channels = {}, {}, []
-        grid = product(*(slider.values for slider in sliders))
+        grid = product(*([slider.value] if script else slider.values for slider in sliders))
         frames, captions = zip(*map(self.evaluate, grid), strict=True)
         arrays = {mark: np.stack([frame[mark] for frame in frames], axis=1) for mark in self.marks}
         axes = {panel: describe_axes(panel, arrays) for panel in panels}
@@ -39,6 +41,8 @@ class Frames:
             "panels": [self.describe_panel(panel, arrays, axes[panel]) for panel in panels],
             "captions": captions,
             "steps": max(trails, default=1) - 1,
+            "script": script,
+            "live": [(mark.name, k, len(mark.channels)) for mark, k, _ in self.live_channels],
         }
         self.data = b"".join(self.blocks)
 
@@ -74,7 +78,7 @@ class Frames:
         """Return what the page needs to know of a mark: its look, and where its arrays lie."""
         label = mark.name if mark.label is None else mark.label
         about = {"kind": type(mark).__name__, "label": label}
-        looks = ("colour", "dash", "marker", "axis", "levels", "shape")
+        looks = ("colour", "dash", "marker", "axis", "levels", "shape", "drag", "shade")
         about |= {look: getattr(mark, look) for look in looks if hasattr(mark, look)}
         if isinstance(mark, Image):
             about["box"] = tuple(significant(a[k]) for a in (mark.x, mark.y) for k in (0, -1))

@@ -86,9 +86,12 @@ class Curve(_XY):
         A colour of the book's style, or "ink", the colour of the text.
     dash : {"solid", "dashed", "dotted"}
         How the line is broken.
+    shade : bool
+        Whether what lies between it and the bottom of the panel is shaded.
     """
 
     dash: str = "solid"
+    shade: bool = False
 
 
 @dataclass(eq=False)
@@ -101,10 +104,14 @@ class Points(_XY):
 
 @dataclass(eq=False)
 class Trail(Points):
-    """Points joined in the order of time, which play reveals: the first hollow, the last large."""
+    """Points joined in the order of time, which play reveals: the first hollow, the last large.
+
+    `drag` names the slider, or the two sliders, that set the first point: it can then be dragged.
+    """
 
     colour: str = "vermillion"
     marker: str = "circle"
+    drag: Sequence[str] = ()
 
 
 @dataclass(eq=False)

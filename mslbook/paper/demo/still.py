@@ -25,7 +25,8 @@ MARKERS = {"circle": "o", "square": "s", "diamond": "D", "triangle": "^"}
 def still_html(spec, data):
     """Return the first state as HTML: a picture of each panel, and the caption."""
     grid = [len(slider["values"]) for slider in spec["sliders"]]
-    frame = int(np.ravel_multi_index([slider["start"] for slider in spec["sliders"]], grid))
+    start = [slider["start"] for slider in spec["sliders"]]
+    frame = 0 if spec["script"] else int(np.ravel_multi_index(start, grid))
     numbers = np.frombuffer(data, "<f4").astype(float)
 
     def read(place):
@@ -74,7 +75,7 @@ def rich(text):
 
 def look_of(mark):
     """Return the colour and the dash of a mark as Matplotlib's keywords."""
-    colour = theme.GREY if mark["colour"] == "ink" else getattr(theme, mark["colour"].upper())
+    colour = theme.INK if mark["colour"] == "ink" else getattr(theme, mark["colour"].upper())
     return {"color": colour, "linestyle": mark.get("dash", "none")}
 
 
@@ -83,6 +84,8 @@ def plot(axes, mark, read):
     x, y, look = read(mark["x"]), read(mark["y"]), look_of(mark)
     look["marker"] = MARKERS[mark["marker"]] if "marker" in mark else None
     look["label"] = rich(mark["label"]) or None
+    if mark.get("shade"):
+        axes.fill_between(x, y, axes.get_ylim()[0], color=look["color"], alpha=0.15, linewidth=0)
     if mark["kind"] != "Trail":
         axes.plot(x, y, markersize=8, **look)
         return

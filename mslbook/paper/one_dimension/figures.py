@@ -8,12 +8,13 @@ from mslbook.paper.style import BLUE, GREY, ONE_PANEL, VERMILLION
 
 def descent_over_time(path, decay_steps):
     """Journal fig. 4.1, preprint fig. 4: the iterates of one variable, and the loss, by step."""
-    figure, (left, right) = plt.subplots(1, 2)
-    left.plot(path.steps, path.points, ".", markersize=3, color=BLUE)
-    right.plot(path.steps, path.values, ".", markersize=3, color=VERMILLION)
-    for axes, ylabel in ((left, "iterate $x_t$"), (right, "loss $f(x_t)$")):
-        style.label_axes(axes, "step", ylabel)
+    figure, panels = style.stacked(2)
+    drawn = {"iterate $x_t$": path.points, "loss $f(x_t)$": path.values}
+    for axes, (label, values) in zip(panels, drawn.items(), strict=True):
+        axes.plot(path.steps, values, ".", markersize=3, color=VERMILLION)
+        axes.set_ylabel(label)
         style.mark_steps(axes, decay_steps)
+    panels[-1].set_xlabel("step")
     return figure
 
 
@@ -31,7 +32,7 @@ def cycle_by_learning_rate(lrs, cycle, end_lrs, ends, stable):
 def contraction(distances, late):
     """Distances to the two-cycle by step: a column for each start, and a `late` one (dashed)."""
     figure, axes = plt.subplots(figsize=ONE_PANEL)
-    axes.plot(distances, "-", color=BLUE, linewidth=1)
+    axes.plot(distances, "-", color=VERMILLION, linewidth=1)
     axes.plot(late, "--", color=VERMILLION)
     style.label_axes(axes, "step", "distance to $\\pm x_\\eta$", log="y", ylim=(1e-16, None))
     return figure

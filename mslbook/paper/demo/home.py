@@ -1,0 +1,71 @@
+"""The demo of the home page: one learning rate, two losses, two fates."""
+
+import numpy as np
+
+from mslbook.descent import descend
+from mslbook.losses import Quadratic, f1
+from mslbook.paper.demo import Curve, Demo, Panel, Slider, Trail
+
+STEPS = 40
+LOSSES = {"parabola": (Quadratic(), "blue", "dashed"), "flatter loss": (f1, "vermillion", "solid")}
+
+
+def frame(lr, start):
+    """Descend on both losses, whose curvature at the minimum is 1, from one start."""
+    marks = {}
+    for name, (loss, *_) in LOSSES.items():
+        path = descend(loss, start, lr, STEPS)
+        marks[f"on the {name}"] = path.points, path.values
+        marks[f"of the {name}"] = path.steps, path.values
+    if lr < 2:
+        fate = "below 2: on both losses descent settles at the minimum"
+    elif lr == 2:
+        fate = "exactly 2: descent bounces on the parabola, and settles slowly on the flatter loss"
+    else:
+        fate = (
+            "above 2: on the parabola descent flies off; on the flatter loss it keeps bouncing, "
+            "and stays. Neural networks do the second"
+        )
+    return marks | {"caption": f"A learning rate of {lr:g} is {fate}."}
+
+
+SCRIPT = """({ lr, start }) => {
+  const marks = {};
+  for (const [name, loss] of [["parabola", parabola], ["flatter loss", f1]]) {
+    const { points: [x], values, steps } = descend(loss, [start], lr, 40);
+    marks[`on the ${name}`] = [x, values];
+    marks[`of the ${name}`] = [steps, values];
+  }
+  const fate = lr < 2 ? "below 2: on both losses descent settles at the minimum"
+    : lr === 2 ? "exactly 2: descent bounces on the parabola, and settles slowly on " +
+      "the flatter loss"
+    : "above 2: on the parabola descent flies off; on the flatter loss it keeps bouncing, " +
+      "and stays. Neural networks do the second";
+  return { ...marks, caption: `A learning rate of ${g(lr)} is ${fate}.` };
+}"""
+
+
+def two_fates():
+    """Make the demo: gradient descent on a parabola and on f₁, at one learning rate."""
+    x = np.linspace(-7, 7, 141)
+    drawn, walks, falls = [], [], []
+    for name, (loss, colour, dash) in LOSSES.items():
+        drawn.append(Curve(name, x, loss.value(x), colour=colour, dash=dash))
+        drag = ["start"] if loss is f1 else []
+        walks.append(Trail(f"on the {name}", label="", colour=colour, drag=drag))
+        falls.append(Trail(f"of the {name}", label=f"on the {name}", colour=colour))
+    return Demo(
+        frame,
+        sliders=[
+            Slider("lr", "learning rate η", np.arange(25, 501, 5) / 100, value=3),
+            Slider("start", "start x₀", np.arange(-60, 61) / 10, value=1.5),
+        ],
+        panels=[
+            Panel("Where it goes", "x", "loss", drawn + walks, (-7, 7), (0, 16)),
+            Panel("Step by step", "step", "loss", falls, (0, STEPS), (1e-9, 1e6), yscale="log"),
+        ],
+        alt="Left, a parabola and a loss that grows more slowly, with a descent on each. Right, "
+        "the two losses step by step: the parabola's shoots up, the other levels off.",
+        script=SCRIPT,
+        losses=["parabola", "f1"],
+    )
