@@ -1,5 +1,7 @@
 """One and the same function: what NetworkLoss makes right, and what it refuses in a sentence."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -458,7 +460,11 @@ BAD_DATA = {
     "dictionaries": (lambda: [{"x": X, "y": Y}], ENTROPY, TypeError, "a pair .*not a dict"),
     "one tensor": (lambda: X, ENTROPY, TypeError, "a pair"),
     "three things": (lambda: (X, Y, Y), ENTROPY, ValueError, "not 3 things"),
-    "arrays": (lambda: (X.numpy(), Y.numpy()), ENTROPY, ValueError, "must be tensors"),
+    "lists": (lambda: (X, Y.tolist()), ENTROPY, ValueError, "target, tensors as well"),
+    "triples": (lambda: [(X, Y, Y)], ENTROPY, TypeError, "a pair .*not 3 things"),
+    "labels of floats": (lambda: (X, Y.float()), ENTROPY, ValueError, "targets of the dtype"),
+    "weights of rows": (lambda: (X, Y), lambda o, t: (o.sum(1) * torch.ones(12)).mean(),
+                        ValueError, "weights of rows as a part of the targets"),
     "no batch": (list, ENTROPY, ValueError, "at least one input"),
     "vector": (lambda: (X, Y), nn.CrossEntropyLoss(reduction="none"), ValueError, "one number"),
     "a float": (lambda: (X, Y), lambda o, t: 1.0, ValueError, "one number, as a tensor, not 1.0"),
@@ -537,6 +543,70 @@ def test_one_layer_of_an_encoder_is_the_encoder():
     for params in ("head.*", "body.layers.0.*"):
         block = loss.block(params)
         torch.testing.assert_close(block.value(block.theta), loss.value(loss.theta))
+
+
+def test_theta_and_params_are_refused_in_words():
+    loss = NetworkLoss(mlp(nn.Tanh()), (X, Y), ENTROPY)
+    for call in (loss.value, loss.grad, loss.hessian, loss.outputs):
+        with pytest.raises(ValueError, match=r"theta must have the shape \(51,\)"):
+            call(loss.theta[:-1])
+    with pytest.raises(ValueError, match="params must name some parameters"):
+        loss.block([])
+
+
+def test_arrays_are_data_and_outputs_may_be_nested():
+    class Nested(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = mlp(nn.Tanh())
+
+        def forward(self, x):
+            return SimpleNamespace(deep=SimpleNamespace(logits=self.inner(x)))
+
+    def criterion(outputs, targets):
+        return ENTROPY(outputs.deep.logits, targets)
+
+    model = Nested()
+    nested = NetworkLoss(model, (X.numpy(), Y.numpy()), criterion, chunk=5)
+    plain = NetworkLoss(model.inner, (X, Y), ENTROPY)
+    torch.testing.assert_close(nested.grad(plain.theta), plain.grad(plain.theta))
+    assert not nested.outputs(plain.theta).deep.logits.requires_grad
+
+
+def test_many_points_are_evaluated_as_one_by_one():
+    model = mlp(nn.BatchNorm1d(6), nn.Tanh())
+    loss = NetworkLoss(model, (X, Y), ENTROPY, chunk=6)
+    points = [loss.theta * scale for scale in (1.0, 0.5, 2.0)]
+    before = [tensor.clone() for tensor in model.state_dict().values()]
+    found = list(loss.values(iter(points)))
+    assert found == [loss.value(point) for point in points]
+    assert not any(value.requires_grad for value in found)
+    torch.testing.assert_close(found[2], loss.value_and_grad(points[2])[0])
+    next(loss.values(points))  # and not read on
+    assert all(map(torch.equal, before, model.state_dict().values()))
+    assert model[1].training
+
+
+def test_a_value_builds_no_graph():
+    asked = []
+    model = mlp(layer(lambda x: asked.append(x.requires_grad) or x.tanh()))
+    loss = NetworkLoss(model, (X, Y), ENTROPY)
+    asked.clear()
+    loss.value(loss.theta)
+    assert asked == [False]
+
+
+def test_inputs_that_are_written_to_for_some_rows_alone_stay_as_they_are():
+    def forward(x):
+        if len(x) > 8:
+            x[10:].zero_()
+        return x
+
+    inputs = X.clone()
+    loss = NetworkLoss(nn.Sequential(layer(forward), mlp(nn.Tanh())), (inputs, Y), ENTROPY)
+    first = loss.value(loss.theta)
+    assert torch.equal(loss.value(loss.theta), first)
+    assert torch.equal(inputs, X)
 
 
 def test_point_is_the_former_name_of_theta():

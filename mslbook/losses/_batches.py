@@ -6,29 +6,25 @@ from functools import partial
 from math import isclose, isfinite
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 
 from mslbook import distributed
 
 
 def map_tensors(function, tree):
-    """The same structure with ``function(tensor)`` in the place of every tensor."""
-    if isinstance(tree, torch.Tensor):
-        return function(tree)
+    """The same structure with ``function(tensor)`` in the place of every tensor or array."""
+    if isinstance(tree, torch.Tensor | np.ndarray):
+        return function(torch.as_tensor(tree))
     if isinstance(tree, tuple | list):
         items = [map_tensors(function, item) for item in tree]
         return type(tree)(*items) if hasattr(tree, "_fields") else type(tree)(items)
-    items = tree if isinstance(tree, Mapping) else getattr(tree, "__dict__", {})
-    changed = {key: map_tensors(function, item) for key, item in items.items()}
-    if isinstance(tree, Mapping):  # of its own kind, such as the outputs of a Hugging Face model
-        new = copy.copy(tree)
-        for key, item in changed.items():
-            new[key] = item
-        return new
-    if not any(isinstance(item, torch.Tensor) for item in changed.values()):
+    if callable(tree) or not isinstance(tree, Mapping) and not hasattr(tree, "__dict__"):
         return tree
-    new = copy.copy(tree)
-    vars(new).update(changed)
+    new = copy.copy(tree)  # of its own kind, such as the outputs of a Hugging Face model
+    table, items = (new, tree) if isinstance(tree, Mapping) else (vars(new), vars(tree))
+    for key, item in items.items():
+        table[key] = map_tensors(function, item)
     return new
 
 
@@ -54,10 +50,10 @@ def count_rows(inputs, targets):
     """The length of the first axis that all tensors of a batch share."""
     rows = [tensor for tensor in tensors(inputs) if tensor.ndim] + tensors(targets)
     found = {tensor.shape[:1] for tensor in rows}
-    if len(found) != 1 or not tensors(inputs):
+    if len(found) != 1 or not tensors(inputs) or not (targets is None or tensors(targets)):
         raise ValueError(
             "inputs must be tensors (one, or a tuple or dictionary of them) with a row for each "
-            f"target, not rows of {sorted(map(tuple, found))}"
+            f"target, tensors as well, not rows of {sorted(map(tuple, found))}"
         )
     return found.pop()[0]
 
@@ -190,9 +186,11 @@ class Batches:
 
     def _size(self, number, batch):
         if not (isinstance(batch, tuple | list) and len(batch) == 2):
+            many = isinstance(batch, tuple | list)
+            found = f"{len(batch)} things" if many else f"a {type(batch).__name__}"
             raise TypeError(
-                "every batch must be a pair (inputs, targets), not a "
-                f"{type(batch).__name__}: wrap the loader in a class whose __iter__ yields pairs"
+                f"every batch must be a pair (inputs, targets), not {found}: wrap the loader in a "
+                "class whose __iter__ yields pairs"
             )
         rows = count_rows(*batch)
         if not rows and number:

@@ -41,6 +41,11 @@ def checked_value(criterion, call, outputs, targets, all_targets):
             value = call(outputs, map_tensors(torch.clone, targets))
         except UserWarning as warning:
             raise ValueError(f"outputs and targets differ in shape: {warning}") from warning
+        except RuntimeError as error:
+            raise ValueError(
+                f"the criterion fails on a few rows ({str(error).splitlines()[0]}): give targets "
+                "of the dtype it takes, and weights of rows as a part of the targets"
+            ) from error
     if getattr(value, "shape", None) != () or not value.is_floating_point():
         what = f"a tensor of shape {tuple(value.shape)}" if hasattr(value, "shape") else repr(value)
         raise ValueError(f"the criterion must return one number, as a tensor, not {what:.80}")

@@ -145,7 +145,7 @@ class NetworkLoss(Loss):
                 pieces = self._weighted_pieces()
                 pieces = list(pieces) if self._batches.pair else None
                 for theta in chain([first], thetas):
-                    flat.copy_(self._fitting(theta))
+                    flat.copy_(self._fitting(theta).detach())
                     terms = self._terms(flat, renew, pieces or self._weighted_pieces())
                     yield distributed.total(sum(term.detach() for term in terms))
 
@@ -301,6 +301,8 @@ class NetworkLoss(Loss):
     def _select(self, params):
         """Make the parameters whose names fit one of the patterns the coordinates of theta."""
         patterns = self._patterns = (params,) if isinstance(params, str) else tuple(params)
+        if not patterns:
+            raise ValueError('params must name some parameters: give patterns, or "*" for all')
         named = list(self.model.named_parameters(remove_duplicate=False))  # with all names of one
         for pattern in patterns:
             if named and not any(fnmatchcase(name, pattern) for name, _ in named):
@@ -391,7 +393,16 @@ class NetworkLoss(Loss):
         return loss
 
     def _forward(self, theta, inputs):
-        return _model.apply(self.model, map_tensors(partial(self._copy, theta), inputs))
+        inputs = map_tensors(partial(self._copy, theta), inputs)
+        try:
+            return _model.apply(self.model, inputs)
+        except ValueError as error:
+            if "more than 1 value per channel" not in str(error):
+                raise
+            raise ValueError(
+                f"a chunk is too small for BatchNorm ({error}): choose a chunk that leaves no row "
+                "alone, or batchnorm='eval'"
+            ) from error
 
     def _copy(self, theta, tensor):
         return self._as_theta(theta, tensor).clone()
