@@ -6,30 +6,26 @@ Of STEPS steps, by default 100, the last tenth is kept, as 100 would be of 1,000
 logarithms or divisions of as many steps alone, from and to arrays that stay in cache, on as many
 threads. Both are timed in turns, and the medians of the ratios are given: of processor time, and of
 wall time, which counts only on a machine that has nothing else to do.
-A loop compiled by JAX is timed too where JAX is installed. Results: benchmarks/results/sweeps.json.
+A loop compiled by JAX is timed too where JAX is installed. Results:
+mslbook/paper/measured/sweeps.json.
 """
 
-import json
 import os
-import platform
 import sys
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
-from importlib import metadata
-from pathlib import Path
 from statistics import median
 from time import perf_counter, process_time
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy is imported
 
 import numpy as np
+from _measure import row, save
 
 from mslbook.descent import BLOCK, descend
 from mslbook.losses import f1, f2, two_valleys
 
 MILLION, PAIRS = 1_000_000, 3
-RESULTS = Path(__file__).parent / "results" / "sweeps.json"
 
 
 def divide(x, out):
@@ -113,7 +109,7 @@ def compare(name, steps):
         rows.append((*ours, *timed(floor, function, times, steps), *(timed(peer) if peer else ())))
     columns = np.array(rows).T
     cpu, wall = columns[0] / columns[2], columns[1] / columns[3]
-    row = {
+    found = {
         "ms a step": 1e3 * median(columns[0]) / steps,
         "floor, ms a step": 1e3 * median(columns[2]) / steps,
         "ratio of processor time": median(cpu),
@@ -121,11 +117,11 @@ def compare(name, steps):
         "target": target,
     }
     if peer:
-        row["jax, ms a step"] = 1e3 * median(columns[4]) / steps
+        found["jax, ms a step"] = 1e3 * median(columns[4]) / steps
     print(
-        f"{name:12}" + "".join(f"  {key} {number:.3g}" for key, number in row.items()), flush=True
+        f"{name:12}" + "".join(f"  {key} {number:.3g}" for key, number in found.items()), flush=True
     )
-    return row
+    return found
 
 
 def sweeps(steps):
@@ -176,27 +172,25 @@ def growth():
     return found
 
 
-def environment():
-    """What the numbers depend on."""
-    simd = np.show_config(mode="dicts")["SIMD Extensions"]["found"]
-    return {
-        "date": datetime.now(UTC).date().isoformat(),
-        "python": platform.python_version(),
-        "numpy": metadata.version("numpy"),
-        "machine": platform.machine(),
-        "cores": os.cpu_count(),
-        "load when it began": os.getloadavg()[0],
-        "vector instructions NumPy found": simd,
-    }
-
-
 def main():
     steps = int(sys.argv[1]) if len(sys.argv) > 1 else 100
-    found = {"environment": environment(), "steps": steps, "trajectories": MILLION}
-    RESULTS.parent.mkdir(exist_ok=True)
-    for part, measure in (("sweeps", lambda: sweeps(steps)), ("growth", growth)):
-        found[part] = measure()
-        RESULTS.write_text(json.dumps(found, indent=2) + "\n")
+    found = sweeps(steps)
+    save(
+        "sweeps", as_table(found), steps=steps, trajectories=MILLION, sweeps=found, growth=growth()
+    )
+
+
+def as_table(found):
+    """Rows of processor time: beside the floor and, where it is installed, beside JAX."""
+    table = []
+    for name, one in found.items():
+        floor = "divisions alone" if name == "f2" else "logarithms alone"
+        ratio = one["ratio of processor time"]
+        table.append(row(f"sweep of a million, {name}", floor, ratio, one["target"]))
+        if "jax, ms a step" in one:
+            ratio = one["ms a step"] / one["jax, ms a step"]
+            table.append(row(f"sweep of a million, {name}", "JAX's compiled loop", ratio, 1))
+    return table
 
 
 if __name__ == "__main__":
