@@ -76,6 +76,13 @@ CUT = """[...document.querySelectorAll("article span.math mjx-container")].filte
     > formula.closest("p, li, td, dd, h1, h2, h3").getBoundingClientRect().right + 1
 ).map(formula => formula.textContent)"""
 # Once the page has been drawn anew.
+TEXT_SIZES = """images => {
+  const folds = [...document.querySelectorAll("article details:not([open])")];
+  folds.forEach(fold => { fold.open = true; });
+  const sizes = images.map(i => i.getBoundingClientRect().width / i.naturalWidth * 30);
+  folds.forEach(fold => { fold.open = false; });
+  return sizes;
+}"""
 WITHOUT_CUE = """new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)))
 .then(() => [...document.querySelectorAll("article *")].filter(box => {
   const { overflowX, maskImage } = getComputedStyle(box);
@@ -235,8 +242,7 @@ class Opened:
 
     def test_the_text_in_pictures_can_be_read(self, page):
         """Of 11 pt, in files of 200 dpi: 30 pixels there, 9 or more on the page."""
-        sizes = "images => images.map(i => i.getBoundingClientRect().width / i.naturalWidth * 30)"
-        found = page.eval_on_selector_all("article .image-reference > img", sizes)
+        found = page.eval_on_selector_all("article .image-reference > img", TEXT_SIZES)
         assert round(min(found, default=9), 1) >= 9
 
     def test_it_has_one_title_and_says_what_its_pictures_show(self, page):
