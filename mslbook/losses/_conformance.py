@@ -4,8 +4,10 @@ from copy import copy
 from math import inf
 
 import torch
+from torch.nn.modules.module import register_module_forward_pre_hook
 
 from mslbook.losses._batches import tensors
+from mslbook.losses._model import gradient, leaf
 
 RTOL = 1e-3  # of derivatives against differences: a wrong derivative is off by more
 COARSE = 0.05  # the same for a model that computes in single precision alone
@@ -31,6 +33,24 @@ def check_network(loss):
             f"the model computes in half precision: its gradient is off by {error:.1%}; switch off "
             "autocast and .bfloat16(), in its forward pass, too"
         )
+
+
+def recomputes(loss):
+    """Whether a backward pass calls layers again, as activation checkpointing does."""
+    calls = []
+    hook = register_module_forward_pre_hook(lambda *_: calls.append(1))
+
+    def count(value, theta):
+        forward = len(calls)
+        gradient(value, theta)
+        return len(calls) - forward
+
+    try:
+        return loss.evaluate(leaf(loss.theta), count) > 0
+    except RuntimeError:  # of which `check_network` will speak
+        return False
+    finally:
+        hook.remove()
 
 
 def elsewhere(theta):

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import ExitStack, contextmanager
 from copy import copy
+from functools import partial
 
 import torch
 from torch import nn
@@ -148,9 +149,18 @@ def apply(model, inputs):
         try:
             inspect.signature(model.forward).bind(*arguments, **keywords)
         except TypeError:
-            return model(inputs)
+            arguments, keywords = (inputs,), {}
+    else:
+        arguments, keywords = (inputs,), {}
+    try:
         return model(*arguments, **keywords)
-    return model(inputs)
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            raise
+        raise ValueError(
+            f"a chunk is too small for BatchNorm ({error}): choose a chunk that leaves no row "
+            "alone, or batchnorm='eval'"
+        ) from error
 
 
 class Called(nn.Module):
@@ -244,3 +254,27 @@ def averaging_statistics(model, pieces):
             module.momentum = 1 / (k + 1)  # a plain mean
         yield piece
     model.eval()
+
+
+def leaf(theta):
+    """A copy of theta, so that nothing written to it is the caller's, to be differentiated by."""
+    with torch.inference_mode(False):
+        return theta.detach().clone().requires_grad_()
+
+
+def gradient(loss, theta, **options):
+    """The gradient of a loss by theta, zero where it does not depend on it."""
+    if not loss.requires_grad:
+        return torch.zeros_like(theta)
+    return torch.autograd.grad(loss, theta, materialize_grads=True, **options)[0]
+
+
+slope = partial(gradient, create_graph=True)
+
+
+def product(slope, theta, v, **options):
+    """The derivative of `slope` along `v`; zero where the loss is linear in `theta`."""
+    if not slope.requires_grad:
+        return torch.zeros_like(v)
+    # Passing v to autograd.grad would be the same, but makes torch import sympy first.
+    return gradient(slope @ v.detach().clone(), theta, **options)

@@ -7,16 +7,15 @@ from itertools import chain
 
 import torch
 from torch import nn
-from torch.nn.modules.module import register_module_forward_pre_hook
 
 from mslbook import distributed
 from mslbook._checks import check_int
 from mslbook.loss import Loss
 from mslbook.losses import _model
 from mslbook.losses._batches import Batches, Piece, map_tensors, piece_weights, take, tensors
-from mslbook.losses._conformance import check_network, elsewhere
+from mslbook.losses._conformance import check_network, elsewhere, recomputes
 from mslbook.losses._criteria import checked_value, half_squared_error
-from mslbook.losses._model import full_precision
+from mslbook.losses._model import full_precision, gradient, leaf, product, slope
 
 __all__ = ["NetworkLoss", "half_squared_error"]
 
@@ -152,13 +151,13 @@ class NetworkLoss(Loss):
     def value_and_grad(self, theta):
         """The loss and its gradient at `theta`, from one forward pass."""
         with self.modes():
-            both = self._each(_leaf(theta), lambda loss, x: (loss.detach(), _gradient(loss, x)))
+            both = self._each(leaf(theta), lambda loss, x: (loss.detach(), gradient(loss, x)))
             value, grad = (sum(terms) for terms in zip(*both, strict=True))
             return distributed.total(value), distributed.total(grad)
 
     def hvp(self, theta, v):
         """The Hessian-vector product H(theta) v, of shape (dimension,)."""
-        return self.evaluate(_leaf(theta), lambda loss, x: product(slope(loss, x), x, v))
+        return self.evaluate(leaf(theta), lambda loss, x: product(slope(loss, x), x, v))
 
     def evaluate(self, theta, compute):
         """The sum of ``compute(loss, theta)`` over all pieces, each while the model holds theta."""
@@ -177,7 +176,7 @@ class NetworkLoss(Loss):
         if self._batches.count_chunks() > 1:
             return *self.value_and_grad(theta), self.hessian(theta)
         with self.modes():
-            ((piece, weight),), theta = self._weighted_pieces(), _leaf(theta)
+            ((piece, weight),), theta = self._weighted_pieces(), leaf(theta)
 
             def with_slope():
                 value = self._weighted(theta, piece, weight)
@@ -201,7 +200,7 @@ class NetworkLoss(Loss):
         if inputs is not None:
             batches = batches.with_pair((inputs, None))
         with self.modes():
-            theta, pieces = _leaf(theta), list(batches.pieces())
+            theta, pieces = leaf(theta), list(batches.pieces())
             outputs = [
                 self._at(theta, p, lambda p=p: self._forward(theta, p.inputs)) for p in pieces
             ]
@@ -335,16 +334,16 @@ class NetworkLoss(Loss):
 
     def _holding(self, theta):
         """Context in which the model holds theta; it yields a function that begins a pass."""
-        tensors = {}
+        pieces, tensors = dict(self._pieces(theta)), {}
         for name, p in self.model.named_parameters():
-            if name not in self._shapes:
-                tensors[id(p)] = self._as_theta(theta, self._fixed.get(name, p).detach())
-        for p, piece in zip(self.parameters.values(), self._pieces(theta), strict=True):
-            tensors[id(p)] = piece[1]
-        modules = [*self.model.modules()]
-        if isinstance(self.criterion, nn.Module):
-            modules += self.criterion.modules()
-        return _model.holding(modules, tensors, partial(self._as_theta, theta), self._changing)
+            fixed = None if name in pieces else self._fixed.get(name, p).detach()
+            tensors[id(p)] = pieces[name] if fixed is None else self._as_theta(theta, fixed)
+        convert = partial(self._as_theta, theta)
+        return _model.holding(self._modules(), tensors, convert, self._changing)
+
+    def _modules(self):
+        own = self.criterion.modules() if isinstance(self.criterion, nn.Module) else ()
+        return [*self.model.modules(), *own]
 
     def _as_theta(self, theta, tensor):
         """A tensor of the model's dtype in that of theta."""
@@ -393,16 +392,7 @@ class NetworkLoss(Loss):
         return loss
 
     def _forward(self, theta, inputs):
-        inputs = map_tensors(partial(self._copy, theta), inputs)
-        try:
-            return _model.apply(self.model, inputs)
-        except ValueError as error:
-            if "more than 1 value per channel" not in str(error):
-                raise
-            raise ValueError(
-                f"a chunk is too small for BatchNorm ({error}): choose a chunk that leaves no row "
-                "alone, or batchnorm='eval'"
-            ) from error
+        return _model.apply(self.model, map_tensors(partial(self._copy, theta), inputs))
 
     def _copy(self, theta, tensor):
         return self._as_theta(theta, tensor).clone()
@@ -413,7 +403,7 @@ class NetworkLoss(Loss):
         if self._batches.count_chunks() * distributed.ranks() == 1:
             return
         with self.modes():
-            theta = _leaf(elsewhere(self.theta))
+            theta = leaf(elsewhere(self.theta))
             self._weights = piece_weights(
                 self._batches,
                 lambda inputs: self._at(theta, ALONE, lambda: self._forward(theta, inputs)),
@@ -422,10 +412,7 @@ class NetworkLoss(Loss):
 
     def _try_out(self):
         """Refuse what cannot be differentiated, on a few rows, before any work."""
-        modules = [*self.model.modules()]
-        if isinstance(self.criterion, nn.Module):
-            modules += self.criterion.modules()
-        attributes = [_model.Attributes(module) for module in modules]
+        attributes = [_model.Attributes(module) for module in self._modules()]
         try:
             few = self.few()
         finally:
@@ -433,25 +420,8 @@ class NetworkLoss(Loss):
             for one in attributes:
                 one.restore()
         few._changing = self._changing
-        self._recomputes = few._recomputes = few._runs_forward_in_backward()
+        self._recomputes = few._recomputes = recomputes(few)
         check_network(few)
-
-    def _runs_forward_in_backward(self):
-        """Whether a backward pass calls layers again, as activation checkpointing does."""
-        calls = []
-        hook = register_module_forward_pre_hook(lambda *_: calls.append(1))
-
-        def count(loss, theta):
-            forward = len(calls)
-            _gradient(loss, theta)
-            return len(calls) - forward
-
-        try:
-            return self.evaluate(_leaf(self.theta), count) > 0
-        except RuntimeError:  # of which `check_network` will speak
-            return False
-        finally:
-            hook.remove()
 
     def _few_rows(self):
         """A few rows, of several classes; the criterion may ignore the targets of some."""
@@ -478,26 +448,3 @@ class LayerLoss(NetworkLoss):
         self._dtype, self._recomputes = self.theta.dtype, True
         unused = torch.zeros(1)
         self._batches = Batches((unused, unused), None, self.device)
-
-
-def _leaf(theta):
-    """A copy of theta, so that nothing written to it is the caller's, to be differentiated by."""
-    with torch.inference_mode(False):
-        return theta.detach().clone().requires_grad_()
-
-
-def _gradient(loss, theta, **options):
-    if not loss.requires_grad:  # the loss does not depend on these parameters
-        return torch.zeros_like(theta)
-    return torch.autograd.grad(loss, theta, materialize_grads=True, **options)[0]
-
-
-slope = partial(_gradient, create_graph=True)
-
-
-def product(slope, theta, v, **options):
-    """The derivative of `slope` along `v`; zero where the loss is linear in `theta`."""
-    if not slope.requires_grad:
-        return torch.zeros_like(v)
-    # Passing v to autograd.grad would be the same, but makes torch import sympy first.
-    return _gradient(slope @ v.detach().clone(), theta, **options)
