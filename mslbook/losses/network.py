@@ -1,5 +1,6 @@
 """The loss of a torch model on data, as a function of one flat parameter vector."""
 
+from contextlib import suppress
 from copy import copy, deepcopy
 from fnmatch import fnmatchcase
 from functools import partial
@@ -14,7 +15,7 @@ from mslbook.loss import Loss
 from mslbook.losses import _model
 from mslbook.losses._batches import Batches, Piece, map_tensors, piece_weights, take, tensors
 from mslbook.losses._conformance import check_network, elsewhere, recomputes
-from mslbook.losses._criteria import checked_value, half_squared_error
+from mslbook.losses._criteria import checked_value, half_squared_error, rebound
 from mslbook.losses._model import full_precision, gradient, leaf, product, slope
 
 __all__ = ["NetworkLoss", "half_squared_error"]
@@ -46,8 +47,7 @@ class NetworkLoss(Loss):
         Rows per forward pass, over all ranks; by default a batch at once. The loss does not depend
         on it, unless BatchNorm in train mode does.
     batchnorm : {"train", "eval"}
-        Whether BatchNorm and InstanceNorm normalise by the statistics of the chunk or by the
-        running ones.
+        Whether BatchNorm and InstanceNorm take the statistics of the chunk or the running ones.
     weights : sequence of float, optional
         The weight of each batch in the mean, where the criterion does not show it.
 
@@ -75,6 +75,8 @@ class NetworkLoss(Loss):
     >>> loss.hvp(loss.theta, torch.ones(loss.dimension)).shape
     torch.Size([8])
     """
+
+    _whole = False  # whether forward takes a tuple or dictionary as it is
 
     def __init__(
         self, model, data, criterion, params="*", chunk=None, batchnorm="train", weights=None
@@ -139,12 +141,12 @@ class NetworkLoss(Loss):
         thetas = iter(thetas)
         for first in thetas:
             with torch.inference_mode(False):
-                flat = self._fitting(first).detach().clone()  # no gradient is asked for: no graph
+                flat = first.detach().clone()  # no gradient is asked for: no graph
             with self.modes(), self._holding(flat) as renew:
                 pieces = self._weighted_pieces()
                 pieces = list(pieces) if self._batches.pair else None
                 for theta in chain([first], thetas):
-                    flat.copy_(self._fitting(theta).detach())
+                    flat.copy_(theta.detach().reshape(flat.shape))
                     terms = self._terms(flat, renew, pieces or self._weighted_pieces())
                     yield distributed.total(sum(term.detach() for term in terms))
 
@@ -236,10 +238,9 @@ class NetworkLoss(Loss):
 
     def layers(self):
         """Every layer that the model calls as a `LayerLoss`, by its name in the model."""
-        model = self.model.module if isinstance(self.model, _model.Called) else self.model
-        calls = _model.first_calls(model, lambda: self.outputs(self.theta))
-        losses = {name: LayerLoss(*call, self.batchnorm) for name, call in calls.items()}
-        return {name: loss for name, loss in losses.items() if loss.dimension}
+        from mslbook.losses._layers import layers_of  # which are losses of this kind
+
+        return layers_of(self)
 
     def block(self, params, theta=None):
         """The loss as a function of some parameters, the others fixed at `theta`.
@@ -258,10 +259,12 @@ class NetworkLoss(Loss):
         def moved(tensor):
             return tensor.to(device, dtype if tensor.dtype == self._dtype else None)
 
-        loss = copy(self)
-        loss.model = deepcopy(self.model).to(device=device, dtype=dtype)
+        loss, memo = copy(self), {}
+        loss.model = deepcopy(self.model, memo).to(device=device, dtype=dtype)
         if isinstance(self.criterion, nn.Module):
-            loss.criterion = deepcopy(self.criterion).to(device)
+            loss.criterion = deepcopy(self.criterion, memo).to(device)
+        else:
+            loss.criterion = rebound(self.criterion, moved, memo)
         loss._fixed = {name: moved(fixed) for name, fixed in self._fixed.items()}
         loss._select(self._patterns)
         loss._batches = self._batches.to(loss.device)
@@ -320,17 +323,11 @@ class NetworkLoss(Loss):
 
     def _pieces(self, theta):
         """The name of every parameter and its part of theta."""
-        parts = self._fitting(theta).split(self._sizes)
-        pieces = zip(self._shapes.items(), parts, strict=True)
-        return ((name, piece.view(shape)) for (name, shape), piece in pieces)
-
-    def _fitting(self, theta):
         if theta.shape != (self.dimension,):
-            raise ValueError(
-                f"theta must have the shape ({self.dimension},) of loss.theta, not "
-                f"{tuple(theta.shape)}"
-            )
-        return theta
+            wanted, found = (self.dimension,), tuple(theta.shape)
+            raise ValueError(f"theta must have the shape {wanted} of loss.theta, not {found}")
+        pieces = zip(self._shapes.items(), theta.split(self._sizes), strict=True)
+        return ((name, piece.view(shape)) for (name, shape), piece in pieces)
 
     def _holding(self, theta):
         """Context in which the model holds theta; it yields a function that begins a pass."""
@@ -339,7 +336,9 @@ class NetworkLoss(Loss):
             fixed = None if name in pieces else self._fixed.get(name, p).detach()
             tensors[id(p)] = pieces[name] if fixed is None else self._as_theta(theta, fixed)
         convert = partial(self._as_theta, theta)
-        return _model.holding(self._modules(), tensors, convert, self._changing)
+        modules = self._modules()
+        changing = [modules[k] for k in self._changing]
+        return _model.holding(modules, tensors, convert, changing)
 
     def _modules(self):
         own = self.criterion.modules() if isinstance(self.criterion, nn.Module) else ()
@@ -381,9 +380,12 @@ class NetworkLoss(Loss):
         inputs, targets = map_tensors(own, (piece.inputs, piece.targets))
         found = tensors((inputs, targets))
         versions = [tensor._version for tensor in found]
-        outputs = _model.apply(self.model, inputs)
+        outputs = _model.apply(self.model, inputs, self._whole)
         if weight:
-            loss = weight * self.criterion(outputs, targets)
+            criterion = self.criterion
+            if theta.dtype != self._dtype:
+                criterion = rebound(criterion, own)
+            loss = weight * criterion(outputs, targets)
         else:  # other ranks wait for its part in their sums
             floats = (x for x in tensors(outputs) if x.is_floating_point())
             loss = 0.0 * sum(x.sum() for x in floats)
@@ -392,7 +394,9 @@ class NetworkLoss(Loss):
         return loss
 
     def _forward(self, theta, inputs):
-        return _model.apply(self.model, map_tensors(partial(self._copy, theta), inputs))
+        return _model.apply(
+            self.model, map_tensors(partial(self._copy, theta), inputs), self._whole
+        )
 
     def _copy(self, theta, tensor):
         return self._as_theta(theta, tensor).clone()
@@ -414,14 +418,26 @@ class NetworkLoss(Loss):
         """Refuse what cannot be differentiated, on a few rows, before any work."""
         attributes = [_model.Attributes(module) for module in self._modules()]
         try:
-            few = self.few()
+            few = self._few_somehow()
         finally:
-            self._changing = [one.module for one in attributes if one.changed]
+            self._changing = [k for k, one in enumerate(attributes) if one.changed]
             for one in attributes:
                 one.restore()
-        few._changing = self._changing
+        few._changing, few._whole = self._changing, self._whole
+        there = elsewhere(self.theta)
+        _model.check_caches(self.model, lambda: few.outputs(there))
         self._recomputes = few._recomputes = recomputes(few)
         check_network(few)
+
+    def _few_somehow(self):
+        """A few rows, of which the model takes a tuple or dictionary apart or as a whole."""
+        try:
+            return self.few()
+        except Exception:
+            self._whole = True
+            with suppress(Exception):
+                return self.few()
+            raise
 
     def _few_rows(self):
         """A few rows, of several classes; the criterion may ignore the targets of some."""
@@ -434,17 +450,3 @@ class NetworkLoss(Loss):
                 if checked_value(self.criterion, call, outputs, few[1], targets).isfinite():
                     return few
         raise ValueError("the loss is not finite at the parameters of the model: start elsewhere")
-
-
-class LayerLoss(NetworkLoss):
-    """A random function of a layer's outputs as a loss of its inputs and parameters, unchecked."""
-
-    def __init__(self, module, args, kwargs, batchnorm="train"):
-        _model.check_model(module, batchnorm)
-        self.model, self.batchnorm = _model.Called(module, args, kwargs), batchnorm
-        self.criterion, self._fixed, self._weights = _model.random_quadratic, {}, None
-        self.kind, self._changing = type(module).__name__, list(module.modules())
-        self._select("*")
-        self._dtype, self._recomputes = self.theta.dtype, True
-        unused = torch.zeros(1)
-        self._batches = Batches((unused, unused), None, self.device)
