@@ -14,7 +14,9 @@ from mslbook import distributed
 
 def map_tensors(function, tree):
     """The same structure with ``function(tensor)`` in the place of every tensor or array."""
-    if isinstance(tree, torch.Tensor | np.ndarray):
+    if isinstance(tree, torch.Tensor):
+        return function(tree)
+    if isinstance(tree, np.ndarray):
         return function(torch.as_tensor(tree))
     if isinstance(tree, tuple | list):
         items = [map_tensors(function, item) for item in tree]

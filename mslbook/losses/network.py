@@ -344,10 +344,10 @@ class NetworkLoss(Loss):
         own = self.criterion.modules() if isinstance(self.criterion, nn.Module) else ()
         return [*self.model.modules(), *own]
 
-    def _as_theta(self, theta, tensor):
+    def _as_theta(self, theta, tensor, copy=False):
         """A tensor of the model's dtype in that of theta."""
-        tensor = tensor.clone() if tensor.is_inference() else tensor
-        return tensor.to(theta.dtype) if tensor.dtype == self._dtype else tensor
+        dtype = theta.dtype if tensor.dtype == self._dtype else tensor.dtype
+        return tensor.to(dtype, copy=copy or tensor.is_inference())
 
     def _weighted_pieces(self):
         """Yield every `Piece` with its weight in the loss."""
@@ -376,9 +376,9 @@ class NetworkLoss(Loss):
     def _weighted(self, theta, piece, weight):
         """The weighted loss of a piece, whose tensors are copied until nothing wrote to them."""
         seen = piece.rows.start in self._batches.unwritten
-        own = partial(self._as_theta, theta) if seen else partial(self._copy, theta)
+        own = partial(self._as_theta, theta, copy=not seen)
         inputs, targets = map_tensors(own, (piece.inputs, piece.targets))
-        found = tensors((inputs, targets))
+        found = [] if seen else tensors((inputs, targets))
         versions = [tensor._version for tensor in found]
         outputs = _model.apply(self.model, inputs, self._whole)
         if weight:
@@ -389,17 +389,13 @@ class NetworkLoss(Loss):
         else:  # other ranks wait for its part in their sums
             floats = (x for x in tensors(outputs) if x.is_floating_point())
             loss = 0.0 * sum(x.sum() for x in floats)
-        if not seen and versions == [tensor._version for tensor in found]:
+        if versions == [tensor._version for tensor in found]:
             self._batches.unwritten.add(piece.rows.start)
         return loss
 
     def _forward(self, theta, inputs):
-        return _model.apply(
-            self.model, map_tensors(partial(self._copy, theta), inputs), self._whole
-        )
-
-    def _copy(self, theta, tensor):
-        return self._as_theta(theta, tensor).clone()
+        own = partial(self._as_theta, theta, copy=True)
+        return _model.apply(self.model, map_tensors(own, inputs), self._whole)
 
     def _weigh(self):
         """Find out how much each piece weighs in the criterion of all data."""
