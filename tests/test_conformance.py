@@ -11,7 +11,8 @@ from torch.nn.utils import parametrizations  # noqa: E402
 from torch.utils.checkpoint import checkpoint  # noqa: E402
 
 from mslbook.losses._conformance import directions, point  # noqa: E402
-from mslbook.losses.network import LayerLoss, NetworkLoss, half_squared_error  # noqa: E402
+from mslbook.losses._layers import LayerLoss  # noqa: E402
+from mslbook.losses.network import NetworkLoss, half_squared_error  # noqa: E402
 from mslbook.probes import conformance  # noqa: E402
 
 X = torch.randn(8, 4, generator=torch.Generator().manual_seed(0))

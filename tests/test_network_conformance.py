@@ -1,5 +1,6 @@
 """One and the same function: what NetworkLoss makes right, and what it refuses in a sentence."""
 
+from collections import deque
 from types import SimpleNamespace
 
 import numpy as np
@@ -403,20 +404,142 @@ def test_state_of_a_criterion_is_its_own_after_every_call():
     assert torch.equal(targets, Y)
 
 
-def test_a_cache_within_a_forward_pass_is_made_anew_for_every_chunk():
-    class Cached(nn.Module):
-        squares = None
+class Faint(nn.Module):
+    """A model with a branch of weight 1e-4."""
 
+    def __init__(self, branch):
+        super().__init__()
+        self.main, self.first, self.branch = mlp(nn.Tanh()), nn.Linear(4, 3), layer(branch)
+
+    def forward(self, x):
+        return self.main(x) + 1e-4 * self.branch(self.first(x))
+
+
+@pytest.mark.parametrize(
+    ("branch", "words"),
+    [
+        (OnceOnly.apply, "layer 'branch' .*second derivatives that are not those"),
+        (StraightThrough.apply, "layer 'branch' .*gradient that is not the derivative"),
+        (lambda x: x * x.detach(), "layer 'branch' .*gradient that is not the derivative"),
+        (lambda x: x + 1e-2 * torch.randn_like(x), "differ from call to call"),
+    ],
+)
+def test_a_fault_in_a_faint_branch_is_seen(branch, words):
+    with pytest.raises(ValueError, match=words):
+        NetworkLoss(Faint(branch), (X, Y), ENTROPY)
+    NetworkLoss(Faint(torch.tanh), (X, Y), ENTROPY)
+
+
+class Cached(nn.Module):
+    squares = None
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(6))
+
+    def forward(self, x):
+        if self.squares is None:
+            self.squares = self.weight.square()
+        return x * self.squares
+
+
+def test_a_cache_within_a_forward_pass_is_made_anew_for_every_chunk():
+    check_by_differences(NetworkLoss(mlp(Cached()), (X, Y), ENTROPY, chunk=5))
+
+
+@pytest.mark.parametrize("context", [torch.enable_grad, torch.no_grad])
+def test_a_cache_of_an_earlier_forward_pass_is_refused(context):
+    model = mlp(Cached())
+    with context():
+        model(X)
+    kept = model[1].squares
+    with pytest.raises(ValueError, match="layer '1' keeps 'squares' .*set it to None"):
+        NetworkLoss(model, (X, Y), ENTROPY)
+    assert model[1].squares is kept
+    model[1].weight, model[1].squares = None, torch.ones(6)  # now a constant
+    NetworkLoss(model, (X, Y), ENTROPY)
+
+
+def test_nested_state_and_tensors_are_put_back():
+    class Remembers(nn.Module):
         def __init__(self):
             super().__init__()
-            self.weight = nn.Parameter(torch.ones(6))
+            self.recent, self.tables = deque([1], maxlen=3), {"inner": {"calls": [0]}}
+            self.seen, self.names = torch.zeros(2), {"one"}
 
         def forward(self, x):
-            if self.squares is None:
-                self.squares = self.weight.square()
-            return x * self.squares
+            self.recent.append(len(x))
+            self.tables["inner"]["calls"][0] += 1
+            self.seen += 1
+            self.names.add("two")
+            return x * self.seen[0]
 
-    check_by_differences(NetworkLoss(mlp(Cached()), (X, Y), ENTROPY, chunk=5))
+    module = Remembers()
+    recent, seen = module.recent, module.seen
+    check_by_differences(NetworkLoss(mlp(module), (X, Y), ENTROPY, chunk=5))
+    assert (module.recent, module.tables) == (deque([1]), {"inner": {"calls": [0]}})
+    assert module.names == {"one"}
+    assert module.recent is recent
+    assert module.seen is seen
+    assert not seen.any()
+
+
+def test_what_a_criterion_closes_over_follows_the_loss():
+    model, weights = mlp(nn.Tanh()), torch.tensor([1.0, 2.0, 3.0])
+
+    def criterion(outputs, targets):
+        decay = sum(p.square().sum() for p in model.parameters())
+        return functional.cross_entropy(outputs, targets, weights) + 0.1 * decay
+
+    loss = NetworkLoss(model, (X, Y), criterion)
+    theta = loss.theta.double()
+    assert loss.value(theta).dtype == torch.float64
+    check_by_differences(loss)
+    moved = loss.to(dtype=torch.float64)
+    torch.testing.assert_close(moved.hvp(theta, theta), loss.hvp(theta, theta))
+    plain = NetworkLoss(model, (X, Y), nn.CrossEntropyLoss(weights))
+    expected = plain.grad(theta) + 0.2 * theta
+    torch.testing.assert_close(moved.grad(theta), expected)
+
+
+def test_outputs_may_bring_a_loss_and_a_cache_along():
+    class Output(dict):
+        pass
+
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = mlp(nn.Tanh())
+
+        def forward(self, x):
+            cache = SimpleNamespace(layers=[SimpleNamespace(keys=x[:, None, : 2 + len(x) % 2])])
+            logits = self.inner(x)
+            return Output(loss=logits.square().mean(), logits=logits, cache=cache)
+
+    model = Model()
+    batches = [(X[:5], Y[:5]), (X[5:], Y[5:])]
+    loss = NetworkLoss(model, [*batches[:1], (X[5:11], Y[5:11])],
+                       lambda o, t: ENTROPY(o["logits"], t))  # fmt: skip
+    plain = NetworkLoss(model.inner, (X[:11], Y[:11]), ENTROPY)
+    torch.testing.assert_close(loss.grad(plain.theta), plain.grad(plain.theta))
+    with pytest.raises(ValueError, match="reads no real numbers of single rows"):
+        NetworkLoss(model, batches, lambda o, t: o["loss"])
+
+
+def test_a_forward_pass_may_take_a_tuple_as_a_whole():
+    class Whole(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = mlp(nn.Tanh())
+
+        def forward(self, pair, scale=1.0):
+            first, second = pair
+            return self.inner(scale * (first + second))
+
+    model = Whole()
+    loss = NetworkLoss(model, ((X, X), Y), ENTROPY, chunk=5)
+    plain = NetworkLoss(model.inner, (2 * X, Y), ENTROPY)
+    torch.testing.assert_close(loss.grad(plain.theta), plain.grad(plain.theta))
 
 
 def test_a_loader_draws_no_random_numbers_of_the_caller():

@@ -14,7 +14,9 @@ from mslbook import distributed
 
 def map_tensors(function, tree):
     """The same structure with ``function(tensor)`` in the place of every tensor or array."""
-    if isinstance(tree, torch.Tensor | np.ndarray):
+    if isinstance(tree, torch.Tensor):
+        return function(tree)
+    if isinstance(tree, np.ndarray):
         return function(torch.as_tensor(tree))
     if isinstance(tree, tuple | list):
         items = [map_tensors(function, item) for item in tree]
@@ -41,9 +43,15 @@ def take(tree, rows):
 
 
 def join(first, second):
-    """The rows of two structures of one kind, one after the other."""
+    """The rows of two structures of one kind, one after the other, where their shapes fit."""
     others = iter(tensors(second))
-    return map_tensors(lambda tensor: torch.cat([tensor, next(others)]), first)
+
+    def both(tensor):
+        other = next(others)
+        fit = tensor.ndim and tensor.shape[1:] == other.shape[1:]
+        return torch.cat([tensor, other]) if fit else tensor
+
+    return map_tensors(both, first)
 
 
 def count_rows(inputs, targets):
@@ -258,14 +266,14 @@ class _Slopes:
         self.outputs, self.targets, leaves = outputs, targets, []
 
         def leaf(tensor):
-            if not tensor.is_floating_point():
-                return tensor
+            if not (tensor.is_floating_point() and tensor.ndim):
+                return tensor.detach()
             leaves.append(tensor.detach().requires_grad_())
             return leaves[-1]
 
         value = criterion(map_tensors(leaf, outputs), map_tensors(torch.clone, targets))
-        if not leaves:
-            raise ValueError(f"the outputs hold no real numbers: {ALL_AT_ONCE}")
+        if not value.requires_grad:
+            raise ValueError(f"the criterion reads no real numbers of single rows: {ALL_AT_ONCE}")
         slopes = torch.autograd.grad(value, leaves, materialize_grads=True, allow_unused=True)
         self.slopes, self.value = [slope.double() for slope in slopes], float(value.detach())
         self.finite = isfinite(self.value)
@@ -301,14 +309,16 @@ def _weights(criterion, first, second):
     try:
         outputs, targets = join(first.outputs, second.outputs), join(first.targets, second.targets)
         both = _Slopes(criterion, outputs, targets)
-        ends = [len(slope) for slope in first.slopes]
-        parts = [s[:end] for s, end in zip(both.slopes, ends, strict=True)]
-        rest = [s[end:] for s, end in zip(both.slopes, ends, strict=True)]
+        parts, rest = [], []
+        for whole, own, other in zip(both.slopes, first.slopes, second.slopes, strict=True):
+            joined = len(whole) == len(own) + len(other)  # or the criterion must not read it
+            parts.append(whole[: len(own)] if joined else whole)
+            rest.append(whole[len(own) :] if joined else torch.zeros_like(other))
         found = _ratio(parts, first), _ratio(rest, second)
     except (RuntimeError, TypeError) as error:
         raise ValueError(
-            f"the outputs or targets of two batches do not fit together ({error}): return tensors "
-            f"of one shape with a row for each input, no cache and no loss, or {ALL_AT_ONCE}"
+            f"the outputs or targets of two batches do not fit together ({error}): the criterion "
+            f"must read tensors of one shape with a row for each input, or {ALL_AT_ONCE}"
         ) from error
     terms = [w * piece.value for w, piece in zip(found, (first, second), strict=True) if w]
     if not isclose(sum(terms), both.value, rel_tol=1e-4, abs_tol=1e-4 * max(map(abs, terms))):

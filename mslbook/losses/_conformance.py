@@ -4,22 +4,25 @@ from copy import copy
 from math import inf
 
 import torch
+from torch.nn.modules.module import register_module_forward_pre_hook
 
 from mslbook.losses._batches import tensors
+from mslbook.losses._model import gradient, leaf
 
 RTOL = 1e-3  # of derivatives against differences: a wrong derivative is off by more
 COARSE = 0.05  # the same for a model that computes in single precision alone
 HALF = 5e-4  # error of a gradient that single precision never has
 STEPS = [10.0**-k for k in range(8, 0, -1)]  # of differences, in units of the typical parameter
+WEAK = 1e-6  # of a block of the product, relative to all: below it, rounding is larger
 SPREAD = 0.1  # of the typical parameter: how far the check is made from the model's own point
 
 
 def check_network(loss):
     """Raise ValueError unless a `NetworkLoss` of a few rows has the derivatives of its value."""
-    outputs, *others = (tensors(loss.outputs(loss.theta)) for _ in range(4))
+    theta = point(loss)  # in double precision, where little is lost in rounding
+    outputs, *others = (tensors(loss.outputs(theta)) for _ in range(3))
     if not all(all(map(_alike, outputs, again)) for again in others):
         raise ValueError("the model's outputs differ from call to call: switch off what is random")
-    theta = point(loss)
     if fault := derivative_fault(loss, theta):
         kind = getattr(loss.criterion, "__name__", type(loss.criterion).__name__)
         raise ValueError(_fault_of_a_layer(loss) or f"the criterion {kind} {fault}")
@@ -31,6 +34,24 @@ def check_network(loss):
             f"the model computes in half precision: its gradient is off by {error:.1%}; switch off "
             "autocast and .bfloat16(), in its forward pass, too"
         )
+
+
+def recomputes(loss):
+    """Whether a backward pass calls layers again, as activation checkpointing does."""
+    calls = []
+    hook = register_module_forward_pre_hook(lambda *_: calls.append(1))
+
+    def count(value, theta):
+        forward = len(calls)
+        gradient(value, theta)
+        return len(calls) - forward
+
+    try:
+        return loss.evaluate(leaf(loss.theta), count) > 0
+    except RuntimeError:  # of which `check_network` will speak
+        return False
+    finally:
+        hook.remove()
 
 
 def elsewhere(theta):
@@ -65,6 +86,12 @@ def derivative_fault(loss, theta):
         why = str(error).splitlines()[0].rstrip(".")
         return f"cannot be differentiated twice by torch ({why}): replace it by what can be"
     error, coarse = gradient_error(loss, theta, grad, v)
+    sizes = None if coarse else [p.numel() for p in loss.parameters.values()]
+    if not coarse:
+        even = _even(grad, v, sizes)
+        floor = float(_lengths(grad * even, sizes).norm()) / 10
+        along = difference_error(lambda t: loss.value(theta + t * even), grad @ even, floor)
+        error = max(error, along[0])
     tolerance = COARSE if coarse else RTOL
     if error > tolerance:
         return (
@@ -72,7 +99,7 @@ def derivative_fault(loss, theta):
             "what cuts or replaces derivatives (detach(), straight-through estimators) or computes "
             "in half precision, and choose by params= what is not under no_grad()"
         )
-    error, _ = difference_error(lambda t: loss.grad(theta + t * v), image)
+    error, _ = difference_error(lambda t: loss.grad(theta + t * v), image, sizes=sizes)
     error = max(skew(u, v, image, other), 0.0 if coarse else error)
     if error > tolerance:
         return (
@@ -103,9 +130,10 @@ def skew(u, v, image, other):
     return abs(float(u @ image - v @ other)) / max(float(u.norm() * image.norm()), 1e-300)
 
 
-def difference_error(function, derivative, floor=0.0, enough=RTOL):
+def difference_error(function, derivative, floor=0.0, enough=RTOL, sizes=None):
     """The relative error of a derivative against differences of ``function(t)``, and their scatter.
 
+    With `sizes`, the largest of its blocks of these sizes, unless rounding may hide a block.
     The scatter is that of the two smallest steps, 0 in double precision. The first step that is
     good `enough`: the smallest ones meet no kink, larger ones serve functions that compute in
     single precision, whatever the dtype of their values. Of a wrong derivative, the step from which
@@ -115,7 +143,9 @@ def difference_error(function, derivative, floor=0.0, enough=RTOL):
     for h in STEPS:
         slope = (function(h) - function(-h)) / (2 * h)
         scale = max(_length(slope), _length(derivative), floor, 1e-300)
-        errors.append(min(inf, _length(slope - derivative) / scale))  # inf for nan, too
+        off = _lengths(slope - derivative, sizes)
+        most = torch.maximum(_lengths(slope, sizes), _lengths(derivative, sizes))
+        errors.append(min(inf, float((off / most.clamp(max(WEAK * scale, floor))).max())))
         changes.append(min(inf, _length(slope - before)))
         before = slope
         if errors[-1] <= enough:
@@ -123,6 +153,20 @@ def difference_error(function, derivative, floor=0.0, enough=RTOL):
     ranked = errors if min(errors) <= RTOL else changes
     scatter = changes[1] / scale if len(changes) > 1 else 0.0
     return errors[ranked.index(min(ranked))], scatter
+
+
+def _lengths(vector, sizes):
+    blocks = [vector] if sizes is None else vector.split(sizes)
+    return torch.stack([torch.linalg.vector_norm(block) for block in blocks])
+
+
+def _even(grad, v, sizes):
+    """The direction with weaker steps where the gradient is strong, so that no block is drowned."""
+    lengths = _lengths(grad, sizes)
+    weakest = lengths[lengths > 0].min() if lengths.any() else lengths.max()
+    weakest = torch.maximum(weakest, 1e-4 * lengths.max())
+    scales = torch.where(lengths > weakest, weakest / lengths, torch.ones_like(lengths))
+    return v * scales.repeat_interleave(torch.tensor(sizes, device=v.device))
 
 
 def directions(theta):

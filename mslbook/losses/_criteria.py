@@ -1,11 +1,14 @@
 """Criteria: a squared error, and what is asked of the one that a loss is given."""
 
 import warnings
+from copy import deepcopy
+from functools import partial
+from types import CellType, FunctionType
 
 import torch
 from torch import nn
 
-from mslbook.losses._batches import map_tensors
+from mslbook.losses._batches import map_tensors, tensors
 
 
 def half_squared_error(outputs, targets):
@@ -25,6 +28,40 @@ def half_squared_error(outputs, targets):
             f"{tuple(targets.shape)}: give a target for each row"
         )
     return (outputs - targets).square().sum(dim=1).mean() / 2
+
+
+def rebound(criterion, change, copies=None):
+    """A function with ``change(tensor)`` for the tensors that it closes over or finds globally.
+
+    With `copies`, those of ``copy.deepcopy``, it has copies of the modules and parameters, too.
+    """
+
+    def changed(value):
+        if isinstance(value, nn.Module | nn.Parameter):
+            return value if copies is None else deepcopy(value, copies)
+        if isinstance(value, FunctionType):
+            return value if value is criterion else rebound(value, change, copies)
+        return map_tensors(change, value) if tensors(value) else value
+
+    if isinstance(criterion, partial):
+        keywords = {name: changed(value) for name, value in criterion.keywords.items()}
+        return partial(changed(criterion.func), *map(changed, criterion.args), **keywords)
+    if not isinstance(criterion, FunctionType):
+        return criterion
+    names = set(criterion.__code__.co_names) & criterion.__globals__.keys()
+    found = {name: criterion.__globals__[name] for name in names}
+    found = {n: x for n, x in found.items() if isinstance(x, nn.Module | torch.Tensor)}
+    if not (found or criterion.__closure__ or criterion.__defaults__):
+        return criterion
+    new = FunctionType(
+        criterion.__code__,
+        criterion.__globals__ | {name: changed(value) for name, value in found.items()},
+        criterion.__name__,
+        tuple(map(changed, criterion.__defaults__ or ())),
+        tuple(CellType(changed(cell.cell_contents)) for cell in criterion.__closure__ or ()),
+    )
+    new.__kwdefaults__ = criterion.__kwdefaults__
+    return new
 
 
 def checked_value(criterion, call, outputs, targets, all_targets):

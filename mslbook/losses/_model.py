@@ -2,9 +2,10 @@
 
 import inspect
 import sys
+from collections import deque
 from collections.abc import Mapping
 from contextlib import ExitStack, contextmanager
-from copy import copy
+from functools import partial
 
 import torch
 from torch import nn
@@ -50,28 +51,84 @@ def _set(stack, module, name, value):
 
 
 class Attributes:
-    """The attributes of a module as they are now, and what is in its dictionaries and lists."""
+    """The attributes of a module as they are now, with what its containers and tensors hold."""
 
     def __init__(self, module):
-        self.module, self._values, self._ids = module, dict(vars(module)), _ids(module)
-        containers = (value for value in self._values.values() if type(value) in (dict, list))
-        self._contents = [(container, copy(container)) for container in containers]
+        self.module, self._kept = module, _kept(vars(module))
 
     @property
     def changed(self):
         """Whether the module has others by now."""
-        return _ids(self.module) != self._ids
+        return not _same(self._kept)
 
     def restore(self):
         """Give them back to the module."""
-        vars(self.module).clear()
-        vars(self.module).update(self._values)
-        for container, content in self._contents:
-            container.clear()
-            if isinstance(container, dict):
-                container.update(content)
-            else:
-                container.extend(content)
+        _put_back(self._kept)
+
+
+def _kept(value):
+    """A value and what is in it, of which parameters are never written to."""
+    if isinstance(value, torch.Tensor) and not isinstance(value, nn.Parameter):
+        return value, value.detach().clone()
+    if isinstance(value, dict):
+        return value, {key: _kept(item) for key, item in value.items()}
+    if isinstance(value, list | deque | set):
+        return value, [_kept(item) for item in value]
+    return value, None
+
+
+def _same(kept):
+    value, content = kept
+    if content is None:
+        return True
+    if isinstance(value, torch.Tensor):
+        return torch.equal(value, content)
+    if isinstance(value, dict):
+        if list(value) != list(content):
+            return False
+        value, content = value.values(), content.values()
+    pairs = zip(value, content, strict=False)
+    return len(value) == len(content) and all(v is c[0] and _same(c) for v, c in pairs)
+
+
+def _put_back(kept):
+    value, content = kept
+    if content is None or isinstance(value, torch.Tensor):
+        if not _same(kept):
+            with torch.no_grad():
+                value.copy_(content)
+        return
+    for item in content.values() if isinstance(value, dict) else content:
+        _put_back(item)
+    value.clear()
+    if isinstance(value, dict):
+        value.update((key, item) for key, (item, _) in content.items())
+    else:
+        (value.update if isinstance(value, set) else value.extend)(item for item, _ in content)
+
+
+def check_caches(model, run):
+    """Raise ValueError if a module keeps what ``run()`` computes otherwise where there is none."""
+    for layer, module in model.named_modules():
+        for name, value in dict(vars(module)).items():
+            if name in vars(nn.Module()) or not tensors(value) or isinstance(value, nn.Parameter):
+                continue
+            empty = type(value)() if isinstance(value, dict | list) else None
+            kept = Attributes(module)
+            setattr(module, name, empty)
+            try:
+                run()
+                found = tensors(getattr(module, name))
+                stale = found and not all(map(torch.equal, found, tensors(value)))
+            except Exception:  # noqa: BLE001  (the forward pass does not fill it)
+                stale = False
+            finally:
+                kept.restore()
+            if stale:
+                raise ValueError(
+                    f"layer {layer!r} keeps {name!r} from an earlier forward pass, though it "
+                    f"depends on the parameters: set it to {empty!r}"
+                )
 
 
 @contextmanager
@@ -105,12 +162,6 @@ def holding(modules, tensors, convert, changing):
             table.update(values)
 
 
-def _ids(module):
-    values = vars(module).values()
-    kinds = [list(v.values()) if type(v) is dict else v if type(v) is list else [v] for v in values]
-    return [list(vars(module)), *([id(one) for one in kind] for kind in kinds)]
-
-
 @contextmanager
 def full_precision(device):
     """Context without autocast on this device, and without TF32 or bfloat16 for float32."""
@@ -140,17 +191,26 @@ def unwrapped(model):
             return model
 
 
-def apply(model, inputs):
+def apply(model, inputs, whole=False):
     """Call a model, with inputs as its arguments or keywords if its forward pass takes them so."""
-    if isinstance(inputs, Mapping | tuple | list):
+    if isinstance(inputs, Mapping | tuple | list) and not whole:
         keywords = inputs if isinstance(inputs, Mapping) else {}
         arguments = () if keywords else inputs
         try:
             inspect.signature(model.forward).bind(*arguments, **keywords)
         except TypeError:
-            return model(inputs)
+            arguments, keywords = (inputs,), {}
+    else:
+        arguments, keywords = (inputs,), {}
+    try:
         return model(*arguments, **keywords)
-    return model(inputs)
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            raise
+        raise ValueError(
+            f"a chunk is too small for BatchNorm ({error}): choose a chunk that leaves no row "
+            "alone, or batchnorm='eval'"
+        ) from error
 
 
 class Called(nn.Module):
@@ -244,3 +304,27 @@ def averaging_statistics(model, pieces):
             module.momentum = 1 / (k + 1)  # a plain mean
         yield piece
     model.eval()
+
+
+def leaf(theta):
+    """A copy of theta, so that nothing written to it is the caller's, to be differentiated by."""
+    with torch.inference_mode(False):
+        return theta.detach().clone().requires_grad_()
+
+
+def gradient(loss, theta, **options):
+    """The gradient of a loss by theta, zero where it does not depend on it."""
+    if not loss.requires_grad:
+        return torch.zeros_like(theta)
+    return torch.autograd.grad(loss, theta, materialize_grads=True, **options)[0]
+
+
+slope = partial(gradient, create_graph=True)
+
+
+def product(slope, theta, v, **options):
+    """The derivative of `slope` along `v`; zero where the loss is linear in `theta`."""
+    if not slope.requires_grad:
+        return torch.zeros_like(v)
+    # Passing v to autograd.grad would be the same, but makes torch import sympy first.
+    return gradient(slope @ v.detach().clone(), theta, **options)

@@ -1,5 +1,6 @@
 """The loss of a torch model on data, as a function of one flat parameter vector."""
 
+from contextlib import suppress
 from copy import copy, deepcopy
 from fnmatch import fnmatchcase
 from functools import partial
@@ -7,16 +8,15 @@ from itertools import chain
 
 import torch
 from torch import nn
-from torch.nn.modules.module import register_module_forward_pre_hook
 
 from mslbook import distributed
 from mslbook._checks import check_int
 from mslbook.loss import Loss
 from mslbook.losses import _model
 from mslbook.losses._batches import Batches, Piece, map_tensors, piece_weights, take, tensors
-from mslbook.losses._conformance import check_network, elsewhere
-from mslbook.losses._criteria import checked_value, half_squared_error
-from mslbook.losses._model import full_precision
+from mslbook.losses._conformance import check_network, elsewhere, recomputes
+from mslbook.losses._criteria import checked_value, half_squared_error, rebound
+from mslbook.losses._model import full_precision, gradient, leaf, product, slope
 
 __all__ = ["NetworkLoss", "half_squared_error"]
 
@@ -47,8 +47,7 @@ class NetworkLoss(Loss):
         Rows per forward pass, over all ranks; by default a batch at once. The loss does not depend
         on it, unless BatchNorm in train mode does.
     batchnorm : {"train", "eval"}
-        Whether BatchNorm and InstanceNorm normalise by the statistics of the chunk or by the
-        running ones.
+        Whether BatchNorm and InstanceNorm take the statistics of the chunk or the running ones.
     weights : sequence of float, optional
         The weight of each batch in the mean, where the criterion does not show it.
 
@@ -76,6 +75,8 @@ class NetworkLoss(Loss):
     >>> loss.hvp(loss.theta, torch.ones(loss.dimension)).shape
     torch.Size([8])
     """
+
+    _whole = False  # whether forward takes a tuple or dictionary as it is
 
     def __init__(
         self, model, data, criterion, params="*", chunk=None, batchnorm="train", weights=None
@@ -140,25 +141,25 @@ class NetworkLoss(Loss):
         thetas = iter(thetas)
         for first in thetas:
             with torch.inference_mode(False):
-                flat = self._fitting(first).detach().clone()  # no gradient is asked for: no graph
+                flat = first.detach().clone()  # no gradient is asked for: no graph
             with self.modes(), self._holding(flat) as renew:
                 pieces = self._weighted_pieces()
                 pieces = list(pieces) if self._batches.pair else None
                 for theta in chain([first], thetas):
-                    flat.copy_(self._fitting(theta).detach())
+                    flat.copy_(theta.detach().reshape(flat.shape))
                     terms = self._terms(flat, renew, pieces or self._weighted_pieces())
                     yield distributed.total(sum(term.detach() for term in terms))
 
     def value_and_grad(self, theta):
         """The loss and its gradient at `theta`, from one forward pass."""
         with self.modes():
-            both = self._each(_leaf(theta), lambda loss, x: (loss.detach(), _gradient(loss, x)))
+            both = self._each(leaf(theta), lambda loss, x: (loss.detach(), gradient(loss, x)))
             value, grad = (sum(terms) for terms in zip(*both, strict=True))
             return distributed.total(value), distributed.total(grad)
 
     def hvp(self, theta, v):
         """The Hessian-vector product H(theta) v, of shape (dimension,)."""
-        return self.evaluate(_leaf(theta), lambda loss, x: product(slope(loss, x), x, v))
+        return self.evaluate(leaf(theta), lambda loss, x: product(slope(loss, x), x, v))
 
     def evaluate(self, theta, compute):
         """The sum of ``compute(loss, theta)`` over all pieces, each while the model holds theta."""
@@ -177,7 +178,7 @@ class NetworkLoss(Loss):
         if self._batches.count_chunks() > 1:
             return *self.value_and_grad(theta), self.hessian(theta)
         with self.modes():
-            ((piece, weight),), theta = self._weighted_pieces(), _leaf(theta)
+            ((piece, weight),), theta = self._weighted_pieces(), leaf(theta)
 
             def with_slope():
                 value = self._weighted(theta, piece, weight)
@@ -201,7 +202,7 @@ class NetworkLoss(Loss):
         if inputs is not None:
             batches = batches.with_pair((inputs, None))
         with self.modes():
-            theta, pieces = _leaf(theta), list(batches.pieces())
+            theta, pieces = leaf(theta), list(batches.pieces())
             outputs = [
                 self._at(theta, p, lambda p=p: self._forward(theta, p.inputs)) for p in pieces
             ]
@@ -237,10 +238,9 @@ class NetworkLoss(Loss):
 
     def layers(self):
         """Every layer that the model calls as a `LayerLoss`, by its name in the model."""
-        model = self.model.module if isinstance(self.model, _model.Called) else self.model
-        calls = _model.first_calls(model, lambda: self.outputs(self.theta))
-        losses = {name: LayerLoss(*call, self.batchnorm) for name, call in calls.items()}
-        return {name: loss for name, loss in losses.items() if loss.dimension}
+        from mslbook.losses._layers import layers_of  # which are losses of this kind
+
+        return layers_of(self)
 
     def block(self, params, theta=None):
         """The loss as a function of some parameters, the others fixed at `theta`.
@@ -259,10 +259,12 @@ class NetworkLoss(Loss):
         def moved(tensor):
             return tensor.to(device, dtype if tensor.dtype == self._dtype else None)
 
-        loss = copy(self)
-        loss.model = deepcopy(self.model).to(device=device, dtype=dtype)
+        loss, memo = copy(self), {}
+        loss.model = deepcopy(self.model, memo).to(device=device, dtype=dtype)
         if isinstance(self.criterion, nn.Module):
-            loss.criterion = deepcopy(self.criterion).to(device)
+            loss.criterion = deepcopy(self.criterion, memo).to(device)
+        else:
+            loss.criterion = rebound(self.criterion, moved, memo)
         loss._fixed = {name: moved(fixed) for name, fixed in self._fixed.items()}
         loss._select(self._patterns)
         loss._batches = self._batches.to(loss.device)
@@ -321,35 +323,31 @@ class NetworkLoss(Loss):
 
     def _pieces(self, theta):
         """The name of every parameter and its part of theta."""
-        parts = self._fitting(theta).split(self._sizes)
-        pieces = zip(self._shapes.items(), parts, strict=True)
-        return ((name, piece.view(shape)) for (name, shape), piece in pieces)
-
-    def _fitting(self, theta):
         if theta.shape != (self.dimension,):
-            raise ValueError(
-                f"theta must have the shape ({self.dimension},) of loss.theta, not "
-                f"{tuple(theta.shape)}"
-            )
-        return theta
+            wanted, found = (self.dimension,), tuple(theta.shape)
+            raise ValueError(f"theta must have the shape {wanted} of loss.theta, not {found}")
+        pieces = zip(self._shapes.items(), theta.split(self._sizes), strict=True)
+        return ((name, piece.view(shape)) for (name, shape), piece in pieces)
 
     def _holding(self, theta):
         """Context in which the model holds theta; it yields a function that begins a pass."""
-        tensors = {}
+        pieces, tensors = dict(self._pieces(theta)), {}
         for name, p in self.model.named_parameters():
-            if name not in self._shapes:
-                tensors[id(p)] = self._as_theta(theta, self._fixed.get(name, p).detach())
-        for p, piece in zip(self.parameters.values(), self._pieces(theta), strict=True):
-            tensors[id(p)] = piece[1]
-        modules = [*self.model.modules()]
-        if isinstance(self.criterion, nn.Module):
-            modules += self.criterion.modules()
-        return _model.holding(modules, tensors, partial(self._as_theta, theta), self._changing)
+            fixed = None if name in pieces else self._fixed.get(name, p).detach()
+            tensors[id(p)] = pieces[name] if fixed is None else self._as_theta(theta, fixed)
+        convert = partial(self._as_theta, theta)
+        modules = self._modules()
+        changing = [modules[k] for k in self._changing]
+        return _model.holding(modules, tensors, convert, changing)
 
-    def _as_theta(self, theta, tensor):
+    def _modules(self):
+        own = self.criterion.modules() if isinstance(self.criterion, nn.Module) else ()
+        return [*self.model.modules(), *own]
+
+    def _as_theta(self, theta, tensor, copy=False):
         """A tensor of the model's dtype in that of theta."""
-        tensor = tensor.clone() if tensor.is_inference() else tensor
-        return tensor.to(theta.dtype) if tensor.dtype == self._dtype else tensor
+        dtype = theta.dtype if tensor.dtype == self._dtype else tensor.dtype
+        return tensor.to(dtype, copy=copy or tensor.is_inference())
 
     def _weighted_pieces(self):
         """Yield every `Piece` with its weight in the loss."""
@@ -378,34 +376,26 @@ class NetworkLoss(Loss):
     def _weighted(self, theta, piece, weight):
         """The weighted loss of a piece, whose tensors are copied until nothing wrote to them."""
         seen = piece.rows.start in self._batches.unwritten
-        own = partial(self._as_theta, theta) if seen else partial(self._copy, theta)
+        own = partial(self._as_theta, theta, copy=not seen)
         inputs, targets = map_tensors(own, (piece.inputs, piece.targets))
-        found = tensors((inputs, targets))
+        found = [] if seen else tensors((inputs, targets))
         versions = [tensor._version for tensor in found]
-        outputs = _model.apply(self.model, inputs)
+        outputs = _model.apply(self.model, inputs, self._whole)
         if weight:
-            loss = weight * self.criterion(outputs, targets)
+            criterion = self.criterion
+            if theta.dtype != self._dtype:
+                criterion = rebound(criterion, own)
+            loss = weight * criterion(outputs, targets)
         else:  # other ranks wait for its part in their sums
             floats = (x for x in tensors(outputs) if x.is_floating_point())
             loss = 0.0 * sum(x.sum() for x in floats)
-        if not seen and versions == [tensor._version for tensor in found]:
+        if versions == [tensor._version for tensor in found]:
             self._batches.unwritten.add(piece.rows.start)
         return loss
 
     def _forward(self, theta, inputs):
-        inputs = map_tensors(partial(self._copy, theta), inputs)
-        try:
-            return _model.apply(self.model, inputs)
-        except ValueError as error:
-            if "more than 1 value per channel" not in str(error):
-                raise
-            raise ValueError(
-                f"a chunk is too small for BatchNorm ({error}): choose a chunk that leaves no row "
-                "alone, or batchnorm='eval'"
-            ) from error
-
-    def _copy(self, theta, tensor):
-        return self._as_theta(theta, tensor).clone()
+        own = partial(self._as_theta, theta, copy=True)
+        return _model.apply(self.model, map_tensors(own, inputs), self._whole)
 
     def _weigh(self):
         """Find out how much each piece weighs in the criterion of all data."""
@@ -413,7 +403,7 @@ class NetworkLoss(Loss):
         if self._batches.count_chunks() * distributed.ranks() == 1:
             return
         with self.modes():
-            theta = _leaf(elsewhere(self.theta))
+            theta = leaf(elsewhere(self.theta))
             self._weights = piece_weights(
                 self._batches,
                 lambda inputs: self._at(theta, ALONE, lambda: self._forward(theta, inputs)),
@@ -422,36 +412,28 @@ class NetworkLoss(Loss):
 
     def _try_out(self):
         """Refuse what cannot be differentiated, on a few rows, before any work."""
-        modules = [*self.model.modules()]
-        if isinstance(self.criterion, nn.Module):
-            modules += self.criterion.modules()
-        attributes = [_model.Attributes(module) for module in modules]
+        attributes = [_model.Attributes(module) for module in self._modules()]
         try:
-            few = self.few()
+            few = self._few_somehow()
         finally:
-            self._changing = [one.module for one in attributes if one.changed]
+            self._changing = [k for k, one in enumerate(attributes) if one.changed]
             for one in attributes:
                 one.restore()
-        few._changing = self._changing
-        self._recomputes = few._recomputes = few._runs_forward_in_backward()
+        few._changing, few._whole = self._changing, self._whole
+        there = elsewhere(self.theta)
+        _model.check_caches(self.model, lambda: few.outputs(there))
+        self._recomputes = few._recomputes = recomputes(few)
         check_network(few)
 
-    def _runs_forward_in_backward(self):
-        """Whether a backward pass calls layers again, as activation checkpointing does."""
-        calls = []
-        hook = register_module_forward_pre_hook(lambda *_: calls.append(1))
-
-        def count(loss, theta):
-            forward = len(calls)
-            _gradient(loss, theta)
-            return len(calls) - forward
-
+    def _few_somehow(self):
+        """A few rows, of which the model takes a tuple or dictionary apart or as a whole."""
         try:
-            return self.evaluate(_leaf(self.theta), count) > 0
-        except RuntimeError:  # of which `check_network` will speak
-            return False
-        finally:
-            hook.remove()
+            return self.few()
+        except Exception:
+            self._whole = True
+            with suppress(Exception):
+                return self.few()
+            raise
 
     def _few_rows(self):
         """A few rows, of several classes; the criterion may ignore the targets of some."""
@@ -464,40 +446,3 @@ class NetworkLoss(Loss):
                 if checked_value(self.criterion, call, outputs, few[1], targets).isfinite():
                     return few
         raise ValueError("the loss is not finite at the parameters of the model: start elsewhere")
-
-
-class LayerLoss(NetworkLoss):
-    """A random function of a layer's outputs as a loss of its inputs and parameters, unchecked."""
-
-    def __init__(self, module, args, kwargs, batchnorm="train"):
-        _model.check_model(module, batchnorm)
-        self.model, self.batchnorm = _model.Called(module, args, kwargs), batchnorm
-        self.criterion, self._fixed, self._weights = _model.random_quadratic, {}, None
-        self.kind, self._changing = type(module).__name__, list(module.modules())
-        self._select("*")
-        self._dtype, self._recomputes = self.theta.dtype, True
-        unused = torch.zeros(1)
-        self._batches = Batches((unused, unused), None, self.device)
-
-
-def _leaf(theta):
-    """A copy of theta, so that nothing written to it is the caller's, to be differentiated by."""
-    with torch.inference_mode(False):
-        return theta.detach().clone().requires_grad_()
-
-
-def _gradient(loss, theta, **options):
-    if not loss.requires_grad:  # the loss does not depend on these parameters
-        return torch.zeros_like(theta)
-    return torch.autograd.grad(loss, theta, materialize_grads=True, **options)[0]
-
-
-slope = partial(_gradient, create_graph=True)
-
-
-def product(slope, theta, v, **options):
-    """The derivative of `slope` along `v`; zero where the loss is linear in `theta`."""
-    if not slope.requires_grad:
-        return torch.zeros_like(v)
-    # Passing v to autograd.grad would be the same, but makes torch import sympy first.
-    return _gradient(slope @ v.detach().clone(), theta, **options)

@@ -56,7 +56,7 @@ def conformance(loss, theta=None) -> Conformance:
     True
     """
     from mslbook.losses._conformance import RTOL, check_network, point
-    from mslbook.losses.network import LayerLoss
+    from mslbook.losses._layers import LayerLoss
 
     errors, refused, first = {}, None, {}
     if isinstance(loss, tuple):
@@ -84,7 +84,7 @@ def _errors(loss, theta):
     from torch.func import grad, jacrev, jvp
 
     from mslbook.losses._conformance import RTOL, difference_error, directions, gradient_error, skew
-    from mslbook.losses.network import product, slope
+    from mslbook.losses._model import product, slope
 
     (u, v), found = directions(theta), {}
 
