@@ -16,7 +16,6 @@ from mslbook.losses._model import unwrapped
 from mslbook.losses.network import NetworkLoss
 from mslbook.optimizers import Adam, Momentum, Nesterov, RMSProp
 from mslbook.probes import Sharpness, sharpness
-from mslbook.probes._history import History
 
 RECENT = 10  # of the loop's own batches that a probe of minibatches is given
 SLOWEST = 1e-12  # of the largest learning rate, so that P is finite where a rate is 0
@@ -131,15 +130,13 @@ class SharpnessTracker:
         """The history and the warm start as plain tensors, for the checkpoint of the loop."""
         rows = self.history
         columns = {name: torch.tensor(rows[name].copy()) for name in rows.dtype.names}
-        start = vars(self._start) if isinstance(self._start, History) else self._start
-        return {"updates": self.updates, "history": columns, "start": start}
+        return {"updates": self.updates, "history": columns, "start": self._start}
 
     def load_state_dict(self, state):
         """Go on from what `state_dict` returned."""
         rows = zip(*(column.tolist() for column in state["history"].values()), strict=True)
         self._rows = [dict(zip(state["history"], row, strict=True)) for row in rows]
-        self.updates, start = state["updates"], state["start"]
-        self._start = History(**start) if isinstance(start, dict) else start
+        self.updates, self._start = state["updates"], state["start"]
 
     lightning = integrations.lightning_callback
     hugging_face = integrations.hugging_face_callback
@@ -191,13 +188,12 @@ class SharpnessTracker:
         if not loss.theta.isfinite().all():
             raise FloatingPointError("theta is not finite")
         options, start = {} if P is None else {"preconditioner": P}, self._start
-        if isinstance(start, History) and start.tops[0].shape != loss.theta.shape:
-            start = None
-        if start is not None and "start" in signature(self.probe).parameters:
+        fits = start is not None and start.shape[-1:] in ((), loss.theta.shape)
+        if fits and "start" in signature(self.probe).parameters:
             options["start"] = start
         self.last = answer = self.probe(loss, loss.theta, **options)
         if isinstance(answer, Sharpness):
-            self._start = answer.history
+            self._start = answer.path
             columns = {"residual": answer.residuals[0], "products": answer.hvps}
             return answer.values[0], columns | {"converged": answer.converged}
         columns = answer._asdict() if hasattr(answer, "_asdict") else {"value": float(answer)}

@@ -1,13 +1,13 @@
 """The largest eigenvalues of the Hessian, from Hessian-vector products alone."""
 
 from dataclasses import dataclass
-from math import inf, prod
+from math import prod
 from typing import Any
 
 import numpy as np
 
+from mslbook._arrays import array_namespace, like, to_numpy
 from mslbook._checks import check_int, check_real
-from mslbook.probes._history import History, remember
 from mslbook.probes._theta import check_theta, in_full_precision
 from mslbook.probes.hessian import hessian_operator
 from mslbook.probes.lanczos import ROUNDING_EPS, KrylovSpace
@@ -16,6 +16,9 @@ MIN_OUTSIDE = 1e-5  # of a start vector, outside the span of the others, for it 
 # Further products for a guard that began at random, before it counts as settled: after a cold
 # start, and after a start from vectors without a guard.
 COLD_STEPS, BARE_STEPS = 3, 4
+# The next vectors from the last four, the newest first: where they were, one step on, and, since at
+# the edge of stability they swing with period two, where they were two steps ago, and two steps on.
+PREDICTIONS = np.array([(1, 0, 0, 0), (2, -1, 0, 0), (0, 1, 0, 0), (1, 1, -1, 0), (0, 2, 0, -1)])
 
 
 @dataclass(frozen=True, repr=False)
@@ -25,10 +28,10 @@ class Sharpness:
     values: np.ndarray  #: the algebraically largest eigenvalues, descending, shape (k,)
     vectors: Any  #: their unit eigenvectors, of the kind of theta, shape (k, n)
     residuals: np.ndarray  #: ``||Hv - λv|| / |λ|`` of each, shape (k,)
-    converged: bool  #: whether the certificate asked for was had within `max_hvps`
+    converged: bool  #: whether all are known to the tolerance, or 0 but for rounding
     hvps: int  #: the number of Hessian-vector products made
-    guard: Any  #: the Ritz vector of eigenvalue k + 1, shape (1, n), or none if it had no product
-    history: History  #: what the next answer starts from
+    guard: Any  #: the Ritz vector of eigenvalue k + 1, shape (1, n), or none if k = n
+    path: Any  #: vectors and guard of this answer and up to four before it, shape (j, k + 1, n)
 
     def __repr__(self):
         values = ", ".join(f"{value:.5g}" for value in self.values)
@@ -58,9 +61,9 @@ def sharpness(
     k : int
     tol : float
         The relative residual ``||Hv - λv|| / |λ|`` at which a pair counts as found.
-    start : Sharpness, History or array, shape (j, n), optional
-        The whole answer at a nearby point, best the one before on a path; or vectors, of which the
-        first k + 1 are used.
+    start : Sharpness or array, shape (j, n), optional
+        The whole answer at a nearby point, or vectors, of which the first k + 1 are used. Along a
+        path the answer before, or its `path`: the next vectors are then predicted.
     seed : int
     max_hvps : int, optional
         Products after which it gives up; by default ``50 + 20 * k``.
@@ -68,8 +71,8 @@ def sharpness(
         A positive diagonal P, such as ``optimizer.precondition(state)``, for the eigenvalues of
         P^(-1/2) H P^(-1/2), to be compared with ``optimizer.edge()``.
     value_tol : float, optional
-        The relative error of the values at which to stop, in place of `tol`: by residual and gap it
-        is known from far fewer products than a residual as small.
+        In place of `tol`, the relative error of the values at which to stop: it is bounded by
+        residual² / gap, so that fewer products are needed.
     hessian : callable, optional
         The function ``v -> H v`` at theta, where :func:`~mslbook.loss.value_grad_and_hessian` has
         made it.
@@ -78,10 +81,10 @@ def sharpness(
     -----
     Block Lanczos with full reorthogonalisation, restarted so as to hold at most the larger of
     20 + 2 k and 5 k + 5 vectors of n numbers; a product that is not finite raises
-    FloatingPointError. One pair beyond the k, the guard, is followed until the bound of its
-    eigenvalue, by residual and gap, is below the k-th. Along a path it has a product only when this
-    bound could be higher by now: no faster than the k-th eigenvalue and itself changed of late. A
-    residual does not say that no eigenvalue was missed: no method that samples products can.
+    FloatingPointError. A warm start alone cannot see an eigenvector that it is orthogonal to, so
+    one pair beyond the k, the guard, has a product in each answer, and is followed until its
+    eigenvalue is known or its residual keeps it below the k-th. A residual does not say that no
+    eigenvalue was missed: no method that samples products can.
 
     Examples
     --------
@@ -93,115 +96,111 @@ def sharpness(
     n = prod(theta.shape)
     check_int("k", k, least=1, most=n)
     check_real("tol", tol, above=0, below=1)
-    slack = tol if value_tol is None else check_real("value_tol", value_tol, above=0, below=1)
+    if value_tol is not None:
+        check_real("value_tol", value_tol, above=0, below=1)
     limit = check_int("max_hvps", 50 + 20 * k if max_hvps is None else max_hvps, least=k + 1)
     followed, random = min(k + 1, n), np.random.default_rng(seed)
-    rows, guards, history = _starts(start, k, theta)
-    waiting = list(guards)
-    apart = bool(waiting)  # whether the guard is outside of the space
+    past, rows = _start(start, theta, followed)
     operator = hessian_operator(loss, theta, preconditioner, hessian)
     space = KrylovSpace(operator, theta.reshape((-1,)), min(n + 2, max(13 + k, 4 * k)))
-    for row in rows[: followed - apart]:
+    for row in rows[:followed]:
         space.add(row, MIN_OUTSIDE)
     # Random vectors complete the start: all of them if it is cold, the guard if it is warm.
-    full = len(space) == followed - apart
-    further = 0 if full else BARE_STEPS if len(space) else COLD_STEPS
-    while len(space) < followed - apart:
+    further = 0 if len(space) == followed else BARE_STEPS if len(space) else COLD_STEPS
+    while len(space) < followed:
         space.add(random.standard_normal(n), MIN_OUTSIDE)  # by NumPy, so the same everywhere
     while True:
         spectrum, mixing = space.ritz()
-        values, mixing = spectrum[: followed - apart], mixing[: followed - apart]
+        values, mixing = spectrum[:followed], mixing[:followed]
         couplings = mixing @ space.couplings  # the residuals H v - λ v, in the pending rows
-        norms = np.linalg.norm(couplings, axis=1)
+        norms, sizes = np.linalg.norm(couplings, axis=1), np.abs(values)
         unit = space.eps * np.abs(spectrum).max()
-        rounding = ROUNDING_EPS * unit  # a residual so small cannot become smaller
-        clear = couplings * (norms > rounding)[:, None]
-        bound = history.bound(values[k - 1]) if apart else _guard_bound(values, norms, k, slack)
-        todo = _unsettled(values, clear, bound, k, tol, value_tol)
-        if todo is None and further and len(space) < n:
-            todo, further = k, further - 1
-        if todo is None or space.hvps >= limit or len(space) == n:
+        above = norms > ROUNDING_EPS * unit  # a residual so small cannot become smaller
+        direction = _needed(values, couplings * above[:, None], k, tol, value_tol)
+        if direction is None and further and len(space) < n:
+            direction, further = couplings[k] * above[k], further - 1
+        if direction is None or space.hvps >= limit or len(space) == n:
             break
         if space.full:
             space.restart(followed)
-        if waiting:
-            if not space.add(waiting.pop(0), MIN_OUTSIDE) and apart:
-                space.add(random.standard_normal(n))
-            apart = False
-        elif norms[todo] > rounding:
-            space.extend(couplings[todo])
+        if direction.any():
+            space.extend(direction)
         else:
             space.add(random.standard_normal(n))
-    vectors, sizes = space.combine(mixing), np.abs(values)
     with np.errstate(divide="ignore"):
-        residuals = np.divide(norms, sizes, out=np.zeros(len(norms)), where=norms > 0)
-    certain = not _open_pairs(values[:k], couplings[:k], bound, tol, value_tol).any()
-    ends = [0, k][: 1 + (len(values) > k)]
-    rates = np.where(values[ends] > 0, values[ends], inf)  # an image where that is an improvement
-    images = space.combine(mixing[ends], couplings[ends] / rates[:, None])
-    hvps = space.hvps
-    del space  # whose memory the history may have
-    return Sharpness(
-        values[:k],
-        vectors[:k],
-        residuals[:k],
-        todo is None and (certain or bool((sizes[:k] <= unit).all())),
-        hvps,
-        vectors[k:],
-        remember(history, images, vectors[1:k], float(values[k - 1]), bound),
-    )
+        residuals = np.divide(norms, sizes, out=np.zeros(followed), where=norms > 0)
+    if value_tol is None:
+        found = (residuals[:k] <= tol).all()
+    else:
+        found = _needed(values, couplings, k, tol, value_tol) is None
+    converged = direction is None and bool(found or (sizes[:k] <= unit).all())
+    vectors, hvps = space.combine(mixing), space.hvps
+    del space
+    path = array_namespace(vectors).concat([vectors[None], past]) if len(past) else vectors[None]
+    return Sharpness(values[:k], path[0, :k], residuals[:k], converged, hvps, path[0, k:], path)
 
 
-def _guard_bound(values, norms, k, slack):
-    """An upper bound of eigenvalue k + 1, which is off by the square of a small residual."""
-    if len(values) == k:
-        return -inf
-    value, norm = values[k], norms[k]
-    return value + (norm if norm**2 > slack * value**2 else norm**2 / (abs(value) or 1))
-
-
-def _unsettled(values, couplings, bound, k, tol, value_tol):
-    """The first Ritz pair that needs more products, the guard last; None if none does."""
-    unsettled = _open_pairs(values[:k], couplings[:k], bound, tol, value_tol)
-    high = bound > values[k - 1] + (value_tol or tol) * abs(values[k - 1])
-    if unsettled.any():
-        return int(np.argmax(unsettled))
-    return k if high else None
-
-
-def _open_pairs(values, couplings, bound, tol, value_tol):
-    """Which pairs are not known to the tolerance, of the values the worst.
-
-    For that of the values: H is [[diag(values), C], [C^T, rest]] with these couplings C, and if no
-    eigenvalue of the rest is above the bound, none of H is above those of [[diag(values), C], [C^T,
-    bound]].
-    """
-    if value_tol is None or bound == -inf:
-        return np.linalg.norm(couplings, axis=1) > (value_tol or tol) * np.abs(values)
-    k, pending = couplings.shape
-    rest = bound if bound <= values[-1] + value_tol * abs(values[-1]) else values[-1]
-    whole = np.diag(np.r_[values, np.full(pending, rest)])
-    whole[:k, k:], whole[k:, :k] = couplings, couplings.T
-    above = np.linalg.eigvalsh(whole)[::-1][:k]
+def _needed(values, couplings, k, tol, value_tol):
+    """Where in the pending rows the next product should go; None if no more is needed."""
+    if value_tol is not None:
+        return _least_certain(values, couplings, k, value_tol)
     norms = np.linalg.norm(couplings, axis=1)
-    return (above > values + value_tol * np.abs(values)).any() & (norms == norms.max())
+    wanted = norms > tol * np.abs(values)
+    if wanted[:k].any():
+        return couplings[np.argmax(wanted)]
+    # The guard: an eigenvalue is off by the square of its residual, so this knows it to tol.
+    unknown = wanted[k:].any() and norms[k] ** 2 > tol * values[k] ** 2
+    return couplings[k] if unknown and values[k] + norms[k] > values[k - 1] else None
 
 
-def _starts(start, k, theta):
-    """The vectors to start from, and the history that they are of, if there is one."""
-    history = getattr(start, "history", start)
-    if isinstance(history, History):
-        if history.fits(k, theta):
-            return *history.starts(), history
-        if start is history:
-            start = [*history.tops[:1], *history.others, *history.guards[:1]]
-        else:
-            start = [*start.vectors, *start.guard]
+def _least_certain(values, couplings, k, tol):
+    """Where the bound of a value comes from that is not within `tol`; None if all are.
+
+    H is [[diag(values), C], [C^T, rest]] with these couplings C, and if no eigenvalue of the rest
+    is above the guard's, none of H is above those of [[diag(values), C], [C^T, guard's value]]:
+    off by residual^2 / gap to the guard, by the residual itself where there is no gap, and by as
+    much as the guard could overtake.
+    """
+    size, pending = couplings.shape
+    whole = np.diag(np.r_[values, np.full(pending, values[-1])])
+    whole[size:, :size] = couplings.T
+    bounds, vectors = np.linalg.eigh(whole)  # of the lower triangle
+    uncertain = bounds[::-1][:k] > values[:k] + tol * np.abs(values[:k])
+    return vectors[size:, -1 - np.argmax(uncertain)] if uncertain.any() else None
+
+
+def _start(start, theta, followed):
+    """Up to four answers before, each of shape (followed, n), and the rows to start from."""
     if start is None:
-        return [], (), None
-    shapes, n = {np.shape(row) for row in start}, prod(theta.shape)
-    if shapes != {(n,)} or not all(np.isfinite(float(row.sum())) for row in start):
+        return [], []
+    n, path = prod(theta.shape), getattr(start, "path", start)
+    deep = getattr(path, "ndim", 2) == 3
+    if deep and path.shape[1:] == (followed, n):
+        path = like(theta, path)
+        return path[:4], _predicted(path)
+    rows = list(path[0] if deep else path)
+    shapes = {np.shape(row) for row in rows}
+    if shapes != {(n,)} or not all(np.isfinite(float(row.sum())) for row in rows):
         raise ValueError(
             f"start must be the answer at a nearby point, or its finite vectors of shape (j, {n})"
         )
-    return list(start), (), None
+    return [], rows
+
+
+def _predicted(path):
+    """The vectors of the next answer, by the formula that was best for the last one."""
+    count, followed = path.shape[:2]
+    rows = path.reshape((count * followed, -1))
+    gram = to_numpy(rows @ rows.T).astype(float).reshape((count, followed, count, followed))
+    # Vectors turn within their span, change places and signs: earlier ones are turned to the last.
+    turns = []
+    for j in range(count):
+        left, _, right = np.linalg.svd(gram[0, :, j])
+        turns.append(left @ right)
+    overlaps = np.einsum("iap,ipjq,jaq->ij", turns, gram, turns)
+    best = PREDICTIONS[0]
+    if count == 1 + len(best):
+        squares = np.einsum("pi,ij,pj->p", PREDICTIONS, overlaps[1:, 1:], PREDICTIONS)
+        best = PREDICTIONS[np.argmax(PREDICTIONS @ overlaps[1:, 0] / np.sqrt(squares))]
+    mixing = np.concatenate([c * turn for c, turn in zip(best, turns, strict=False)], axis=1)
+    return like(path, mixing) @ rows[: mixing.shape[1]]
