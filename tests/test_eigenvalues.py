@@ -202,7 +202,7 @@ def test_the_memory_is_bounded_by_restarts(k):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert found.hvps == asked
-    assert peak / (8 * size) < max(20 + 2 * k, 5 * k + 5)
+    assert peak / (8 * size) < max(20 + 2 * k, 6 * k + 6)
 
 
 def test_after_many_restarts_the_answer_is_right():
@@ -333,7 +333,7 @@ def test_a_vector_that_swings_with_period_two_is_predicted():
     late = along(path, value_tol=1e-2)[8:]
     assert all(answer.converged for answer in late)
     np.testing.assert_allclose([answer.values[0] for answer in late], 1, rtol=1e-2)
-    assert np.mean([answer.hvps for answer in late]) < 1.5
+    assert np.mean([answer.hvps for answer in late]) == 2
 
 
 @pytest.mark.parametrize("rate", [0.002, 0.01, 0.03])
@@ -345,14 +345,23 @@ def test_along_a_path_what_overtakes_is_not_missed(rate):
 
 
 @pytest.mark.parametrize("k", [1, 2, 4])
-@pytest.mark.parametrize("name", ["random", "outliers"])
-def test_a_tolerance_of_the_values_costs_less_than_one_of_the_residuals(name, k):
+@pytest.mark.parametrize(
+    "name", ["random", "outliers", "largest twice", "all negative", "one far below"]
+)
+def test_values_are_known_to_their_tolerance(name, k):
     matrix = rotated(SPECTRA[name])
     found = sharpness(Parabola(matrix), np.zeros(N), k, value_tol=1e-3, max_hvps=1000)
     exact = np.linalg.eigvalsh(matrix)[::-1][:k]
     assert found.converged
     np.testing.assert_allclose(found.values, exact, rtol=1e-3)
-    assert found.hvps <= sharpness(Parabola(matrix), np.zeros(N), k, max_hvps=1000).hvps
+
+
+@pytest.mark.parametrize("k", [1, 2, 4])
+@pytest.mark.parametrize("name", ["random", "outliers"])
+def test_a_tolerance_of_the_values_costs_less_where_there_is_a_gap(name, k):
+    matrix = rotated(SPECTRA[name])
+    of_values = sharpness(Parabola(matrix), np.zeros(N), k, value_tol=1e-3, max_hvps=1000)
+    assert of_values.hvps <= sharpness(Parabola(matrix), np.zeros(N), k, max_hvps=1000).hvps
 
 
 def test_a_value_that_is_not_certain_within_the_products_is_called_so():

@@ -72,7 +72,7 @@ def sharpness(
         P^(-1/2) H P^(-1/2), to be compared with ``optimizer.edge()``.
     value_tol : float, optional
         In place of `tol`, the relative error of the values at which to stop: it is bounded by
-        residual² / gap, so that fewer products are needed.
+        residual² / gap, which needs fewer products unless the next eigenvalue is near.
     hessian : callable, optional
         The function ``v -> H v`` at theta, where :func:`~mslbook.loss.value_grad_and_hessian` has
         made it.
@@ -80,7 +80,7 @@ def sharpness(
     Notes
     -----
     Block Lanczos with full reorthogonalisation, restarted so as to hold at most the larger of
-    20 + 2 k and 5 k + 5 vectors of n numbers; a product that is not finite raises
+    20 + 2 k and 6 k + 6 vectors of n numbers; a product that is not finite raises
     FloatingPointError. A warm start alone cannot see an eigenvector that it is orthogonal to, so
     one pair beyond the k, the guard, has a product in each answer, and is followed until its
     eigenvalue is known or its residual keeps it below the k-th. A residual does not say that no
@@ -134,10 +134,14 @@ def sharpness(
     else:
         found = _needed(values, couplings, k, tol, value_tol) is None
     converged = direction is None and bool(found or (sizes[:k] <= unit).all())
-    vectors, hvps = space.combine(mixing), space.hvps
-    del space
-    path = array_namespace(vectors).concat([vectors[None], past]) if len(past) else vectors[None]
-    return Sharpness(values[:k], path[0, :k], residuals[:k], converged, hvps, path[0, k:], path)
+    vectors, xp = space.combine(mixing), array_namespace(theta)
+    rates = np.where(values > 0, values, np.inf)[:, None]
+    images = np.hstack([mixing, couplings / rates])  # H v: a power step that costs no product
+    latest = space.combine(images / np.linalg.norm(images, axis=1)[:, None])[None]
+    path = xp.concat([latest, past]) if len(past) else latest
+    return Sharpness(
+        values[:k], vectors[:k], residuals[:k], converged, space.hvps, vectors[k:], path
+    )
 
 
 def _needed(values, couplings, k, tol, value_tol):
@@ -156,13 +160,14 @@ def _needed(values, couplings, k, tol, value_tol):
 def _least_certain(values, couplings, k, tol):
     """Where the bound of a value comes from that is not within `tol`; None if all are.
 
-    H is [[diag(values), C], [C^T, rest]] with these couplings C, and if no eigenvalue of the rest
-    is above the guard's, none of H is above those of [[diag(values), C], [C^T, guard's value]]:
-    off by residual^2 / gap to the guard, by the residual itself where there is no gap, and by as
-    much as the guard could overtake.
+    H is [[diag(values), C], [C^T, rest]] with these couplings C. If no eigenvalue of the rest is
+    above an end, the guard's value and residual, none of H is above those of [[diag(values), C],
+    [C^T, end]]: a value is off by residual² / gap, without a gap by its residual, and by as much as
+    the guard could overtake.
     """
     size, pending = couplings.shape
-    whole = np.diag(np.r_[values, np.full(pending, values[-1])])
+    end = values[-1] + np.linalg.norm(couplings[-1])
+    whole = np.diag(np.r_[values, np.full(pending, end)])
     whole[size:, :size] = couplings.T
     bounds, vectors = np.linalg.eigh(whole)  # of the lower triangle
     uncertain = bounds[::-1][:k] > values[:k] + tol * np.abs(values[:k])
@@ -197,10 +202,12 @@ def _predicted(path):
     for j in range(count):
         left, _, right = np.linalg.svd(gram[0, :, j])
         turns.append(left @ right)
-    overlaps = np.einsum("iap,ipjq,jaq->ij", turns, gram, turns)
-    best = PREDICTIONS[0]
-    if count == 1 + len(best):
-        squares = np.einsum("pi,ij,pj->p", PREDICTIONS, overlaps[1:, 1:], PREDICTIONS)
-        best = PREDICTIONS[np.argmax(PREDICTIONS @ overlaps[1:, 0] / np.sqrt(squares))]
-    mixing = np.concatenate([c * turn for c, turn in zip(best, turns, strict=False)], axis=1)
+    overlaps = np.einsum("iap,ipjq,jaq->aij", turns, gram, turns)
+    best = np.repeat(PREDICTIONS[:1], followed, axis=0)
+    if count == 1 + len(best[0]):
+        squares = np.einsum("pi,aij,pj->ap", PREDICTIONS, overlaps[:, 1:, 1:], PREDICTIONS)
+        cosines = overlaps[:, 0, 1:] @ PREDICTIONS.T / np.sqrt(squares)
+        best = PREDICTIONS[np.argmax(cosines, axis=1)]
+    used = min(count, len(best[0]))
+    mixing = np.concatenate([best[:, j, None] * turns[j] for j in range(used)], axis=1)
     return like(path, mixing) @ rows[: mixing.shape[1]]

@@ -81,10 +81,9 @@ class KrylovSpace:
         values, vectors = np.linalg.eigh(self._matrix[: self._size, : self._size])
         return values[::-1].copy(), vectors[:, ::-1].T.copy()
 
-    def combine(self, coefficients, pending=()):
-        """Combinations (j, n) of basis vectors and pending rows, for coefficients (j, len)."""
-        mixing = np.hstack([coefficients, pending]) if len(pending) else coefficients
-        return self._xp.asarray(mixing, **self._kind) @ self._rows[: mixing.shape[1]]
+    def combine(self, coefficients):
+        """Combinations of the basis vectors, and then of the pending rows, as many as given."""
+        return self._xp.asarray(coefficients, **self._kind) @ self._rows[: coefficients.shape[1]]
 
     def restart(self, count):
         """Shrink to the `count` largest Ritz pairs, and half of the others, without a product."""
