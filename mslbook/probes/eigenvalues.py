@@ -71,7 +71,7 @@ def sharpness(
         A positive diagonal P, such as ``optimizer.precondition(state)``, for the eigenvalues of
         P^(-1/2) H P^(-1/2), to be compared with ``optimizer.edge()``.
     value_tol : float, optional
-        In place of `tol`, the relative error of the values at which to stop: it is bounded by
+        For k = 1, in place of `tol`, the relative error of the value at which to stop, bounded by
         residual² / gap, which needs fewer products unless the next eigenvalue is near.
     hessian : callable, optional
         The function ``v -> H v`` at theta, where :func:`~mslbook.loss.value_grad_and_hessian` has
@@ -98,6 +98,8 @@ def sharpness(
     check_real("tol", tol, above=0, below=1)
     if value_tol is not None:
         check_real("value_tol", value_tol, above=0, below=1)
+        if k > 1:
+            raise ValueError("value_tol is for k = 1: for more eigenvalues give tol")
     limit = check_int("max_hvps", 50 + 20 * k if max_hvps is None else max_hvps, least=k + 1)
     followed, random = min(k + 1, n), np.random.default_rng(seed)
     past, rows = _start(start, theta, followed)
