@@ -188,12 +188,12 @@ class SharpnessTracker:
         if not loss.theta.isfinite().all():
             raise FloatingPointError("theta is not finite")
         options, start = {} if P is None else {"preconditioner": P}, self._start
-        fits = start is not None and start.shape[1:] in ((), loss.theta.shape)
+        fits = start is not None and start.shape[-1:] in ((), loss.theta.shape)
         if fits and "start" in signature(self.probe).parameters:
             options["start"] = start
         self.last = answer = self.probe(loss, loss.theta, **options)
         if isinstance(answer, Sharpness):
-            self._start = torch.cat([answer.vectors, answer.guard])
+            self._start = answer.path
             columns = {"residual": answer.residuals[0], "products": answer.hvps}
             return answer.values[0], columns | {"converged": answer.converged}
         columns = answer._asdict() if hasattr(answer, "_asdict") else {"value": float(answer)}

@@ -6,6 +6,7 @@ from mslbook._arrays import array_namespace, to_numpy
 
 ROUNDING_EPS = 10  # machine epsilons relative to an image's norm, below which nothing is left of it
 MIN_KEPT = 0.5  # of a norm by a sweep of Gram-Schmidt, for it to be the last one
+COLUMNS = 2**12  # that a restart mixes at once, so that it needs no further vectors
 
 
 class KrylovSpace:
@@ -28,6 +29,7 @@ class KrylovSpace:
 
     def __init__(self, product, like, capacity):
         self._product, self._xp = product, array_namespace(like)
+        self.eps = float(self._xp.finfo(like.dtype).eps)
         self._kind = {"dtype": like.dtype, "device": like.device}
         self._rows = self._xp.empty((capacity, like.shape[0]), **self._kind)
         self._matrix = np.zeros((capacity, capacity))  # T and, to the right of it, C
@@ -40,6 +42,11 @@ class KrylovSpace:
     def couplings(self):
         """The matrix C, of shape (len, pending)."""
         return self._matrix[: self._size, self._size : self._size + self.pending]
+
+    @property
+    def full(self):
+        """Whether there is no room for another vector and the remainder of its image."""
+        return self._size + self.pending > len(self._rows) - 2
 
     def clear(self):
         """Begin anew in the same memory."""
@@ -60,7 +67,9 @@ class KrylovSpace:
         self._rotate(direction)
         image = self._product(self._rows[self._size])
         self.hvps += 1
-        coefficients, rest, norm = self._split(image)
+        # By symmetry all that is large of it lies along the vectors that this one came out of.
+        sources = np.flatnonzero(self._matrix[: self._size, self._size])
+        coefficients, rest, norm = self._split(image, min(sources, default=self._size))
         self._matrix[self._size, : len(coefficients)] = coefficients
         self._matrix[: self._size, self._size] = coefficients[: self._size]
         self._size, self.pending = self._size + 1, self.pending - 1
@@ -73,34 +82,44 @@ class KrylovSpace:
         return values[::-1].copy(), vectors[:, ::-1].T.copy()
 
     def combine(self, coefficients):
-        """Combinations (j, n) of the basis vectors, for coefficients (j, len)."""
-        return self._xp.asarray(coefficients, **self._kind) @ self._rows[: self._size]
+        """Combinations of the basis vectors, and then of the pending rows, as many as given."""
+        return self._xp.asarray(coefficients, **self._kind) @ self._rows[: coefficients.shape[1]]
 
     def restart(self, count):
-        """Shrink to the `count` largest Ritz pairs, at most half of them, without a product."""
+        """Shrink to the `count` largest Ritz pairs, and half of the others, without a product."""
         values, mixing = self.ritz()
-        couplings, last = mixing[:count] @ self.couplings, self._size + self.pending
-        self._rows[:count, ...] = self.combine(mixing[:count])
-        self._rows[count : count + self.pending, ...] = self._rows[self._size : last]
+        count, size = (count + self._size) // 2, self._size
+        couplings = mixing[:count] @ self.couplings
+        mixing = self._xp.asarray(mixing[:count], **self._kind)
+        for first in range(0, self._rows.shape[1], COLUMNS):
+            columns = self._rows[:, first : first + COLUMNS]
+            columns[:count, ...] = mixing @ columns[:size]
+        for row in range(self.pending):
+            self._rows[count + row, ...] = self._rows[size + row]
         self._size = count
         self._matrix[:count, :count] = np.diag(values[:count])
         self.couplings[...] = couplings
 
-    def _split(self, vector):
-        """Coefficients in all rows, the unit vector of the remainder or None, and its norm."""
-        norm = self._xp.linalg.vector_norm
+    def _split(self, vector, first=0):
+        """Coefficients in all rows, the unit vector of the remainder or None, and its norm.
+
+        The rows from `first` on are taken out before all are.
+        """
         rows = self._rows[: self._size + self.pending]
-        coefficients, length = np.zeros(len(rows)), float(norm(vector))
-        negligible = ROUNDING_EPS * float(self._xp.finfo(vector.dtype).eps) * length
+        coefficients, length = np.zeros(len(rows)), _norm(vector)
+        if not np.isfinite(length):
+            raise FloatingPointError("H v is not finite: check that the loss is finite at theta")
+        negligible = ROUNDING_EPS * self.eps * length
         while True:
-            part = rows @ vector
-            vector = vector - part @ rows
-            coefficients += to_numpy(part)
-            before, length = length, float(norm(vector))
+            part = rows[first:] @ vector
+            vector = vector - part @ rows[first:]
+            coefficients[first:] += to_numpy(part)
+            before, length = length, _norm(vector)
             if not length > negligible:
                 return coefficients, None, 0.0
-            if length > MIN_KEPT * before:
+            if first == 0 and length > MIN_KEPT * before:
                 return coefficients, vector / length, length
+            first = 0
 
     def _append(self, row):
         """Make a row the last pending one, if there is one and room for it."""
@@ -120,3 +139,8 @@ class KrylovSpace:
             pending = self._rows[self._size : self._size + self.pending]
             pending[...] = self._xp.asarray(turn, **self._kind) @ pending
             self.couplings[...] = self.couplings @ turn.T
+
+
+def _norm(vector):
+    """Of no further memory, unlike NumPy's own."""
+    return float(vector @ vector) ** 0.5
