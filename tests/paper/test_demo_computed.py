@@ -14,6 +14,7 @@ from mslbook.paper.demo.widget import Demo
 from mslbook.paper.edge_of_stability import demo as parabola_demo
 from mslbook.paper.many_dimensions import demo as many_dimensions_demo
 from mslbook.paper.one_dimension import demo as one_dimension_demo
+from mslbook.paper.origin_of_scales import demo as origin_of_scales_demo
 from mslbook.paper.separate_scales import demo as separate_scales_demo
 
 pytestmark = pytest.mark.browser
@@ -41,6 +42,7 @@ DEMOS = {
         separate_scales_demo.frame,
         [{"decay": 0.0}, {"x1": 0.0, "x2": 0.0}],
     ),
+    "6": (origin_of_scales_demo.two_groups, origin_of_scales_demo.frame, [{"ratio": 1.0}]),
 }
 # Descents from elsewhere, which reach the narrow valley before the decay, are chaotic there.
 NOT_CHAOTIC = {"5": {"x1": -20.0, "x2": 3.0}}
