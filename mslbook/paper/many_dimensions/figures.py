@@ -28,12 +28,6 @@ def components_by_learning_rate(lrs, levels, end_lrs, ends, names):
     return figure
 
 
-def broken_curve(segments):
-    """Segments (m, 2, 2) as one curve for a demo, with a gap after each: arrays x and y."""
-    gaps = np.full((len(segments), 1, 2), np.nan)
-    return tuple(np.concatenate([segments, gaps], axis=1).reshape(-1, 2).T)
-
-
 def sign_patterns(ticks, codes, cells, corners, basis):
     """The plane of starts by the pattern reached, named at `cells`; the `corners` where it ends."""
     figure, (left, right) = plt.subplots(1, 2, figsize=SQUARES)
