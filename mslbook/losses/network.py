@@ -137,8 +137,8 @@ class NetworkLoss(Loss):
         return value
 
     def values(self, thetas):
-        """Yield the loss at each theta, the model being prepared once; read them to the end."""
-        thetas = iter(thetas)
+        """The losses at many thetas, the model being prepared once: a list of scalar tensors."""
+        thetas, values = iter(thetas), []
         for first in thetas:
             with torch.inference_mode(False):
                 flat = first.detach().clone()  # no gradient is asked for: no graph
@@ -148,7 +148,8 @@ class NetworkLoss(Loss):
                 for theta in chain([first], thetas):
                     flat.copy_(theta.detach().reshape(flat.shape))
                     terms = self._terms(flat, renew, pieces or self._weighted_pieces())
-                    yield distributed.total(sum(term.detach() for term in terms))
+                    values.append(distributed.total(sum(term.detach() for term in terms)))
+        return values
 
     def value_and_grad(self, theta):
         """The loss and its gradient at `theta`, from one forward pass."""
