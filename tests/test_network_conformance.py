@@ -696,20 +696,6 @@ def test_arrays_are_data_and_outputs_may_be_nested():
     assert not nested.outputs(plain.theta).deep.logits.requires_grad
 
 
-def test_many_points_are_evaluated_as_one_by_one():
-    model = mlp(nn.BatchNorm1d(6), nn.Tanh())
-    loss = NetworkLoss(model, (X, Y), ENTROPY, chunk=6)
-    points = [loss.theta * scale for scale in (1.0, 0.5, 2.0)]
-    before = [tensor.clone() for tensor in model.state_dict().values()]
-    found = list(loss.values(iter(points)))
-    assert found == [loss.value(point) for point in points]
-    assert not any(value.requires_grad for value in found)
-    torch.testing.assert_close(found[2], loss.value_and_grad(points[2])[0])
-    next(loss.values(points))  # and not read on
-    assert all(map(torch.equal, before, model.state_dict().values()))
-    assert model[1].training
-
-
 def test_a_value_builds_no_graph():
     asked = []
     model = mlp(layer(lambda x: asked.append(x.requires_grad) or x.tanh()))

@@ -24,6 +24,6 @@ class LayerLoss(NetworkLoss):
         self.criterion, self._fixed, self._weights = _model.random_quadratic, {}, None
         self.kind, self._changing = type(module).__name__, range(len(self._modules()))
         self._select("*")
-        self._dtype, self._recomputes = self.theta.dtype, True
+        self._dtype, self._recomputes, self._needs_graph = self.theta.dtype, True, True
         unused = torch.zeros(1)
         self._batches = Batches((unused, unused), None, self.device)

@@ -88,7 +88,7 @@ class NetworkLoss(Loss):
         _model.check_parameters(self.parameters.values())
         chunk = None if chunk is None else check_int("chunk", chunk, least=1)
         self._batches, self._weights = Batches(data, chunk, self.device), None
-        self._dtype, self._changing = self.theta.dtype, ()
+        self._dtype, self._changing, self._needs_graph = self.theta.dtype, (), False
         distributed.check_same("parameters and data", self.theta, *self._batches.checksums())
         cuda = [self.device] if self.device.type == "cuda" else []
         with distributed.apart(), torch.random.fork_rng(cuda):
@@ -133,11 +133,12 @@ class NetworkLoss(Loss):
 
     def value(self, theta):
         """The loss at `theta`, a scalar tensor."""
-        (value,) = self.values([theta])
-        return value
+        return self.values([theta])[0]
 
     def values(self, thetas):
         """The losses at many thetas, the model being prepared once: a list of scalar tensors."""
+        if self._needs_graph:
+            return [self.evaluate(leaf(one), lambda loss, _: loss.detach()) for one in thetas]
         thetas, values = iter(thetas), []
         for first in thetas:
             with torch.inference_mode(False):
@@ -424,6 +425,10 @@ class NetworkLoss(Loss):
         there = elsewhere(self.theta)
         _model.check_caches(self.model, lambda: few.outputs(there))
         self._recomputes = few._recomputes = recomputes(few)
+        try:
+            few.value(few.theta)
+        except RuntimeError:  # the model differentiates by its parameters in its forward pass
+            self._needs_graph = few._needs_graph = True
         check_network(few)
 
     def _few_somehow(self):

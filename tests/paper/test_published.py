@@ -51,7 +51,8 @@ def test_figures_have_number_caption_and_words_and_no_digest(page, site):
     figures = tree.select("article figure:has(img)")
     assert len(figures) == len(tree.select("article .cell_output > img, figure img")) == pictures
     for figure in figures:
-        assert re.match(r"Figure (\d[\d.]*[a-z]|A\d)\b", figure.figcaption.get_text(" ", strip=True))
+        caption = figure.figcaption.get_text(" ", strip=True)
+        assert re.match(r"Figure (\d[\d.]*[a-z]|A\d)\b", caption)
         assert len(figure.img["alt"]) > 40
         assert "_images" not in figure.img["alt"]
     assert not re.search(r"^digest \|", tree.article.get_text(), re.MULTILINE)
