@@ -100,6 +100,7 @@ def test_whatever_is_imported_is_declared():
     names = set().union(*(imported(file.read_text()) for file in files)) - own
     homes = importlib.metadata.packages_distributions()
     declared = requirements(*PROJECT["optional-dependencies"]).keys()
+    homes |= {name: [name.replace("_", "-")] for name in names - homes.keys()}  # not installed
     assert {name for name in names if not {one.lower() for one in homes[name]} & declared} == set()
 
 
