@@ -74,7 +74,7 @@ def sharpness(
         For k = 1, in place of `tol`, the relative error of the value at which to stop, bounded by
         residual² / gap, which needs fewer products unless the next eigenvalue is near.
     hessian : callable, optional
-        The function ``v -> H v`` at theta, where :func:`~mslbook.loss.value_grad_and_hessian` has
+        The function ``v -> H v`` at theta, where ``mslbook.loss.value_grad_and_hessian`` has
         made it.
 
     Notes
