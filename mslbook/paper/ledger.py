@@ -128,6 +128,11 @@ class Claim:
         return self.id.split("-")[0]
 
     @property
+    def anchor(self):
+        """The name of its row on the page of the ledger, which holds no dot."""
+        return f"row-{self.id.replace('.', '-')}"
+
+    @property
     def where(self):
         """Where the paper says it, in the journal and in the preprint."""
         place = self.place or self.section
@@ -216,7 +221,7 @@ class Ledger:
         rows = []
         for claim, number, verdict in self.entries:
             gives = f"; its number: {claim.number}" * bool(claim.number)
-            says = f'<a id="row-{claim.id}"></a>{claim.says}<br>'
+            says = f'<a id="{claim.anchor}"></a>{claim.says}<br>'
             says += f"<small>{claim.id}, {claim.where}{gives}</small>"
             found = f"**{SIGNS[verdict]} {verdict}**<br>{number}<br>"
             rows.append((says, found + f"<small>Criterion: {claim.criterion}</small>"))
@@ -240,7 +245,7 @@ tr:has(:target) { outline: 2px solid; }
 def _mark(entry):
     claim, _, verdict = entry
     told = escape(typeset(f"{verdict.capitalize()}: {claim.says}"), quote=True)
-    return f'<a href="#row-{claim.id}" aria-label="{told}">{SIGNS[verdict]}</a>'
+    return f'<a href="#{claim.anchor}" aria-label="{told}">{SIGNS[verdict]}</a>'
 
 
 def thresholds(section=None):

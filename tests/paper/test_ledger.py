@@ -142,5 +142,5 @@ def test_every_mark_of_the_map_leads_to_the_row_that_it_tells_of(unmeasured):
     whole = ledger.ledger()
     rows, marks = whole._repr_markdown_(), whole.map.data
     for claim, _, verdict in whole.entries:
-        assert f'<a id="row-{claim.id}">' in rows
-        assert re.search(rf'href="#row-{claim.id}" aria-label="{verdict.capitalize()}: .*?"', marks)
+        assert f'<a id="{claim.anchor}">' in rows
+        assert re.search(rf'href="#{claim.anchor}" aria-label="{verdict.capitalize()}: .*?"', marks)
