@@ -8,7 +8,7 @@ from mslbook.paper import style
 from mslbook.paper.style import BLUE, FOUR_LINES, GREEN, GREY, SKY, VERMILLION
 
 LOOK = plt.rc_context({"axes.grid": False, "axes.prop_cycle": FOUR_LINES})
-WIDTH = 5.2  # inches
+WIDTH = 5.0  # inches
 STOP = {"color": GREY, "linestyle": ":"}  # where the motion stops
 COMPACT = {"handlelength": 1.5, "borderaxespad": 0}
 GREYS = ListedColormap([(0.5, 0.5, 0.5, alpha) for alpha in (0, 0.1, 0.2, 0.3, 0.4)])

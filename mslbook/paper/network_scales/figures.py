@@ -9,7 +9,7 @@ from matplotlib.ticker import NullFormatter
 from mslbook.paper import style
 from mslbook.paper.style import BLUE, GREEN, GREY, PURPLE, THREE_LINES, VERMILLION
 
-WIDTH = 5.2  # inches: what is stacked stays readable on a telephone
+WIDTH = 5.0  # inches: what is stacked stays readable on a telephone
 # A colour for each network, a dash for each direction.
 WITH, WITHOUT = {"color": BLUE}, {"color": VERMILLION}
 SHAPES = cycler(color=[GREY, GREEN, PURPLE], linestyle=["--", "-.", "-"])
