@@ -44,7 +44,8 @@ def finished(tmp_path_factory):
     ("where", "moment"),
     [
         ("value_and_grad", 33),
-        *(("hessian", moment) for moment in (11, 23)),  # in a measurement, and after all of them
+        ("value_grad_and_hessian", 11),  # in a measurement
+        ("value_grad_and_hessian", 23),  # after all of them
         ("savez_compressed", 83),
     ],
 )
