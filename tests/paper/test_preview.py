@@ -12,7 +12,7 @@ LINK = "article a.internal[href*='{}']"
 SHOWN = {
     "theorem": ("notebooks/4_2_many_dimensions", "#theorem-4-1", ".proof.theorem mjx-container"),
     "theorem, without formulas around": ("book/reference/theory", "#lemma-4-1", ".proof mjx-mi"),
-    "equation": ("notebooks/4_3_general_setting", "#eq-4-5", ".math mjx-container"),
+    "equation": ("notebooks/5_separate_scales", "#eq-5a", ".math mjx-container"),
     "figure": ("notebooks/2_2_learning_rate_decay", "#fig-3-2-wide", "figure figcaption"),
     "section": ("notebooks/4_2_many_dimensions", "#one-dimension", "h1 + p"),
     "page": ("notebooks/intro", "7_summary.html", "h1 + p"),
@@ -135,9 +135,9 @@ def test_the_keyboard_opens_and_closes_a_card(visit):
 
 
 def test_touch_shows_no_card(visit):
-    page = visit("notebooks/4_3_general_setting", has_touch=True)
+    page = visit("notebooks/5_separate_scales", has_touch=True)
     page.evaluate("window.addEventListener('click', event => event.preventDefault())")
-    link = link_to(page, "#eq-4-5")  # on this page: a card could be shown at once
+    link = link_to(page, "#eq-5a")  # on this page: a card could be shown at once
     stop_the_clock(page)
     link.tap()
     page.clock.run_for(LATER)
