@@ -203,7 +203,7 @@ def _resumed(optimizer, x, state):
         return fresh
 
     def kinds(state):
-        told = (f"{n} ({a.dtype}, {tuple(a.shape)}, {a.device})" for n, a in state.items())
+        told = (f"{n} {a.dtype} of shape {tuple(a.shape)} on {a.device}" for n, a in state.items())
         return ", ".join(sorted(told)) or "nothing"
 
     if kinds(state) != kinds(fresh):  # it might broadcast
