@@ -8,7 +8,7 @@ float32 numbers, in which the description says where each array of each frame li
 
 import re
 from itertools import product
-from math import floor, log2
+from math import frexp
 
 import numpy as np
 from matplotlib.ticker import LogLocator, MaxNLocator
@@ -162,7 +162,7 @@ def significant(number):
 def rounding_step(intervals):
     """Return the power of two that cuts the shortest interval into 2**AXIS_BITS steps or more."""
     lengths = [high - low for low, high in intervals if high > low]
-    return 2.0 ** (floor(log2(min(lengths, default=1.0))) - AXIS_BITS)
+    return 2.0 ** (frexp(min(lengths, default=1.0))[1] - 1 - AXIS_BITS)
 
 
 def rounded(values, step):
@@ -178,7 +178,9 @@ def ticks(low, high, log):
     """Return about six round numbers within an axis."""
     decades = log and high >= 100 * low
     locator = LogLocator(numticks=6) if decades else MaxNLocator(5, steps=[1, 2, 5, 10])
-    places = [float(f"{tick:.12g}") for tick in locator.tick_values(low, high)]
+    # Widened, so that no limit is a power of ten, at which the last digit of a logarithm decides.
+    wider = (low * (1 - 1e-9), high * (1 + 1e-9)) if decades else (low, high)
+    places = [float(f"{tick:.12g}") for tick in locator.tick_values(*wider)]
     return [tick for tick in places if low <= tick <= high]
 
 
