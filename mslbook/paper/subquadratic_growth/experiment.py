@@ -254,6 +254,33 @@ VGG11_BATCHNORM = Experiment(
 )
 
 
+def _ladder(rungs, lr, points, chunk=1000):
+    """VGG11 with BatchNorm at several sizes, each rung a width, how many images, and seeds."""
+    most = max(images for _, images, _ in rungs)
+    one = Descent(most, rungs[0][0], lr, points, BATCHNORM, chunk=chunk)
+    choices = (
+        replace(one, images=images, width=width, seed=seed,
+                name=f"width {width:g}, {images} images, seed {seed}")
+        for width, images, seeds in rungs
+        for seed in range(seeds)
+    )  # fmt: skip
+    return Ablations(most, tuple(choices))
+
+
+# As the networks of `VGG11_BATCHNORM`, larger in one respect at a time, in ever longer runs; always
+# a thousand images share the statistics of BatchNorm. Most is measured late, at the paper's moment.
+LATE = (*range(0, 300, 100), *range(300, 601, 25))
+LADDER = Experiment(
+    "fig3_1_ladder",
+    {
+        "small": _ladder(((1 / 16, 60, 2), (1 / 8, 60, 1)), 0.02, every(5, 6), chunk=30),
+        "reduced": _ladder(((1 / 4, 1000, 3), (1 / 8, 5000, 3), (1 / 2, 1000, 1)), 0.02, LATE),
+        "paper": _ladder(((1 / 4, 5000, 3), (1 / 2, 5000, 3), (1, 5000, 3)), 0.02, LATE),
+    },
+    record_ablations,
+)
+
+
 def _ablations(images, width, times, chunk=None):
     """One factor changed at a time, at learning rates that reach the edge and stay in range.
 
