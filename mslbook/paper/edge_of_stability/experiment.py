@@ -40,11 +40,11 @@ class Settings:
         return self.probes * round(self.time / lr / self.probes)
 
 
-def network_loss(images, count, device="cpu", seed=0):
+def network_loss(images, count, device="cpu", seed=0, activation="tanh"):
     """The loss on the first `count` training images, standardised per pixel: a `NetworkLoss`."""
     inputs = standardise(images.train_images[:count])
     widths = [prod(inputs.shape[1:]), *HIDDEN, len(images.class_names)]
-    model = fully_connected(widths, "tanh", seed=seed).to(device)
+    model = fully_connected(widths, activation, seed=seed).to(device)
     targets = labels_of(images.train_labels[:count], device)
     return NetworkLoss(model, (torch.tensor(inputs, device=device), targets), half_squared_error)
 

@@ -13,4 +13,5 @@ EXPERIMENTS = {
         "deciles:DECILES",
         "full-batch descent on images of real, equal and spread lengths: the loss of each tenth",
     ),
+    "sec6_deciles_relu": ("deciles:RELU_DECILES", "the same with ReLU in the place of tanh"),
 }

@@ -1,11 +1,11 @@
 """Section 6: does the length of an image set the scale of its loss, in a network that is trained?
 
-The network of figure 2.1 (left) is trained on the same images under four CONDITIONS of their
-lengths. Sorted into tenths by each of ORDERS, their losses are measured in each of PHASES.
+The network of figure 2.1 (left) is trained on the same images under CONDITIONS of their lengths.
+Sorted into tenths by each of ORDERS, their losses are measured in each of PHASES.
 """
 
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -38,6 +38,8 @@ class Settings:
     probes: int
     seeds: int
     reach: float
+    activation: str = "tanh"
+    conditions: tuple[str, ...] = CONDITIONS
 
 
 def lengths_of(condition, real, seed):
@@ -58,12 +60,12 @@ def lengths_of(condition, real, seed):
     return new * np.sqrt(np.mean(real**2) / np.mean(new**2))
 
 
-def network_loss(images, count, condition="real", seed=0, device="cpu"):
+def network_loss(images, count, condition="real", seed=0, device="cpu", activation="tanh"):
     """The loss of a condition on the first `count` training images, and their order by length.
 
     Where all have one length, they are in the order of their real ones.
     """
-    loss = figure_2_1.network_loss(images, count, device, seed)
+    loss = figure_2_1.network_loss(images, count, device, seed, activation)
     inputs = loss.inputs.flatten(1).cpu().numpy().astype(float)
     real = np.linalg.norm(inputs, axis=1)
     new = lengths_of(condition, real, seed)
@@ -159,30 +161,30 @@ def width(distances, values):
 def record(run):
     """Train under every condition from every seed, and measure the tenths.
 
-    Arrays, with 4 CONDITIONS, S seeds, P + 1 probes and 3 PHASES (NaN where there is no edge):
-    ``losses`` (4, S, steps + 1); ``probe_steps``, ``accuracy``, ``top`` (the sharpness) and
-    ``residual`` (4, S, P + 1); ``growth`` (4, S, P + 1, 2, 5), of the loss along the gradient and
-    the top eigenvector: curvature, two drops and two exponents; ``edge_steps`` (4, S);
-    ``distances`` (65,); those of `measure_tenths` behind (4, S, 3), ``lines`` behind (4, 3) for
-    the first seed alone; ``widths`` (4, S, 3, 3, 10), the `width` of each line.
+    Arrays, with C conditions, S seeds, P + 1 probes and 3 PHASES (NaN where there is no edge):
+    ``losses`` (C, S, steps + 1); ``probe_steps``, ``accuracy``, ``top`` (the sharpness) and
+    ``residual`` (C, S, P + 1); ``growth`` (C, S, P + 1, 2, 5), of the loss along the gradient and
+    the top eigenvector: curvature, two drops and two exponents; ``edge_steps`` (C, S);
+    ``distances`` (65,); those of `measure_tenths` behind (C, S, 3), ``lines`` behind (C, 3) for
+    the first seed alone; ``widths`` (C, S, 3, 3, 10), the `width` of each line.
     """
     settings = run.settings
     distances = np.linspace(-settings.reach, settings.reach, POINTS)
     columns = [
         phases_of(_train(run, condition, seed, distances), 2 / settings.lr, distances)
-        for condition in CONDITIONS
+        for condition in settings.conditions
         for seed in range(settings.seeds)
     ]
     arrays = {}
     for name in columns[0]:
         array = np.array([column[name] for column in columns], dtype=np.float32)
-        arrays[name] = array.reshape(len(CONDITIONS), settings.seeds, *array.shape[1:])
+        arrays[name] = array.reshape(len(settings.conditions), settings.seeds, *array.shape[1:])
     run.describe(
-        network="fully connected tanh, hidden layers of {} and {}, PyTorch's default "
-        "initialisation".format(*figure_2_1.HIDDEN),
+        network="fully connected {}, hidden layers of {} and {}, PyTorch's default "
+        "initialisation".format(settings.activation, *figure_2_1.HIDDEN),
         loss="half squared error to the one-hot target, pixels standardised",
         optimiser="full-batch gradient descent",
-        arms=CONDITIONS,
+        arms=settings.conditions,
         moments=PHASES,
         orders=ORDERS,
     )
@@ -191,7 +193,9 @@ def record(run):
 
 def _train(run, condition, seed, distances):
     settings = run.settings
-    loss, by_length = network_loss(run.images, settings.images, condition, seed, run.device)
+    loss, by_length = network_loss(
+        run.images, settings.images, condition, seed, run.device, settings.activation
+    )
 
     def measure(step, theta, state):
         top = sharpness(loss, theta, tol=TOL, start=state.get("start"))
@@ -244,4 +248,12 @@ DECILES = Experiment(
         "small": Settings(300, 0.4, steps=240, probes=6, seeds=1, reach=1.6),
         "paper": Settings(1000, 0.2, steps=1500, probes=50, seeds=5, reach=1.6),
     },
+)
+
+RELU = {"activation": "relu", "conditions": CONDITIONS[:3]}
+RELU_DECILES = Experiment(
+    "sec6_deciles_relu",
+    {size: replace(settings, **RELU) for size, settings in DECILES.settings.items()},
+    record,
+    digits={size: replace(settings, **RELU) for size, settings in DECILES.digits.items()},
 )
