@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help book pdf test check lint portable oldest bench nbval notebooks address serve browser constraints clean
+.PHONY: help book pdf test check lint portable oldest bench gpu nbval notebooks address serve browser constraints clean
 MAKEFLAGS += --jobs=2  # Chromium arrives while the environment is installed
 
 PYTHON ?= python3
@@ -51,6 +51,9 @@ oldest: .venv/.html  ## test the library without PyTorch, on the oldest versions
 
 bench: .venv/.dev  ## measure speed and memory beside floors and peers, and print one table
 	$(BIN)/python benchmarks/run.py
+
+gpu: .venv/.dev  ## on a machine with a GPU: its tests, then nine minutes of recordings (GPU="--data FOLDER")
+	$(BIN)/python book/_tools/gpu.py $(GPU)
 
 nbval: .venv/.dev  ## compare what the notebooks store with what they give when executed
 	$(BIN)/pytest $(NBVAL) notebooks

@@ -215,13 +215,13 @@ def test_too_few_images_are_refused(tmp_path, no_work, monkeypatch):
     assert everything_in(tmp_path) == ["few.npz", "runs"]
 
 
-FEWER = "fig2_1_left", "fig3_1_ladder", "fig3_1_densenet121", "sec6_deciles", "sec6_deciles_relu"
-PAPER = dict.fromkeys(FEWER, 5000)
+MORE = {"sec6_norms": 50_000}  # images; 10,000 for the runs with test images, 5000 else
 
 
 @pytest.mark.parametrize("name", experiments.EXPERIMENTS)
 def test_the_size_of_the_paper_is_refused_for_fewer_images(tmp_path, no_work, monkeypatch, name):
-    count, fewer = PAPER.get(name, 50_000), np.zeros((11, 3, 32, 32), np.uint8)
+    usual = 10_000 if name.startswith(("fig2_1_right", "fig3_2_paths")) else 5000
+    count, fewer = MORE.get(name, usual), np.zeros((11, 3, 32, 32), np.uint8)
     assert experiments.experiment(name).settings_for("cifar10", "paper").images == count
     labels = np.zeros(11, int)
     images = data.ImageDataset("fewer", fewer, labels, fewer, labels, ("one",))

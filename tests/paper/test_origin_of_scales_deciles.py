@@ -34,7 +34,7 @@ from mslbook.paper.run import Training  # noqa: E402
 from mslbook.probes import line, sharpness  # noqa: E402
 
 IMAGES = data.load("digits")
-TINY = Settings(images=40, lr=0.2, steps=4, probes=2, seeds=1, reach=0.5)
+TINY = Settings(40, 0.2, steps=4, probes=2, seeds=1, reach=0.5, conditions=("equal", "hundredfold"))
 DISTANCES = np.linspace(-0.5, 0.5, 9)
 
 
@@ -180,7 +180,6 @@ def run(folder, chosen=TINY):
     """A run of two conditions of a network with 6 and 5 hidden neurons."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(figure_2_1, "HIDDEN", (6, 5))
-        patch.setattr(deciles, "CONDITIONS", ("equal", "hundredfold"))
         choose(patch, "sec6_deciles", chosen)
         return recording.load(experiments.run("sec6_deciles", folder=folder, progress=False))
 

@@ -122,7 +122,7 @@ DESCENT = Experiment(
     {
         "small": Settings(200, 1 / 16),
         "reduced": Settings(2000, 1 / 8, seeds=3),
-        "paper": Settings(50_000, 1.0, seeds=3),
+        "paper": Settings(10_000, 1.0, seeds=3),
     },
     record,
     uses_test_images=True,

@@ -85,7 +85,7 @@ PLAIN = Experiment(
     {
         "small": Descent(60, 1 / 16, 0.1, (0, 150)),
         "reduced": Descent(1000, 1 / 8, 0.05, (0, 200, 700, 1500)),
-        "paper": Descent(50_000, 1.0, 0.05, (0, 500, 2000, 5000), chunk=1000),
+        "paper": Descent(5000, 1.0, 0.01, (0, 500, 2000, 5000), chunk=1000),
     },
     record,
     version=2,  # lines reach ten times as far as in the first
@@ -95,7 +95,7 @@ NORMALISED = Experiment(
     {
         "small": Descent(60, 1 / 16, 0.02, (0, 40), BATCHNORM),
         "reduced": Descent(500, 1 / 8, 0.02, (0, 100, 200), BATCHNORM),
-        "paper": Descent(50_000, 1.0, 0.02, (0, 200, 1000), BATCHNORM, chunk=1000),
+        "paper": Descent(5000, 1.0, 0.0025, (0, 200, 1000), BATCHNORM, chunk=1000),
     },
     record,
     version=2,

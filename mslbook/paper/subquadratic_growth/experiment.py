@@ -212,7 +212,7 @@ VGG11 = Experiment(
     {
         "small": Descent(100, 1 / 16, 0.1, every(25, 16), products=24),
         "reduced": Descent(1000, 1 / 8, 0.05, every(40, 50)),
-        "paper": Descent(50_000, 1.0, 0.05, every(100, 50), chunk=1000),
+        "paper": Descent(5000, 1.0, 0.01, every(101, 25), chunk=1000),
     },
     record,
 )
@@ -221,7 +221,7 @@ RESNET18 = Experiment(
     {
         "small": Descent(24, 1 / 8, 0.1, every(10, 6), "ResNet18", products=8),
         "reduced": Descent(500, 1 / 8, 0.05, every(24, 25), "ResNet18", products=32),
-        "paper": Descent(50_000, 1.0, 0.05, every(100, 50), "ResNet18", chunk=1000),
+        "paper": Descent(5000, 1.0, 0.05, every(100, 50), "ResNet18", chunk=1000),
     },
     record,
 )
@@ -249,7 +249,7 @@ VGG11_BATCHNORM = Experiment(
     {
         "small": _seeds(60, 1 / 16, 0.02, every(5, 6), BATCHNORM, seeds=2),
         "reduced": _seeds(1000, 1 / 8, 0.02, every(25, 24), BATCHNORM),
-        "paper": _seeds(50_000, 1.0, 0.02, every(101, 50), BATCHNORM, chunk=1000),
+        "paper": _seeds(5000, 1.0, 0.0025, every(101, 50), BATCHNORM, chunk=1000),
     },
     record_ablations,
 )
@@ -315,7 +315,7 @@ ABLATIONS = Experiment(
     {
         "small": _ablations(60, 1 / 16, times=10),
         "reduced": _ablations(400, 1 / 8, times=25),
-        "paper": _ablations(50_000, 1.0, times=100, chunk=1000),
+        "paper": _ablations(5000, 1.0, times=100, chunk=1000),
     },
     record_ablations,
 )
