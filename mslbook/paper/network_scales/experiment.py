@@ -12,7 +12,12 @@ import torch
 
 from mslbook.paper.experiments import Experiment
 from mslbook.paper.images import accuracy
-from mslbook.paper.subquadratic_growth.experiment import ABLATIONS, BATCHNORM, Descent
+from mslbook.paper.subquadratic_growth.experiment import (
+    ABLATIONS,
+    BATCHNORM,
+    Ablations,
+    Descent,
+)
 from mslbook.probes import filter_normalised, line, random_direction, sharpness
 
 TOL = 1e-2  # of the residual of the sharpness
@@ -101,3 +106,25 @@ NORMALISED = Experiment(
     version=2,
 )
 ABLATIONS_WIDE = replace(ABLATIONS, name="fig3_2_choices", record=record_ablations)
+
+
+def _pairs(images, width, lr, steps, seeds, chunk=None):
+    """Trainings that differ in BatchNorm and in the seed alone."""
+    one = Descent(images, width, lr, (0, steps), chunk=chunk)
+    choices = (
+        replace(one, network=network, seed=seed, name=f"{network}, seed {seed}")
+        for seed in range(seeds)
+        for network in (BATCHNORM, "VGG11")
+    )
+    return Ablations(images, tuple(choices))
+
+
+PAIRS = Experiment(
+    "fig3_2_pairs",
+    {
+        "small": _pairs(60, 1 / 16, 0.02, 40, seeds=1),
+        "reduced": _pairs(400, 1 / 8, 0.02, 2500, seeds=3),
+        "paper": _pairs(5000, 1.0, 0.0025, 20_000, seeds=3, chunk=1000),
+    },
+    record_ablations,
+)
