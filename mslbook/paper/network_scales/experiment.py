@@ -123,7 +123,7 @@ PAIRS = Experiment(
     "fig3_2_pairs",
     {
         "small": _pairs(60, 1 / 16, 0.02, 40, seeds=1),
-        "reduced": _pairs(400, 1 / 8, 0.02, 2500, seeds=3),
+        "reduced": _pairs(400, 1 / 8, 0.02, 1200, seeds=3),
         "paper": _pairs(5000, 1.0, 0.0025, 20_000, seeds=3, chunk=1000),
     },
     record_ablations,
