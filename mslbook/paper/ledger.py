@@ -30,7 +30,7 @@ def verdict(whole, part=False, otherwise=FAILS):
 
 
 def seen(whole, part=False):
-    """The verdict of an experiment below the paper's size, which convicts nobody."""
+    """The verdict of an experiment below the paper's size: at full size the claim may hold."""
     return verdict(whole, part, UNSEEN)
 
 

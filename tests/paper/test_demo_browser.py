@@ -676,3 +676,19 @@ def test_an_address_that_does_not_fit_opens_the_first_state_and_says_so(show, as
     page = show(descent(), hash=f"#demo1={asked}")
     assert captions(page) == ["From 2, each step leaves 0.5 of xt."]
     assert "its first state" in page.locator("p[role=status]").inner_text()
+
+
+@pytest.mark.parametrize("name", ["demo0", "demo3", "demo", "demo-lr"])
+def test_an_address_of_a_demo_that_the_page_lacks_opens_the_first_state_and_says_so(show, name):
+    page = show(descent(), landscape(), hash=f"#{name}=rate:0.25")
+    assert captions(page)[0] == "From 2, each step leaves 0.5 of xt."
+    assert page.locator("p[role=status]").count() == 1
+    said = page.locator(".msl-demo-host").first.locator("p[role=status]").inner_text()
+    assert "a demo that the page does not have" in said
+
+
+@pytest.mark.parametrize("place", ["", "#demo-1", "#demography", "#demo2=a:0"])
+def test_an_address_that_leads_to_a_place_says_nothing(show, place):
+    page = show(descent(), landscape(), hash=place)
+    assert captions(page)[0] == "From 2, each step leaves 0.5 of xt."
+    assert page.locator("p[role=status]").count() == 0

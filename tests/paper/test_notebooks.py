@@ -49,6 +49,20 @@ RAW = {
 }
 
 
+# What is not read in the open as words: folds, code, formulas on their own, captions, tables,
+# addresses of links, tags.
+NOT_WORDS = (
+    r"<details>.*?</details>",
+    r"^ *```.*?^ *```",
+    r"^(?:> )?\$\$.*?\$\$",
+    r"^> \*\*Figure\.\*\*.*?^$",
+    r"^\|.*?$",
+    r"(?<=\])\(.*?\)",
+    r"</?\w[^>]*>",
+)
+MAX_WORDS = 1500  # ten minutes
+
+
 def text_twin(notebook):
     """The MyST text of a notebook."""
     return ROOT / "book" / f"{notebook.stem}.md"
@@ -156,6 +170,46 @@ def test_every_figure_has_its_caption_beneath(notebook):
     for cell, after in pairwise([*notebook.cells, nbformat.v4.new_code_cell()]):
         if cell.cell_type == "code" and shows_picture(cell):
             assert CAPTION.match(after.source), f"no caption beneath the cell:\n{cell.source}"
+
+
+def words_in_the_open(notebook):
+    """How many words a reader reads who opens no fold; a formula within a sentence is one."""
+    cells = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
+    text = "\n\n".join([*cells, ""])
+    for pattern in NOT_WORDS:
+        text = re.sub(pattern, "", text, flags=re.DOTALL | re.MULTILINE)
+    text = re.sub(r"\$.*?\$", "formula", text, flags=re.DOTALL)
+    return sum(any(map(str.isalnum, word)) for word in text.split())
+
+
+def test_a_page_is_read_in_ten_minutes(notebook):
+    assert 100 < words_in_the_open(notebook) <= MAX_WORDS
+
+
+def test_words_are_counted_in_the_open_only():
+    text = """# A title
+
+One, *two*, $x = 1$ – [four](five.ipynb#six).
+
+$$
+x = 2
+$$
+
+> **Figure.** A caption.
+> Its end.
+
+| a | table |
+
+<details>
+<summary>Why</summary>
+
+Because of $y$.
+
+</details>
+
+`last`"""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(text)])
+    assert words_in_the_open(notebook) == 7
 
 
 def test_code_cells_are_short(notebook):

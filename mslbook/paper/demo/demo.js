@@ -306,9 +306,7 @@ function drawTrail(ctx, mark, at, colour, step, box) {
   const last = Math.min(step, at.length - 1);
   ctx.strokeStyle = ctx.fillStyle = colour;
   ctx.lineWidth = 1.25;
-  ctx.globalAlpha = 0.75;
   within(ctx, box, 1, () => trace(ctx, at, last + 1));
-  ctx.globalAlpha = 1;
   for (let i = 1; i <= last; i++) drawExit(ctx, at[i - 1], at[i], box);
   within(ctx, box, 8, () => {
     const radius = Math.max(1.6, 3 - at.length / 200);
@@ -695,6 +693,17 @@ function fromAddress(state, key) {
   return "";
 }
 
+function asksForNoDemo() { // of a page of another time, say
+  const asked = /^#(demo[^=]*)=/.exec(location.hash)?.[1];
+  const demos = [...document.querySelectorAll(".msl-demo-host")].map((_, i) => `demo${i + 1}`);
+  return asked !== undefined && !demos.includes(asked);
+}
+
+function whenAllIsRead(action) {
+  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", action);
+  else action();
+}
+
 function mount(host) {
   const state = JSON.parse(host.querySelector("script[type='application/json']").textContent);
   state._data = new DataView(Uint8Array.from(atob(state._data), (c) => c.charCodeAt(0)).buffer);
@@ -719,7 +728,11 @@ function mount(host) {
   };
   host.querySelector(".still").remove();
   host.classList.add("mounted");
-  if (wrong) host.append(node("p", { role: "status" }, wrong));
+  const say = (words) => host.append(node("p", { role: "status" }, words));
+  if (wrong) say(wrong);
+  if (key === "demo1") whenAllIsRead(() => {
+    if (asksForNoDemo()) say("This address asks for a demo that the page does not have; here is the first one in its first state.");
+  });
   render({ model, el: host });
 }
 
