@@ -671,6 +671,17 @@ def test_the_address_holds_the_state_and_opens_it(show):
     assert again.locator("p[role=status]").count() == 0
 
 
+def test_a_link_in_the_text_chooses_a_setting(show):
+    page = show(descent(), landscape())
+    page.evaluate("location.hash = '#demo1=rate:0.25,start:-1.5'")
+    page.wait_for_function(
+        "document.querySelector('.caption [aria-live]').innerText.includes('From -1.5, ')"
+    )
+    page.evaluate("location.hash = '#demo1=rate:9'")  # which the demo does not have
+    page.evaluate("location.hash = '#demo2=none:1'")
+    assert captions(page)[0] == "From -1.5, each step leaves 0.75 of xt."
+
+
 @pytest.mark.parametrize("asked", ["rate:9", "rate:0.25,start:99", "lr:1", "rate:", "much", ""])
 def test_an_address_that_does_not_fit_opens_the_first_state_and_says_so(show, asked):
     page = show(descent(), hash=f"#demo1={asked}")

@@ -674,23 +674,20 @@ function render({ model, el }) {
 
 // ---- the page without a kernel
 
-// The address holds the state, so that a setting can be shared: #demo1=lr:4.2,start:3 for the first
-// demo of a page. What it asks for is taken whole or not at all.
-function fromAddress(state, key) {
+// The address holds the state, so that a setting can be shared, and a link in the text can choose one:
+// #demo1=lr:4.2,start:3 for the first demo of a page. What it asks for is taken whole or not at all.
+function fromAddress(sliders, key, exact) {
   const asked = new URLSearchParams(location.hash.slice(1)).get(key);
-  if (asked === null) return "";
-  const sliders = new Map(state._spec.sliders.map((slider) => [slider.name, slider]));
+  if (asked === null) return [];
+  const named = new Map(sliders.map((slider) => [slider.name, slider.values]));
   const pairs = asked.split(",").map((pair) => pair.split(":"));
   const fits = ([name, text]) => {
-    const values = sliders.get(name)?.values, value = Number(text || NaN);
+    const values = named.get(name), value = Number(text || NaN);
     return values && value >= values[0] && value <= values[values.length - 1];
   };
-  if (!pairs.every(fits)) return "This address asks for a setting that the demo does not have; here is its first state.";
-  for (const [name, text] of pairs) {
-    const { values } = sliders.get(name);
-    state[name] = state._spec.script ? Number(text) : values[nearest(values, Number(text))];
-  }
-  return "";
+  if (!pairs.every(fits)) return null;
+  const offered = (values, value) => (exact ? value : values[nearest(values, value)]);
+  return pairs.map(([name, text]) => [name, offered(named.get(name), Number(text))]);
 }
 
 function asksForNoDemo() { // of a page of another time, say
@@ -708,7 +705,9 @@ function mount(host) {
   const state = JSON.parse(host.querySelector("script[type='application/json']").textContent);
   state._data = new DataView(Uint8Array.from(atob(state._data), (c) => c.charCodeAt(0)).buffer);
   const key = `demo${[...document.querySelectorAll(".msl-demo-host")].indexOf(host) + 1}`;
-  const wrong = fromAddress(state, key);
+  const asked = () => fromAddress(state._spec.sliders, key, state._spec.script);
+  const first = asked();
+  Object.assign(state, Object.fromEntries(first ?? []));
   const heard = {};
   let later;
   const model = {
@@ -729,11 +728,16 @@ function mount(host) {
   host.querySelector(".still").remove();
   host.classList.add("mounted");
   const say = (words) => host.append(node("p", { role: "status" }, words));
-  if (wrong) say(wrong);
+  if (!first) say("This address asks for a setting that the demo does not have; here is its first state.");
   if (key === "demo1") whenAllIsRead(() => {
     if (asksForNoDemo()) say("This address asks for a demo that the page does not have; here is the first one in its first state.");
   });
   render({ model, el: host });
+  addEventListener("hashchange", () => { // a link in the text was followed
+    const chosen = asked() ?? [];
+    for (const [name, value] of chosen) model.set(name, value);
+    if (chosen.length) host.scrollIntoView({ block: "nearest", behavior: REDUCED.matches ? "auto" : "smooth" });
+  });
 }
 
 export default { render };
