@@ -13,7 +13,6 @@ _MODULES = {  # public names of modules that not everybody needs, or that need t
     "half_squared_error": "losses.network",
     "SharpnessTracker": "track",
     "Minibatches": "stochastic",
-    "minibatch_sgd": "stochastic",
     "load": "data",
     "fully_connected": "networks",
     "vgg11": "networks",

@@ -1,14 +1,11 @@
 """Descent on minibatches."""
 
-from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
 
 from mslbook._checks import check_int, check_loss
-from mslbook.descent import Iterate, iterate
 from mslbook.loss import Loss
-from mslbook.optimizers import Momentum
 
 
 class Minibatches:
@@ -22,6 +19,16 @@ class Minibatches:
     loss : NetworkLoss
         Or any loss with ``rows``, their number, and ``subset(rows)``.
     batch, seed : int
+
+    Examples
+    --------
+    >>> from mslbook import Minibatches, Momentum, NetworkLoss, fully_connected, iterate
+    >>> from torch import nn, tensor
+    >>> inputs, targets = tensor([[0.0], [1.0], [2.0]]), tensor([0, 1, 1])
+    >>> loss = NetworkLoss(fully_connected([1, 2]), (inputs, targets), nn.CrossEntropyLoss())
+    >>> steps = iterate(Minibatches(loss, batch=2), loss.theta, optimizer=Momentum(lr=0.1))
+    >>> next(steps).theta.shape
+    torch.Size([4])
     """
 
     def __init__(self, loss: Loss, batch, seed=0):
@@ -52,33 +59,3 @@ class Minibatches:
 @lru_cache(maxsize=1)
 def _order(count, seed, epoch):
     return np.random.default_rng((seed, epoch)).permutation(count)
-
-
-def minibatch_sgd(
-    loss: Loss, start, lr, batch=None, momentum=0.0, seed=0, first_step=0, state=None
-) -> Iterator[Iterate]:
-    """Yield the iterates of stochastic gradient descent without end, the start first.
-
-    The value and the gradient of each are those of the batch of the next update.
-
-    Parameters
-    ----------
-    loss, batch, seed
-        As for :class:`Minibatches`; without `batch` any loss, and every gradient is its own.
-    start, lr, first_step, state
-        As for :func:`~mslbook.descent.iterate`.
-    momentum : float
-        As for :class:`~mslbook.optimizers.Momentum`.
-
-    Examples
-    --------
-    >>> from itertools import islice
-    >>> from mslbook import f1, minibatch_sgd
-    >>> [round(float(s.theta), 4) for s in islice(minibatch_sgd(f1, 1, lr=1, momentum=0.5), 3)]
-    [1.0, 0.3069, -0.3073]
-    """
-    optimizer = Momentum(lr, momentum)
-    if batch is not None:
-        loss = Minibatches(loss, batch, seed)
-        loss.check_last(start)
-    return iterate(loss, start, first_step=first_step, optimizer=optimizer, state=state)

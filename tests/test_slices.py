@@ -137,7 +137,7 @@ def test_a_plane_out_of_memory_says_what_to_do_and_keeps_what_it_has(error, tmp_
     with pytest.raises(MemoryError, match="lower the chunk="):
         plane(Interrupted(f3, 50, error), [1.0, 2.0], np.eye(2), AWAY, AWAY, checkpoint=file)
     with np.load(file, allow_pickle=False) as kept:
-        assert kept["known"].sum() == 2 * len(AWAY)
+        assert np.isfinite(kept["values"]).sum() == 2 * len(AWAY)
     with pytest.raises(RuntimeError, match="of another kind"):
         plane(Interrupted(f3, 0, RuntimeError("of another kind")), [0, 0.0], np.eye(2), AWAY, AWAY)
 

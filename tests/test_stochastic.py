@@ -7,8 +7,16 @@ import pytest
 
 from mslbook.descent import decays, iterate
 from mslbook.losses import Quadratic, valley
-from mslbook.optimizers import Adam, GradientDescent
-from mslbook.stochastic import Minibatches, minibatch_sgd
+from mslbook.optimizers import Adam, GradientDescent, Momentum
+from mslbook.stochastic import Minibatches
+
+
+def minibatch_sgd(loss, start, lr, batch=None, momentum=0.0, seed=0, **resumed):
+    optimizer = Momentum(lr, momentum)
+    if batch is not None:
+        loss = Minibatches(loss, batch, seed)
+        loss.check_last(start)
+    return iterate(loss, start, optimizer=optimizer, **resumed)
 
 
 def test_a_minibatch_walk_of_tensors_with_gradients_builds_no_graph():

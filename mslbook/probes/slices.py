@@ -106,6 +106,8 @@ def adaptive_plane(
     >>> picture.values.shape, bool(picture.evaluated.mean() < 1 / 5)
     ((51, 51), True)
     """
+    from scipy.ndimage import maximum_filter  # slow to import
+
     tol = check_real("tol", tol, above=0, below=1)
     grid = _Grid(loss, theta, directions, first, second, checkpoint, progress)
     if min(grid.values.shape) < 2 * FIRST_STRIDE + 1:
@@ -121,7 +123,7 @@ def adaptive_plane(
         errors = np.abs(_interpolated(grid.values, known)[new] - grid.values[new])
         missed = np.zeros(known.shape, dtype=bool)
         missed[new] = ~(errors <= tol * scale)
-        near = _around(missed, stride)
+        near = maximum_filter(missed, 2 * stride + 1, mode="constant")
         known, error = known | new, max([error, *errors[~missed[new]]])
     values = np.where(known, grid.values, _interpolated(grid.values, known))
     return AdaptivePlane(values, known, float(error / scale) if error else 0.0)
@@ -170,83 +172,72 @@ def filter_normalised(loss, theta, direction):
     if not hasattr(loss, "parameters"):
         raise TypeError("only a network has filters: pass a NetworkLoss")
     xp, theta = check_theta(loss, theta)
-    norm, pieces, first = xp.linalg.vector_norm, [], 0
-    unit = _unit(xp, theta, direction)
-    for parameter in loss.parameters.values():
-        part = slice(first, first + parameter.numel())
-        first = part.stop
-        if parameter.ndim < 2:
-            pieces.append(0 * unit[part])
+    parameters, pieces = list(loss.parameters.values()), []
+    unit, sizes = _unit(xp, theta, direction), [p.numel() for p in parameters]
+    for p, weights, filters in zip(parameters, theta.split(sizes), unit.split(sizes), strict=True):
+        if p.ndim < 2:
+            pieces.append(0 * filters)
             continue
-        weights, filters = (v[part].reshape((len(parameter), -1)) for v in (theta, unit))
-        wanted, length = (norm(rows, axis=1, keepdims=True) for rows in (weights, filters))
+        weights, filters = (rows.reshape((len(p), -1)) for rows in (weights, filters))
+        wanted, length = (
+            xp.linalg.vector_norm(rows, axis=1, keepdims=True) for rows in (weights, filters)
+        )
         scale = xp.where(length > 0, wanted / length, 0 * length)
         pieces.append((scale * filters).reshape((-1,)))
     return xp.concat(pieces)
 
 
 class _Grid:
-    """The losses over a plane, as far as they are known; a file keeps them."""
+    """The losses over a plane, nan where they are not known; a file keeps them."""
 
     def __init__(self, loss, theta, directions, first, second, checkpoint, progress):
-        xp, self._theta = check_theta(loss, theta)
-        self._loss, self._file, self._progress = loss, checkpoint, progress
-        u, w = self._directions = [_unit(xp, self._theta, one) for one in directions]
-        self._first, self._second = as_row("first", first), as_row("second", second)
+        xp, theta = check_theta(loss, theta)
+        u, w = (_unit(xp, theta, one) for one in directions)
+        first, second = as_row("first", first), as_row("second", second)
         if float(xp.linalg.vector_norm(w - xp.sum(u * w) * u)) < MIN_ANGLE_SINE:
             raise ValueError("the two directions are parallel and span no plane: choose another")
-        shape = len(self._first), len(self._second)
-        self.values, self._known = (
-            np.full(shape, nan, precision(self._theta)),
-            np.zeros(shape, bool),
-        )
-        arrays = (to_numpy(self._theta), *map(to_numpy, (u, w)), self._first, self._second)
+        self._loss, self._file, self._progress = loss, checkpoint, progress
+        self._point = lambda row, column: theta + float(first[row]) * u + float(second[column]) * w
+        self.values = np.full((len(first), len(second)), nan, precision(theta))
+        arrays = (*map(to_numpy, (theta, u, w)), first, second)
         self._plane = sha256(b"".join(map(np.ndarray.tobytes, arrays))).hexdigest()
         if checkpoint is not None and Path(checkpoint).exists():
             self._read()
 
     def evaluate(self, wanted):
         """Evaluate the loss at those of the wanted places where it is not known yet."""
-        places, run = np.argwhere(wanted & ~self._known), len(self._second)
-        runs = [places[first : first + run] for first in range(0, len(places), run)]
+        places, run = np.argwhere(wanted & np.isnan(self.values)), self.values.shape[1]
+        runs = [places[first : first + run].T for first in range(0, len(places), run)]
         if self._progress:
             from tqdm import tqdm  # only with the networks, which are slow enough to need it
 
             runs = tqdm(runs, desc="plane")
         try:
-            for some in runs:
-                rows, columns = some.T
-                self.values[rows, columns] = _values(self._loss, map(self._point, some))
-                self._known[rows, columns] = True
+            for rows, columns in runs:
+                points = map(self._point, rows, columns)
+                self.values[rows, columns] = _values(self._loss, points)
                 self._write()
         except (MemoryError, RuntimeError) as error:
-            if isinstance(error, MemoryError) or "memory" in str(error):
-                raise MemoryError(
-                    "out of memory: lower the chunk= of the NetworkLoss; a checkpoint= keeps what "
-                    "was computed"
-                ) from error
-            raise
-
-    def _point(self, place):
-        (u, w), (i, j) = self._directions, place
-        return self._theta + float(self._first[i]) * u + float(self._second[j]) * w
+            if isinstance(error, RuntimeError) and "memory" not in str(error):
+                raise
+            hint = "lower the chunk= of the NetworkLoss; a checkpoint= keeps what was computed"
+            raise MemoryError(f"out of memory: {hint}") from error
 
     def _read(self):
         with np.load(self._file, allow_pickle=False) as kept:
-            values, known, same = kept["values"], kept["known"], kept["plane"] == self._plane
-        place = np.argwhere(known)[:1]
-        found = _values(self._loss, map(self._point, place))
-        if not (same and np.allclose(found, [values[*one] for one in place], equal_nan=True)):
+            values, same = kept["values"], kept["plane"] == self._plane
+        places = np.argwhere(~np.isnan(values))[:1]
+        found = _values(self._loss, (self._point(*place) for place in places))
+        if not (same and np.allclose(found, [values[*place] for place in places])):
             raise ValueError(f"{self._file} keeps another plane: name another checkpoint")
-        self.values, self._known = values, known
+        self.values = values
 
     def _write(self):
-        if self._file is None:
-            return
-        whole = Path(f"{self._file}.{getpid()}.tmp")  # so that the file is never half-written
-        with whole.open("wb") as file:
-            np.savez(file, values=self.values, known=self._known, plane=self._plane)
-        whole.replace(self._file)
+        if self._file is not None:
+            whole = Path(f"{self._file}.{getpid()}.tmp")  # so that the file is never half-written
+            with whole.open("wb") as file:
+                np.savez(file, values=self.values, plane=self._plane)
+            whole.replace(self._file)
 
 
 def _every(stride, shape):
@@ -255,16 +246,6 @@ def _every(stride, shape):
     chosen = np.zeros(shape, dtype=bool)
     chosen[np.ix_(rows, columns)] = True
     return chosen
-
-
-def _around(marked, distance):
-    """Where a marked place is at most so many rows and columns away."""
-    near = np.zeros_like(marked)
-    for i, j in np.argwhere(marked):
-        near[max(i - distance, 0) : i + distance + 1, max(j - distance, 0) : j + distance + 1] = (
-            True
-        )
-    return near
 
 
 def _interpolated(values, known):

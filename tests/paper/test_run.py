@@ -30,7 +30,7 @@ from mslbook.paper import run as runs  # noqa: E402
 from mslbook.paper.experiments import Experiment  # noqa: E402
 from mslbook.paper.images import accuracy  # noqa: E402
 from mslbook.paper.run import Run, Training, padded  # noqa: E402
-from mslbook.stochastic import minibatch_sgd  # noqa: E402
+from mslbook.stochastic import Minibatches  # noqa: E402
 
 DIGITS = data.load("digits")
 IMAGES, BATCH, EPOCH = 50, 16, 4  # the last batch of an epoch has two images
@@ -159,7 +159,8 @@ def test_momentum_is_that_of_torch(finished):
 def test_what_is_recorded_can_be_computed_again(finished):
     training, folder = finished
     loss = network_loss()
-    updates = minibatch_sgd(loss, loss.theta, RATES, BATCH, 0.9, 3)
+    sampled = Minibatches(loss, BATCH, seed=3)
+    updates = iterate(sampled, loss.theta, optimizer=Momentum(RATES, 0.9))
     points, losses = zip(*(update[1:3] for update in islice(updates, STEPS + 1)), strict=True)
     assert training.step == STEPS
     assert training.losses == [float(value) for value in losses]

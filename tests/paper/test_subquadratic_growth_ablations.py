@@ -13,6 +13,7 @@ from mslbook import data  # noqa: E402
 from mslbook.descent import iterate  # noqa: E402
 from mslbook.losses import Quadratic  # noqa: E402
 from mslbook.losses.network import NetworkLoss  # noqa: E402
+from mslbook.optimizers import Momentum  # noqa: E402
 from mslbook.paper import experiments, recording  # noqa: E402
 from mslbook.paper.gradient_lines import variants  # noqa: E402
 from mslbook.paper.subquadratic_growth import experiment as gradient_direction  # noqa: E402
@@ -21,7 +22,6 @@ from mslbook.paper.subquadratic_growth.experiment import (  # noqa: E402
     NETWORKS,
     Descent,
 )
-from mslbook.stochastic import minibatch_sgd  # noqa: E402
 
 NAME, IMAGES = "fig3_1_choices", 12
 SMALL = ABLATIONS.settings_for("digits", "small")
@@ -143,7 +143,7 @@ def test_a_unit_is_what_the_edge_is_measured_in(momentum):
     variant = Descent(1, 1.0, lr=0.3, points=(), momentum=momentum)
     for factor, grows in ((0.99, False), (1.01, True)):
         loss = Quadratic(factor * 2 / variant.unit)
-        walk = minibatch_sgd(loss, 1.0, variant.lr, momentum=momentum)
+        walk = iterate(loss, 1.0, optimizer=Momentum(variant.lr, momentum))
         far = [abs(float(state.theta)) for state, _ in zip(walk, range(2000), strict=False)]
         assert (far[-1] > 1) == grows
     bottom = 1.0 / (variant.unit * float(Quadratic(2 / variant.unit).grad(1.0)))
@@ -195,6 +195,6 @@ def test_one_thing_is_changed_at_a_time(size):
 def test_iterate_is_descent_without_momentum():
     """What the trainings with momentum, or without, go through."""
     loss = Quadratic(2.0)
-    walks = iterate(loss, 1.0, 0.3), minibatch_sgd(loss, 1.0, 0.3)
+    walks = iterate(loss, 1.0, 0.3), iterate(loss, 1.0, optimizer=Momentum(0.3, beta=0.0))
     for (one, other), _ in zip(zip(*walks, strict=False), range(5), strict=False):
         assert float(one.theta) == float(other.theta)
