@@ -138,9 +138,11 @@ def _cifar(name, root, download):
     kind = getattr(datasets, name.upper())
     try:
         train, test = (kind(root, training, download=download) for training in (True, False))
-    except (OSError, RuntimeError) as error:  # not there, not whole, no network, a full disk
-        hint = "fetch it with download=True (--download), or name an .npz instead"
-        raise FileNotFoundError(f"{name} is not in {root}, or not whole ({error}): {hint}") from error
+    except (OSError, RuntimeError) as error:  # no network, a wrong checksum, a full disk
+        what, hint = f"is not in {root}, or not whole", "fetch it with download=True (--download)"
+        if download:
+            what, hint = f"could not be fetched ({error})", "check the network"
+        raise FileNotFoundError(f"{name} {what}: {hint}, or name an .npz instead") from error
     halves = [(half.data.transpose(0, 3, 1, 2), np.uint8(half.targets)) for half in (train, test)]
     return ImageDataset(name, *halves[0], *halves[1], tuple(train.classes))
 
