@@ -28,22 +28,13 @@ def _import(module):
 def __getattr__(name):
     if name == "__all__":
         return sorted({*_MODULES, *(name for part in _PACKAGES for name in _import(part).__all__)})
-    if name.startswith("_"):
-        raise AttributeError(name)
-    return globals().setdefault(name, _find(name))  # found once
-
-
-def _find(name):
     if name in _MODULES:
         return getattr(_import(_MODULES[name]), name)
-    try:
+    if name in _PACKAGES:
         return _import(name)
-    except ModuleNotFoundError as error:
-        if error.name != f"mslbook.{name}":
-            raise
-    for part in map(_import, _PACKAGES):
-        if name in part.__all__:
-            return getattr(part, name)
+    for part in _PACKAGES if not name.startswith("_") else ():
+        if name in (module := _import(part)).__all__:
+            return globals().setdefault(name, getattr(module, name))  # found once
     raise AttributeError(f"module 'mslbook' has no attribute {name!r}")
 
 

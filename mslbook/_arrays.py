@@ -68,18 +68,13 @@ def as_row(name, numbers):
 def as_lrs(lr):
     """Constant learning rates as a NumPy array of float64."""
     require_constant(lr)
-    return _not_empty(to_numpy(as_real("the learning rates", lr)))
-
-
-def _not_empty(lr):
-    if 0 in lr.shape:
-        raise ValueError("there is no learning rate in an empty array: give at least one")
-    return lr
+    return check_lrs(to_numpy(as_real("the learning rates", lr)))
 
 
 def check_lrs(lr):
     """Return an array of learning rates; ValueError unless all are positive and finite."""
-    _not_empty(lr)
+    if 0 in lr.shape:
+        raise ValueError("there is no learning rate in an empty array: give at least one")
     wrong = lr[~(array_namespace(lr).isfinite(lr) & (lr > 0))]
     if len(wrong):
         check_lr(float(wrong[0]))

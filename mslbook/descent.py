@@ -43,15 +43,15 @@ class Trajectory:
     diverged_at: Any  #: integers, ``(*batch)``: the step of divergence, -1 for never
 
     def __repr__(self):
-        fates = self.diverged_at
-        diverged = fates[fates >= 0]
-        if fates.ndim:
-            fate = f"{len(diverged)} of {prod(fates.shape)} trajectories diverged"
-            fate += f", first at step {int(diverged.min())}" if len(diverged) else ""
-        elif len(diverged):
-            fate = f"diverged at step {int(fates)}"
-        else:
+        fates, batch = self.diverged_at, self.diverged_at.shape
+        first = int(fates[fates >= 0].min()) if (fates >= 0).any() else None
+        if batch:
+            fate = f"{int((fates >= 0).sum())} of {prod(batch)} trajectories diverged"
+            fate += "" if first is None else f", first at step {first}"
+        elif first is None:
             fate = f"loss {float(self.values[0]):.4g} -> {float(self.values[-1]):.4g}"
+        else:
+            fate = f"diverged at step {first}"
         return f"<Trajectory of {self.steps[-1]} steps: {fate}>"
 
 
@@ -76,9 +76,8 @@ def descend(loss: Loss, start, lr=None, steps=0, every=1, optimizer=None, last=N
     Notes
     -----
     The loss is computed, and divergence looked for, where a row is kept; what is no longer finite
-    there is traced back to the step where it began. Between rows there are gradients alone. A large
-    sweep runs in blocks of trajectories, and on all cores if the loss has a true ``reentrant``, as
-    those in closed form have: several threads may then evaluate it at once.
+    there is traced back to the step where it began. A large sweep runs in blocks of trajectories,
+    and on all cores if the loss has a true ``reentrant``, as those in closed form have.
 
     Examples
     --------
@@ -138,14 +137,13 @@ def _part(descent, begin, block):
     return replace(descent, lr=lr), start
 
 
-def iterate(
-    loss: Loss, start, lr=None, first_step=0, *, optimizer=None, state=None
-) -> Iterator[Iterate]:
+def iterate(loss: Loss, start, lr=None, first_step=0, *, optimizer=None,
+            state=None) -> Iterator[Iterate]:  # fmt: skip
     """Yield the iterates of an optimizer without end, the start first.
 
-    It holds on to the current iterate alone, never writes to an array it has yielded, and evaluates
-    the loss once per step. Where the loss has ``at_step(step)``, as `Minibatches` does, that is the
-    loss of the update from iterate `step` to the next.
+    It holds on to the current iterate alone and never writes to an array it has yielded. Where the
+    loss has ``at_step(step)``, as `Minibatches` does, that is the loss of the update from iterate
+    `step` to the next.
 
     Parameters
     ----------
@@ -206,11 +204,9 @@ def _resumed(optimizer, x, state):
         told = (f"{n} {a.dtype} of shape {tuple(a.shape)} on {a.device}" for n, a in state.items())
         return ", ".join(sorted(told)) or "nothing"
 
-    if kinds(state) != kinds(fresh):  # it might broadcast
-        name = type(optimizer).__name__
-        raise ValueError(
-            f"the state of {name} holds {kinds(fresh)}, not {kinds(state)}: pass it as yielded"
-        )
+    if (held := kinds(state)) != (wanted := kinds(fresh)):  # it might broadcast
+        told = f"the state of {type(optimizer).__name__} holds {wanted}, not {held}"
+        raise ValueError(f"{told}: pass it as yielded")
     return {name: a.detach() if hasattr(a, "detach") else a for name, a in state.items()}
 
 
@@ -278,12 +274,10 @@ def _finite(x, value, grad, dimension):
 
 def _rows(count, array):
     """Room for so many rows like an array."""
+    xp, shape = array_namespace(array), (count, *array.shape)
     try:
-        return array_namespace(array).empty(
-            (count, *array.shape), dtype=array.dtype, device=array.device
-        )
+        return xp.empty(shape, dtype=array.dtype, device=array.device)
     except (MemoryError, RuntimeError) as error:  # torch's
-        raise MemoryError(
-            f"{count} rows of shape {tuple(array.shape)} do not fit in memory: keep fewer, by a "
-            "larger every= or by last=, or pass fewer starts"
-        ) from error
+        hint = "keep fewer, by a larger every= or by last=, or pass fewer starts"
+        told = f"{count} rows of shape {tuple(array.shape)} do not fit in memory"
+        raise MemoryError(f"{told}: {hint}") from error

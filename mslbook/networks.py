@@ -48,13 +48,11 @@ def vgg11(classes=10, width=1.0, batchnorm=False, seed=0):
 
     Parameters
     ----------
-    classes : int
+    classes, seed : int
     width : float
         Scales the channels of every layer (64 to 512 at 1), at least 1/32.
     batchnorm : bool
         Whether a BatchNorm follows each convolution.
-    seed : int
-        Of the parameters; the global random state is unchanged.
 
     Examples
     --------

@@ -92,14 +92,6 @@ def test_a_decay_begins_with_the_update_after_its_step():
     np.testing.assert_array_equal(path.points, [1, 0.5, 0.25, 0.125, 0.09375, 0.0703125])
 
 
-def test_a_schedule_may_count_in_epochs():
-    schedule = decays({0: 0.1, 3: 0.01}, epoch=40)
-    assert (schedule(119), schedule(120)) == (0.1, 0.01)
-    assert repr(schedule) == repr(decays({0: 0.1, 120: 0.01}))
-    with pytest.raises(ValueError, match="epoch must be a whole number of at least 1, not 0"):
-        decays({0: 0.1}, epoch=0)
-
-
 def test_no_steps_at_all():
     path = descend(f3, (1, 2), lr=1.0, steps=0)
     np.testing.assert_array_equal(path.points, [[1.0, 2.0]])

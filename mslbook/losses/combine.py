@@ -234,10 +234,8 @@ def separable(functions, basis):
     functions, basis = tuple(functions), to_numpy(basis)
     n = len(functions)
     if basis.shape != (n, n) or not np.allclose(basis @ basis.T, np.eye(n), rtol=0, atol=1e-6):
-        raise ValueError(
-            f"the basis must be orthonormal, {n} rows of length {n} for as many functions: "
-            "np.linalg.qr(np.transpose(basis))[0].T makes an orthonormal basis of any other"
-        )
+        told = f"the basis must be orthonormal, {n} rows of length {n} for as many functions"
+        raise ValueError(f"{told}: np.linalg.qr(np.transpose(basis))[0].T makes one of any other")
     return Sum(Ridge(f, p) for f, p in zip(functions, basis, strict=True))
 
 

@@ -85,8 +85,8 @@ class PopulationLoss(ClosedForm):
     Notes
     -----
     With ``c = 1/|w|`` the loss is ``w² E[x²; x < c] + P(x > c)`` and the curvature ``2 E[x²; x < c]
-    - 2c³ p(c)`` for the density p, with the inner value at a jump of p; E[x²] may be infinite. They
-    are accurate to about 1e-12, or as the distribution's ``sf`` is. Tensors pass through NumPy.
+    - 2c³ p(c)`` for the density p; E[x²] may be infinite. They are accurate to about 1e-12, or as
+    the distribution's ``sf`` is. Tensors pass through NumPy.
 
     Examples
     --------

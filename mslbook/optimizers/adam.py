@@ -14,11 +14,6 @@ class Adam(Optimizer):
     After t updates P = (1 - beta1^t) (√(s / (1 - beta2^t)) + eps), s the mean of squares
     (D. Kingma and J. Ba, 2015; for its edge J. Cohen et al., 2022).
 
-    Parameters
-    ----------
-    lr : float, array_like or callable
-    beta1, beta2, eps : float
-
     Examples
     --------
     >>> from mslbook import Adam

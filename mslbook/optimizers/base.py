@@ -41,7 +41,7 @@ class Optimizer(ABC):
     def edge(self, lr=None):
         """The largest curvature at which the optimizer is stable on a quadratic loss.
 
-        It is that of the Hessian H or, where `precondition` returns a P that changes slowly, of
+        Of the Hessian H or, where `precondition` returns a P that changes slowly, of
         P^(-1/2) H P^(-1/2). An optimizer with a schedule needs `lr`, a float or array.
         """
         lr = self.lr if lr is None else lr

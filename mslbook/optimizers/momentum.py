@@ -13,11 +13,6 @@ class Momentum(Optimizer):
 
     In the form of ``torch.optim.SGD`` (B. T. Polyak, 1964).
 
-    Parameters
-    ----------
-    lr : float, array_like or callable
-    beta : float
-
     Examples
     --------
     >>> from mslbook import Momentum

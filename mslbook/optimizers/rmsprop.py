@@ -13,11 +13,6 @@ class RMSProp(Optimizer):
 
     With the diagonal P = √s + eps, its edge is 2 / lr (J. Cohen et al., 2022).
 
-    Parameters
-    ----------
-    lr : float, array_like or callable
-    decay, eps : float
-
     Examples
     --------
     >>> from mslbook import RMSProp

@@ -3,7 +3,7 @@
 import operator
 from bisect import bisect_right
 
-from mslbook._checks import check_int, check_lr
+from mslbook._checks import check_lr
 
 
 class decays:  # lower case, because it reads as a function
@@ -13,8 +13,6 @@ class decays:  # lower case, because it reads as a function
     ----------
     rates : dict of int to float
         The learning rates by the step at which each begins, the first one at step 0.
-    epoch : int
-        The number of updates in an epoch, where `rates` counts in epochs.
 
     Examples
     --------
@@ -24,19 +22,15 @@ class decays:  # lower case, because it reads as a function
     (2.5, 0.25)
     """
 
-    def __init__(self, rates, epoch=1):
-        epoch = check_int("epoch", epoch, least=1)
+    def __init__(self, rates):
         try:
-            steps = sorted(map(operator.index, rates))
+            self._steps = sorted(map(operator.index, rates))
         except TypeError:
-            steps = []
-        if not steps or steps[0] != 0:
-            raise ValueError(
-                "a schedule gives the learning rate by whole steps from 0 on, such as "
-                f"decays({{0: 2.5, 650: 0.25}}), not {rates!r}"
-            )
-        self._steps = [epoch * step for step in steps]
-        self._rates = [check_lr(rates[step], epoch * step) for step in steps]
+            self._steps = []
+        if not self._steps or self._steps[0] != 0:
+            told = "a schedule gives the learning rate by whole steps from 0 on"
+            raise ValueError(f"{told}, such as decays({{0: 2.5, 650: 0.25}}), not {rates!r}")
+        self._rates = [check_lr(rates[step], step) for step in self._steps]
 
     def __call__(self, step):
         """The learning rate of the update from iterate `step` to the next."""

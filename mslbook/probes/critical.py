@@ -25,9 +25,8 @@ class SharpnessEstimate(NamedTuple):
 def critical_sharpness(loss, theta, direction=None, start=None, rtol=0.1, preconditioner=None):
     """2 / η_c, where η_c is the smallest step along a direction from which the loss is higher.
 
-    On a quadratic loss it is the curvature along the default direction, at most the largest (D.
-    Kalra et al., 2026, arXiv:2601.16979). It takes about 6 values of the loss. It is 0 where the
-    loss never rises, inf where it rises at once.
+    Where the loss is quadratic, the curvature along the direction (D. Kalra et al., 2026,
+    arXiv:2601.16979), from about 6 values of the loss; 0 if it never rises, inf if it does at once.
 
     Parameters
     ----------
@@ -38,7 +37,7 @@ def critical_sharpness(loss, theta, direction=None, start=None, rtol=0.1, precon
     start : float, optional
         Where the search for 2 / η_c begins, such as its value at a nearby point.
     rtol : float
-        The relative distance of `low` and `high`, both of which bound 2 / η_c.
+        The relative distance of `low` and `high`, which enclose 2 / η_c.
 
     Examples
     --------

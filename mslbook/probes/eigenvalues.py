@@ -40,18 +40,8 @@ class Sharpness:
 
 
 @in_full_precision
-def sharpness(
-    loss,
-    theta,
-    k=1,
-    tol=1e-3,
-    start=None,
-    seed=0,
-    max_hvps=None,
-    preconditioner=None,
-    value_tol=None,
-    hessian=None,
-) -> Sharpness:
+def sharpness(loss, theta, k=1, tol=1e-3, start=None, seed=0, max_hvps=None,
+              preconditioner=None, value_tol=None, hessian=None) -> Sharpness:  # fmt: skip
     """The k algebraically largest eigenvalues of the Hessian of a loss.
 
     Parameters
@@ -62,8 +52,8 @@ def sharpness(
     tol : float
         The relative residual ``||Hv - λv|| / |λ|`` at which a pair counts as found.
     start : Sharpness or array, shape (j, n), optional
-        The whole answer at a nearby point, or vectors, of which the first k + 1 are used. Along a
-        path the answer before, or its `path`: the next vectors are then predicted.
+        The answer at a nearby point, or vectors, of which the first k + 1 are used. Along a path
+        the answer before, or its `path`: the next vectors are then predicted.
     seed : int
     max_hvps : int, optional
         Products after which it gives up; by default ``50 + 20 * k``.
@@ -81,10 +71,9 @@ def sharpness(
     -----
     Block Lanczos with full reorthogonalisation, restarted so as to hold at most the larger of
     20 + 2 k and 6 k + 6 vectors of n numbers; a product that is not finite raises
-    FloatingPointError. A warm start alone cannot see an eigenvector that it is orthogonal to, so
-    one pair beyond the k, the guard, has a product in each answer, and is followed until its
-    eigenvalue is known or its residual keeps it below the k-th. A residual does not say that no
-    eigenvalue was missed: no method that samples products can.
+    FloatingPointError. Since a warm start cannot see an eigenvector that it is orthogonal to, one
+    pair beyond the k, the guard, is followed until it is known or its residual keeps it below them.
+    That no eigenvalue was missed cannot be certified by any method that samples products.
 
     Examples
     --------

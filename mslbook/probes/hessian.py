@@ -26,8 +26,15 @@ def hessian_operator(loss, theta, preconditioner=None, hessian=None):
     """
     xp, theta = check_theta(loss, theta, "hvp")
     make = getattr(loss, "hessian", lambda theta: partial(loss.hvp, theta))
-    product = hessian or make(theta)
-    scale = None if preconditioner is None else _inverse_root(xp, theta, preconditioner)
+    product, scale = hessian or make(theta), None
+    if preconditioner is not None:
+        P = xp.asarray(preconditioner, dtype=theta.dtype, device=theta.device)
+        if P.shape != theta.shape or not bool(xp.all((P > 0) & xp.isfinite(P))):
+            raise ValueError(
+                f"the preconditioner must hold a positive, finite number for each of the "
+                f"{tuple(theta.shape)} coordinates of theta: pass optimizer.precondition(state)"
+            )
+        scale = P**-0.5
 
     def operator(v):
         v = v.reshape(theta.shape)
@@ -35,13 +42,3 @@ def hessian_operator(loss, theta, preconditioner=None, hessian=None):
         return image.reshape((-1,))
 
     return operator
-
-
-def _inverse_root(xp, theta, preconditioner):
-    P = xp.asarray(preconditioner, dtype=theta.dtype, device=theta.device)
-    if P.shape != theta.shape or not bool(xp.all((P > 0) & xp.isfinite(P))):
-        raise ValueError(
-            f"the preconditioner must hold a positive, finite number for each of the "
-            f"{tuple(theta.shape)} coordinates of theta: pass optimizer.precondition(state)"
-        )
-    return P**-0.5

@@ -24,8 +24,8 @@ class LayerSharpness:
         wide = max(map(len, self.names))
         lines = [f"{'layer':{wide}}  parameters  sharpness  products"]
         for name, size, value, products, converged in zip(*columns, strict=True):
-            end = "  NOT converged" * (not converged)
-            lines.append(f"{name:{wide}}  {size:10}  {value:9.4g}  {products:8}{end}")
+            line = f"{name:{wide}}  {size:10}  {value:9.4g}  {products:8}"
+            lines.append(line if converged else f"{line}  NOT converged")
         return "\n".join(lines)
 
 
@@ -40,8 +40,8 @@ def layer_sharpness(loss, theta=None, tol=1e-3, seed=0) -> LayerSharpness:
     loss : NetworkLoss
     theta : Tensor, shape (n,), optional
         By default the model's.
-    tol, seed : float, int
-        As in `sharpness`.
+    tol, seed
+        As for `sharpness`.
 
     Examples
     --------

@@ -32,7 +32,6 @@ def second_difference(values, spacing):
     values : array_like, shape (..., D)
         Losses at equal spacing, at least 3.
     spacing : float
-        A part of a step of descent; Ma et al. (2022), figure 3.1, do not divide by its square.
 
     Examples
     --------
@@ -40,7 +39,8 @@ def second_difference(values, spacing):
     >>> second_difference([9.0, 4.0, 1.0, 0.0, 1.0], spacing=0.5)
     array([8., 8., 8.])
     """
-    values, spacing = _line_values(values, least=3), _spacing(spacing)
+    values = _line_values(values, least=3)
+    check_real("the spacing", spacing, above=MIN_SPACING)
     differences, noise = np.diff(values.astype(float), 2, axis=-1), _noise_std(values)
     # What scatters by much more than the last digits is rugged at this spacing, not rounded.
     rounded = noise <= 16 * np.finfo(values.dtype).eps * np.abs(values).max()
@@ -71,7 +71,8 @@ def rounding(values, spacing):
     >>> print(f"{rounding(np.linspace(-1, 1, 201, dtype=np.float32) ** 2, 0.01):.1g}")
     0.0002
     """
-    values, spacing = _line_values(values, least=NOISE_ORDER + 3), _spacing(spacing)
+    values = _line_values(values, least=NOISE_ORDER + 3)
+    check_real("the spacing", spacing, above=MIN_SPACING)
     return _difference_std(_noise_std(values), 2) / spacing**2
 
 
@@ -84,10 +85,8 @@ class Growth:
     curvature: float = nan  #: the second difference there
     #: how far from the minimum the second difference has fallen by a tenth; inf where it does not
     drops: tuple[float, float] = (nan, nan)
-    #: p of the fit ``L - value ~ c |distance - minimum|^p`` on each side
-    exponents: tuple[float, float] = (nan, nan)
-    #: the range of each fit
-    fitted: tuple[tuple[float, float], tuple[float, float]] = ((nan, nan), (nan, nan))
+    exponents: tuple[float, float] = (nan, nan)  #: p of ``L - value ~ c |distance - minimum|^p``
+    fitted: tuple = ((nan, nan), (nan, nan))  #: the ranges of distances of these fits
     spacing: float = nan  #: of the second differences
 
     def __repr__(self):
@@ -144,8 +143,7 @@ def growth(distances, values) -> Growth:
     inner, outer = slice(lowest - 1, None, -1), slice(lowest + 1, None)
     before = _side(-offset[inner], rise[inner], ratios[: lowest - 1][::-1], clear)
     beyond = _side(offset[outer], rise[outer], ratios[lowest:], clear)
-    drops, exponents, fitted = zip(before, beyond, strict=True)
-    return Growth(minimum, value, curvature, drops, exponents, fitted, spacing)
+    return Growth(minimum, value, curvature, *zip(before, beyond, strict=True), spacing)
 
 
 @dataclass(frozen=True, repr=False)
@@ -273,8 +271,8 @@ def _vertex(distances, values, ties):
     if len(ties) > 2:
         return (distances[ties[0]] + distances[ties[-1]]) / 2, values[ties[0]]
     near, lowest = slice(ties[0] - 1, ties[0] + 2), distances[ties[0]]
-    parabola = np.polynomial.polynomial.polyfit(distances[near] - lowest, values[near], 2)
-    constant, slope, square = parabola
+    polyfit = np.polynomial.polynomial.polyfit
+    constant, slope, square = polyfit(distances[near] - lowest, values[near], 2)
     return lowest - slope / (2 * square), constant - slope**2 / (4 * square)
 
 
@@ -299,33 +297,24 @@ def _difference_std(sigma, order):
 
 
 def _line_values(values, least):
-    """Finite values along lines as a NumPy array of the precision that they have.
-
-    Single precision is often stored as double, by ``.item()`` or in a list.
-    """
+    """Finite values along lines as a NumPy array of the precision that they have."""
     values = as_real("the values", values)
     floating = array_namespace(values).isdtype(values.dtype, "real floating")
     dtype = precision(values) if floating else float
     values = np.asarray(values.detach().cpu() if hasattr(values, "detach") else values, dtype=dtype)
     if values.shape[-1:] < (least,) or not (values.size and np.isfinite(values).all()):
-        raise ValueError(
-            f"give at least {least} finite values along the last axis, not {values.shape} values"
-        )
+        hint = f"give at least {least} finite values along the last axis"
+        raise ValueError(f"{hint}, not {values.shape} values")
     with np.errstate(over="ignore"):
-        single = values.astype(np.float32)
+        single = values.astype(np.float32)  # often stored as double, by .item() or in a list
     return single if np.array_equal(single, values) else values
 
 
 def _one_line(distances, values, least):
     distances, values = as_row("distances", distances), _line_values(values, least)
     if values.shape != distances.shape:
-        raise ValueError(
-            f"{len(distances)} distances do not go with {values.shape} values: one line at a time"
-        )
+        told = f"{len(distances)} distances do not go with {values.shape} values"
+        raise ValueError(f"{told}: one line at a time")
     if not np.all(np.diff(distances) > MIN_SPACING):
         raise ValueError(f"distances must increase, by more than {MIN_SPACING:g} at a time")
     return distances, values
-
-
-def _spacing(spacing):
-    return float(check_real("the spacing", spacing, above=MIN_SPACING))

@@ -28,14 +28,10 @@ class SpectralDensity:
         gaussians = np.exp(-(offset**2) / 2) / (width * np.sqrt(2 * np.pi))
         return gaussians @ self.weights.ravel() / len(self.nodes)
 
-    def moment(self, power):
-        """The mean of the eigenvalues' `power`-th powers, trace(H^power) / n."""
-        return float((self.weights * self.nodes**power).sum() / len(self.nodes))
-
     @property
     def trace(self):
         """The trace of the Hessian, n times the mean eigenvalue."""
-        return self.dimension * self.moment(1)
+        return self.dimension * float((self.weights * self.nodes).sum() / len(self.nodes))
 
     def share(self, above):
         """The share of the eigenvalues that are larger than `above`, from 0 to 1."""
@@ -44,7 +40,7 @@ class SpectralDensity:
     def __repr__(self):
         return (
             f"SpectralDensity({self.dimension} eigenvalues from {self.nodes.min():.3g} to "
-            f"{self.nodes.max():.3g}, mean {self.moment(1):.3g}, {self.hvps} products)"
+            f"{self.nodes.max():.3g}, mean {self.trace / self.dimension:.3g}, {self.hvps} products)"
         )
 
 
@@ -64,10 +60,10 @@ def spectral_density(loss, theta, steps=64, samples=8, seed=0) -> SpectralDensit
 
     Notes
     -----
-    For a random unit vector v, the weights (v·u)² at the eigenvalues are on average their density,
-    since each has the mean 1/n. Lanczos from v turns these n weights into as many as it makes
-    steps, with the same moments up to the (2 steps - 1)-th (Gaussian quadrature), in `steps` + 5
-    vectors of n numbers. A product that is not finite raises FloatingPointError.
+    For a random unit vector v, the weights (v·u)² at the eigenvalues are on average their density.
+    Lanczos from v turns them into as many as it makes steps, with the same moments up to the
+    (2 steps - 1)-th, in `steps` + 5 vectors of n numbers. A product that is not finite raises
+    FloatingPointError.
 
     Examples
     --------
@@ -75,11 +71,10 @@ def spectral_density(loss, theta, steps=64, samples=8, seed=0) -> SpectralDensit
     >>> spectral_density(two_valleys, [0.0, 0.0], samples=1).nodes.round(6)
     array([[ 1., 25.]])
     """
-    check_int("steps", steps, least=1)
     check_int("samples", samples, least=1)
-    _, theta = check_theta(loss, theta, "hvp")
+    theta = check_theta(loss, theta, "hvp")[1]
     n, random = prod(theta.shape), np.random.default_rng(seed)
-    steps = min(steps, n)
+    steps = min(check_int("steps", steps, least=1), n)
     nodes, weights = np.empty((samples, steps)), np.zeros((samples, steps))
     space = KrylovSpace(hessian_operator(loss, theta), theta.reshape((-1,)), steps)
     for node, weight in zip(nodes, weights, strict=True):

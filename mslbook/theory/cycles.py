@@ -32,7 +32,7 @@ def stable_lr(f: Loss) -> float:
 def two_cycle(f: Loss, lr):
     """The x > 0 such that gradient descent alternates between x and -x: lr f'(x) = 2x.
 
-    Unique, and increasing with lr (Ma et al. (2022), lemma 4.1). The relative error is about
+    Unique, and increasing with lr (Ma et al. (2022), lemma 4.1); the relative error is about
     1e-15 / (1 - stable_lr(f) / lr).
 
     Parameters
@@ -52,12 +52,11 @@ def two_cycle(f: Loss, lr):
 
     lr = as_lrs(lr)
     stable = stable_lr(f)
-    wrong = lr[~(np.isfinite(lr) & (lr > stable))]
+    wrong = lr[~(lr > stable)]
     if len(wrong):
-        raise ValueError(
-            f"there is a two-cycle only above the stable learning rate {stable:g}; at or below it "
-            f"gradient descent converges to the minimum: got lr = {wrong[0]:g}"
-        )
+        why = "at or below it gradient descent converges to the minimum"
+        told = f"there is a two-cycle only above the stable learning rate {stable:g}; {why}"
+        raise ValueError(f"{told}: got lr = {wrong[0]:g}")
 
     def excess(log_x, lr):  # f'(x) / x decreases from f''(0) to 0: find where it passes 2 / lr
         x = np.exp(log_x)

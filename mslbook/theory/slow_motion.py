@@ -1,6 +1,6 @@
 """The slow motion along a valley, once descent oscillates across it."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,18 +14,11 @@ NEWTON_TOL = 1e-6  # of a step in log u; the error left is about its square
 LOG_EPS = 1e-15  # what rounding leaves of the logarithm of a number near 1
 
 
-@dataclass(frozen=True, repr=False, eq=False)
-class SlowMotion:
+class SlowMotion(NamedTuple):
     """The answer of `quasistatic`: NumPy arrays with a row for the start and for each step."""
 
     points: np.ndarray  #: x, the coordinates along the valley, shape (steps + 1, ..., d)
     amplitudes: np.ndarray  #: ``|y|``, of the two-cycle at x
-    values: np.ndarray  #: the loss at ``(x, |y|)``
-    steps: np.ndarray  #: the number of updates made
-
-    def __repr__(self):
-        swings = (f"{np.max(self.amplitudes[row]):.4g}" for row in (0, -1))
-        return f"<SlowMotion of {self.steps[-1]} steps: |y| {' -> '.join(swings)}>"
 
 
 def quasistatic(valley: Valley, start, lr, steps: int) -> SlowMotion:
@@ -48,8 +41,8 @@ def quasistatic(valley: Valley, start, lr, steps: int) -> SlowMotion:
     Examples
     --------
     >>> from mslbook import quasistatic, valley
-    >>> quasistatic(valley, start=1.0, lr=3.0, steps=1000)
-    <SlowMotion of 1000 steps: |y| 1.08 -> 0.5127>
+    >>> quasistatic(valley, start=1.0, lr=3.0, steps=1000).amplitudes[[0, -1]].round(4)
+    array([1.0801, 0.5127])
     """
     if not isinstance(valley, Valley):
         raise ValueError(f"{valley!r} is no valley f(h(x) y): write it as mslbook.losses.Valley")
@@ -68,8 +61,7 @@ def quasistatic(valley: Valley, start, lr, steps: int) -> SlowMotion:
             )
         log_u, gain = _follow(valley.f, across, np.log(two_cycle(valley.f, across)))
 
-        points = np.empty((steps + 1, *x.shape))
-        amplitudes = np.empty((steps + 1, *h.shape))
+        points, amplitudes = (np.empty((steps + 1, *one.shape)) for one in (x, h))
         points[0], amplitudes[0] = x, np.exp(log_u) / h
         for step in range(1, steps + 1):
             x = x - (2 * amplitudes[step - 1] ** 2 / h)[..., None] * h_grad
@@ -78,8 +70,7 @@ def quasistatic(valley: Valley, start, lr, steps: int) -> SlowMotion:
             across = np.where(now > edge, now, before)  # what has stopped keeps its last cycle
             log_u, gain = _follow(valley.f, across, log_u + gain * np.log(across / before))
             points[step], amplitudes[step] = x, np.where(now > edge, np.exp(log_u) / h, 0.0)
-    ends = np.concatenate((points, amplitudes[..., None]), axis=-1)
-    return SlowMotion(points, amplitudes, valley.value(ends), np.arange(steps + 1))
+    return SlowMotion(points, amplitudes)
 
 
 def _follow(f, lr, log_u):
@@ -99,7 +90,6 @@ def _follow(f, lr, log_u):
 def _steepness(valley, x, step):
     h, h_grad = value_and_grad(valley.h, x)
     if not ((h > 0) & (h < np.inf)).all():
-        raise ValueError(
-            f"after {step} steps h(x) is not a positive finite number: start elsewhere, or lower lr"
-        )
+        told = f"after {step} steps h(x) is not a positive finite number"
+        raise ValueError(f"{told}: start elsewhere, or lower lr")
     return h, h_grad

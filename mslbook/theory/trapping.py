@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import scipy  # whose modules are imported on first use
 
-from mslbook._arrays import as_lrs, check_lrs, to_numpy
+from mslbook._arrays import as_lrs, to_numpy
 from mslbook._checks import check_loss
 from mslbook.loss import Loss
 
@@ -111,7 +111,7 @@ def trapping_radius(loss: Loss, lr, minimum=None) -> TrappingBall:
     >>> print(round(ball.r1, 6), round(ball.r2, 6), round(ball.radius, 6))
     0.605707 3.666667 3.666667
     """
-    lr = check_lrs(as_lrs(lr))
+    lr = as_lrs(lr)
     field = _Field(loss, minimum)
     found, directions = _survey(field)
     if found.c <= ZERO_TOL:

@@ -35,7 +35,7 @@ from mslbook.stochastic import Minibatches  # noqa: E402
 DIGITS = data.load("digits")
 IMAGES, BATCH, EPOCH = 50, 16, 4  # the last batch of an epoch has two images
 STEPS = 24
-RATES = decays({0: 0.1, 3: 0.01}, epoch=EPOCH)
+RATES = decays({0: 0.1, 3 * EPOCH: 0.01})
 MINIBATCHES = {"optimizer": Momentum(RATES), "batch": BATCH, "seed": 3}
 WAYS = {
     "minibatches": MINIBATCHES,

@@ -30,7 +30,7 @@ def motion_along_valley(path, motion, stop, landscape):
     style.label_axes(middle, "", "$x_1$", xticks=[0, 2000, 4000], yticks=[0, 10, 20])
     middle.legend(loc="lower right", **COMPACT)
     below.plot(path.steps, abs(path.points[:, 1]), "-", linewidth=4, color=SKY)
-    below.plot(motion.steps, motion.amplitudes, "--", color=VERMILLION)
+    below.plot(motion.amplitudes, "--", color=VERMILLION)
     style.label_axes(below, "step", "$|x_2|$", xticks=[0, 2000, 4000], yticks=[0, 0.5, 1])
     return figure
 
