@@ -1,7 +1,6 @@
 """A loss shared by several processes ("ranks"): rows of each, sums over all, joining torchrun.
 
-Every rank holds all data and the same parameters, and has the same results to the last bit. Sums
-in a backward pass meet in the same order, since the graphs differ in the number of rows alone. If a
+Every rank holds all data and the same parameters, and has the same results to the last bit. If a
 rank dies, the others raise ConnectionError.
 """
 
@@ -164,12 +163,11 @@ class _ChunkStatistics(TorchFunctionMode):
         self.share = share
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
-        kwargs = kwargs or {}
         if func is functional.batch_norm:
-            return _batch_norm(self.share, *args, **kwargs)
-        answer = func(*args, **kwargs)
+            return _batch_norm(self.share, *args, **kwargs or {})
+        answer = func(*args, **kwargs or {})
         if func is functional.instance_norm:
-            _average_stored(self.share, *args, **kwargs)
+            _average_stored(self.share, *args, **kwargs or {})
         return answer
 
 
@@ -228,7 +226,6 @@ def _raise_if_rank_lost():
     try:
         yield
     except RuntimeError as error:
-        raise ConnectionError(
-            f"rank {rank()} lost touch with the other ranks, of which one must have died "
-            f"({str(error).splitlines()[0].split('. ')[0]})"
-        ) from error
+        told = f"rank {rank()} lost touch with the other ranks, of which one must have died"
+        why = str(error).splitlines()[0].split(". ")[0]
+        raise ConnectionError(f"{told} ({why})") from error

@@ -74,9 +74,7 @@ def vgg11(classes=10, width=1.0, batchnorm=False, seed=0):
 
 
 def resnet18(classes=10, width=1.0, seed=0):
-    """ResNet18 for colour images of 32 x 32 pixels; parameters as for :func:`vgg11`.
-
-    It starts with a 3 x 3 convolution of stride 1 without pooling.
+    """ResNet18 that starts with a 3 x 3 convolution of stride 1; parameters as for :func:`vgg11`.
 
     Examples
     --------
@@ -94,16 +92,16 @@ def resnet18(classes=10, width=1.0, seed=0):
         for before, after in pairwise(stages):
             shortcut = nn.Sequential(_conv(before, after, 1, stride=2), nn.BatchNorm2d(after))
             blocks += [BasicBlock(before, after, 2, shortcut), BasicBlock(after, after)]
-        head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(stages[-1], classes)]
+        head = nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(stages[-1], classes)
         model = nn.Sequential(stem, *blocks, *head)
         _he_initialise(model)
     return model
 
 
 def densenet121(classes=50, width=1.0, seed=0):
-    """DenseNet121 for colour images of 32 x 32 pixels; parameters as for :func:`vgg11`.
+    """DenseNet121 that starts as :func:`resnet18`; parameters as for :func:`vgg11`.
 
-    It starts as :func:`resnet18`; the width scales the growth rate and the stem (32, 64 at 1).
+    The width scales the growth rate and the stem (32 and 64 at 1).
 
     Examples
     --------

@@ -60,9 +60,8 @@ def rounding(values, spacing):
 
     Parameters
     ----------
-    values : array_like, shape (..., D)
-        Losses at equal spacing, at least 9.
-    spacing : float
+    values, spacing
+        As for `second_difference`; at least 9 values.
 
     Examples
     --------
@@ -105,11 +104,11 @@ def growth(distances, values) -> Growth:
 
     Notes
     -----
-    The minimum is the vertex of the parabola through the lowest three values. Each side is followed
-    as far as the loss rises. Its quadratic core ends where the second difference first differs by a
-    tenth from that at the minimum; from there, or from half way if that is nearer, the exponent is
-    fitted in logarithms: below 2 the loss grows subquadratically (Ma et al. (2022), section 3.1).
-    Where second differences are noisy only every second, fourth, ... value is used.
+    Each side is followed as far as the loss rises. Its quadratic core ends where the second
+    difference first differs by a tenth from that at the minimum; from there, or from half way if
+    that is nearer, the exponent is fitted in logarithms: below 2 the loss grows subquadratically
+    (Ma et al. (2022), section 3.1). Where second differences are noisy only every second, fourth,
+    ... value is used.
 
     Examples
     --------
@@ -193,10 +192,10 @@ def curvature_profile(distances, values) -> CurvatureProfile:
 
     Notes
     -----
-    It is an average of the second derivative between the minimum and r. In a continuum of scales it
-    falls steadily; separate scales show as a high plateau, a fall and a low plateau (Ma et al.
-    (2022), section 3.2). Distances so small that the error of the minimum or the rounding of the
-    losses would count are left out. Raises ValueError for a line lowest at an end or in two places.
+    In a continuum of scales it falls steadily; separate scales show as a high plateau, a fall and a
+    low plateau (Ma et al. (2022), section 3.2). Distances so small that the error of the minimum or
+    the rounding of the losses would count are left out. Raises ValueError for a line lowest at an
+    end or in two places.
 
     Examples
     --------

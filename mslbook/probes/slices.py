@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mslbook._arrays import array_namespace, as_real, as_row, as_theta, to_numpy
+from mslbook._arrays import as_real, as_row, as_theta, like, to_numpy
 from mslbook._checks import check_real
 from mslbook.probes._theta import check_theta, precision
 
@@ -19,10 +19,9 @@ NEIGHBOURS = 40  # of a place, from which it is interpolated
 
 
 def line(loss, theta, direction, distances):
-    """The losses at ``theta + distance * direction / ||direction||``.
+    """The losses at ``theta + distance * direction / ||direction||``, in the precision of theta.
 
-    A NumPy array in the precision of theta; in single precision rounding may hide the curvature of
-    a network (see `rounding`): take ``loss.to(dtype=torch.float64)``.
+    In single precision `rounding` may hide the curvature: take ``loss.to(dtype=torch.float64)``.
 
     Parameters
     ----------
@@ -48,8 +47,8 @@ def plane(loss, theta, directions, first, second, checkpoint=None, progress=Fals
 
     Parameters
     ----------
-    loss : Loss
-    theta : array_like, shape () or (n,)
+    loss, theta
+        As for `line`.
     directions : pair of array_like, shape of theta
         Brought to length 1, u and w; they need not be orthogonal.
     first, second : array_like, shapes (A,) and (B,)
@@ -79,32 +78,27 @@ class AdaptivePlane:
     error: float  #: the largest error seen of the interpolation, relative to the range of values
 
 
-def adaptive_plane(
-    loss, theta, directions, first, second, tol=0.01, checkpoint=None, progress=False
-) -> AdaptivePlane:
+def adaptive_plane(loss, theta, directions, first, second, tol=0.01, checkpoint=None,
+                   progress=False) -> AdaptivePlane:  # fmt: skip
     """The losses of `plane`, interpolated wherever that is good enough.
+
+    It begins with every eighth distance. Where a cubic interpolation misses what is evaluated half
+    way between by more than `tol`, relative to the range of the losses, it halves the spacing, down
+    to the grid. What is narrower than the first spacing can be missed.
 
     Parameters
     ----------
     loss, theta, directions, first, second, checkpoint, progress
         As for `plane`; at least 17 distances each way.
     tol : float
-        The error at which the interpolation counts as good, relative to the range of the losses.
-
-    Notes
-    -----
-    It begins with every eighth distance. Where a cubic interpolation misses what is evaluated half
-    way between by more than `tol`, it halves the spacing, down to the grid. What is narrower than
-    the first spacing can be missed, as by any sampling.
 
     Examples
     --------
     >>> import numpy as np
     >>> from mslbook import adaptive_plane, valley
     >>> away = np.linspace(-1, 1, 51)
-    >>> picture = adaptive_plane(valley, [0.0, 0.0], np.eye(2), away, away)
-    >>> picture.values.shape, bool(picture.evaluated.mean() < 1 / 5)
-    ((51, 51), True)
+    >>> adaptive_plane(valley, [0.0, 0.0], np.eye(2), away, away).evaluated.mean() < 1 / 5
+    np.True_
     """
     from scipy.ndimage import maximum_filter  # slow to import
 
@@ -130,12 +124,11 @@ def adaptive_plane(
 
 
 def random_direction(theta, seed=0):
-    """Independent standard normal coordinates, the same on every library and device.
+    """Independent standard normal coordinates, of the kind and shape of theta.
 
     Parameters
     ----------
     theta : array_like
-        Of the shape, dtype and device wanted.
     seed : int
 
     Examples
@@ -145,15 +138,14 @@ def random_direction(theta, seed=0):
     array([0.346, 0.822, 0.33 ])
     """
     theta = as_theta(theta, None)
-    numbers = np.random.default_rng(seed).standard_normal(tuple(theta.shape))
-    return array_namespace(theta).asarray(numbers, dtype=theta.dtype, device=theta.device)
+    return like(theta, np.random.default_rng(seed).standard_normal(tuple(theta.shape)))
 
 
 def filter_normalised(loss, theta, direction):
-    """The direction with every filter as long as that of the network.
+    """The direction with every filter as long as that of the network (H. Li et al., 2018).
 
     A filter is a slice along the first axis of a parameter with two axes or more; biases and
-    BatchNorm are not moved (H. Li et al., "Visualizing the loss landscape of neural nets", 2018).
+    BatchNorm are not moved.
 
     Parameters
     ----------
@@ -242,9 +234,8 @@ class _Grid:
 
 def _every(stride, shape):
     """Where a grid with every so many-th place, and the last one, has its places."""
-    rows, columns = (np.r_[0 : n - 1 : stride, n - 1] for n in shape)
     chosen = np.zeros(shape, dtype=bool)
-    chosen[np.ix_(rows, columns)] = True
+    chosen[np.ix_(*(np.r_[0 : n - 1 : stride, n - 1] for n in shape))] = True
     return chosen
 
 
@@ -267,8 +258,7 @@ def _values(loss, points):
 def _unit(xp, theta, direction):
     """The direction as a unit vector of the kind of theta."""
     direction = as_real("the direction", direction)
-    direction = direction.detach() if hasattr(direction, "detach") else direction
-    direction = xp.asarray(direction, dtype=theta.dtype, device=theta.device)
+    direction = like(theta, direction.detach() if hasattr(direction, "detach") else direction)
     if direction.shape != theta.shape:
         shape, wanted = tuple(direction.shape), tuple(theta.shape)
         raise ValueError(f"the direction has shape {shape}, theta {wanted}")

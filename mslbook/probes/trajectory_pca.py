@@ -30,8 +30,7 @@ class PrincipalDirections:
 def principal_directions(snapshots, k, memory=MEMORY) -> PrincipalDirections:
     """The k directions in which the snapshots of a path vary most, each from its start to its end.
 
-    Compare the shares with `random_walk_shares`: the principal components of a random walk in many
-    dimensions are cosines of time (Antognini & Sohl-Dickstein, 2018).
+    Compare the shares with `random_walk_shares`.
 
     Parameters
     ----------
@@ -78,9 +77,8 @@ def orthogonalise(vectors):
     basis, triangle = np.linalg.qr((rows / np.linalg.norm(rows, axis=1, keepdims=True)).T)
     new = np.append(np.abs(np.diag(triangle)) > MIN_OUTSIDE, False)
     if new.sum() < len(rows):
-        raise ValueError(
-            f"direction {new.argmin()} (from 0) is 0, not finite or within the span of the earlier"
-        )
+        told = f"direction {new.argmin()} (from 0) is 0, not finite"
+        raise ValueError(f"{told} or within the span of the earlier")
     return np.sign(np.diag(triangle))[:, None] * basis.T + 0.0  # + 0.0 makes 0 of -0
 
 
@@ -108,7 +106,7 @@ def project(snapshots, origin, directions, memory=MEMORY):
 def random_walk_shares(count, k):
     """The shares of variance of the first k principal components of a random walk of count points.
 
-    They are 6 / (πj)², j = 1, ..., k, for a long walk in many more dimensions.
+    For a long walk in many dimensions 6 / (πj)², j = 1, ..., k (Antognini & Sohl-Dickstein, 2018).
 
     Examples
     --------
