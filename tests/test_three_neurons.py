@@ -293,12 +293,12 @@ def test_data_are_positive_and_their_squares_finite(x):
 @pytest.mark.parametrize(
     ("distribution", "words"),
     [
-        (stats.norm(), r"norm\(\) must be one distribution on \(0, ∞\)"),
-        (stats.uniform(-1, 4), r"uniform\(-1, 4\) must be one"),
-        (stats.uniform(0, 1e200), r"uniform\(0, 1e\+200\) must lie between .* change the unit"),
-        (stats.uniform(0, 1e-200), r"uniform\(0, 1e-200\) must lie between 3e-151 and 3e\+150"),
-        (stats.pareto(0.01), r"pareto\(0.01\) must lie between"),
-        (stats.lognorm(s=-1.0), r"lognorm\(s=-1\) must be one"),
+        (stats.norm(), r"must be positive: give one distribution on \(0, ∞\)"),
+        (stats.uniform(-1, 4), "must be positive"),
+        (stats.uniform(0, 1e200), "must lie between .* change the unit"),
+        (stats.uniform(0, 1e-200), r"must lie between 3e-151 and 3e\+150"),
+        (stats.pareto(0.01), "must lie between"),
+        (stats.lognorm(s=-1.0), "must be positive"),
     ],
 )
 def test_distributions_that_make_no_loss(distribution, words):
@@ -320,7 +320,7 @@ def test_what_is_no_continuous_distribution(distribution, words):
 
 
 def test_a_distribution_without_parameters_need_not_be_frozen():
-    assert repr(PopulationLoss(stats.expon)) == "PopulationLoss(expon())"
+    assert PopulationLoss(stats.expon).value(1.0) == PopulationLoss(stats.expon()).value(1.0)
 
 
 def test_importing_the_losses_leaves_the_slow_libraries_out():

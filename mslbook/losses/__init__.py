@@ -16,10 +16,6 @@ from mslbook.losses.combine import (
 from mslbook.losses.counterexamples import Landing, Staircase
 from mslbook.losses.one_variable import F1, F2, Clip, PseudoHuber, Quadratic, Reciprocal, Saturation
 from mslbook.losses.paper import f1, f2, f3, two_valleys, valley
-from mslbook.losses.three_neurons import (
-    EmpiricalLoss,
-    PopulationLoss,
-    three_neurons,
-)
+from mslbook.losses.three_neurons import EmpiricalLoss, PopulationLoss, three_neurons
 
 __all__ = _public.names(globals())

@@ -10,8 +10,19 @@ from mslbook.loss import Loss, value_and_grad
 from mslbook.losses.closed_form import ClosedForm
 
 
+class Combined(ClosedForm):
+    """A loss made of others.
+
+    A subclass gives ``_value_and_grad(xp, x, of)``, where ``of(part, x)`` has the value and the
+    gradient of a part, or a value of 0 and the gradient, where that alone is wanted.
+    """
+
+    def _grad(self, xp, x):
+        return self._value_and_grad(xp, x, of=lambda part, x: (0.0, part.grad(x)))[1]
+
+
 @dataclass(frozen=True)
-class Ridge(ClosedForm):
+class Ridge(Combined):
     """f(p·x), for a function f of one variable and a vector p of shape (n,)."""
 
     f: Loss
@@ -21,14 +32,10 @@ class Ridge(ClosedForm):
         _check_one_variable(self.f)
         _set(self, p=tuple(map(float, self.p)), dimension=len(self.p))
 
-    def _value_and_grad(self, xp, x):
+    def _value_and_grad(self, xp, x, of=value_and_grad):
         p = like(x, self.p)
-        value, slope = value_and_grad(self.f, _dot(x, p))
+        value, slope = of(self.f, _dot(x, p))
         return value, slope[..., None] * p
-
-    def _grad(self, xp, x):
-        p = like(x, self.p)
-        return self.f.grad(_dot(x, p))[..., None] * p
 
     def _hvp(self, xp, x, v):
         p = like(x, self.p)
@@ -36,7 +43,7 @@ class Ridge(ClosedForm):
 
 
 @dataclass(frozen=True)
-class Radial(ClosedForm):
+class Radial(Combined):
     """f(‖x‖), for an even function f of one variable and x of the dimension given."""
 
     f: Loss
@@ -45,9 +52,9 @@ class Radial(ClosedForm):
     def __post_init__(self):
         _check_one_variable(self.f)
 
-    def _value_and_grad(self, xp, x):
+    def _value_and_grad(self, xp, x, of=value_and_grad):
         r, r_or_one = self._radius(xp, x)
-        value, slope = value_and_grad(self.f, r)
+        value, slope = of(self.f, r)
         return value, (slope / r_or_one)[..., None] * x
 
     def _hvp(self, xp, x, v):
@@ -63,7 +70,7 @@ class Radial(ClosedForm):
 
 
 @dataclass(frozen=True)
-class Valley(ClosedForm):
+class Valley(Combined):
     """f(h(x) y) of x in R^d and a last coordinate y: every point of y = 0 is a minimum.
 
     f is an even function of one variable; h, the steepness at x, is a positive one of d variables.
@@ -86,17 +93,11 @@ class Valley(ClosedForm):
             raise ValueError("h must be a loss of d variables: write Ridge(h, (1,)) for one of one")
         _set(self, dimension=self.h.dimension + 1)
 
-    def _value_and_grad(self, xp, x):
+    def _value_and_grad(self, xp, x, of=value_and_grad):
         x, y = x[..., :-1], x[..., -1]
         h, h_grad = value_and_grad(self.h, x)
-        value, slope = value_and_grad(self.f, h * y)
+        value, slope = of(self.f, h * y)
         return value, _append(xp, (slope * y)[..., None] * h_grad, slope * h)
-
-    def _grad(self, xp, x):
-        x, y = x[..., :-1], x[..., -1]
-        h, h_grad = value_and_grad(self.h, x)
-        slope = self.f.grad(h * y)
-        return _append(xp, (slope * y)[..., None] * h_grad, slope * h)
 
     def _hvp(self, xp, x, v):
         (x, y), (v, w) = (x[..., :-1], x[..., -1]), (v[..., :-1], v[..., -1])
@@ -110,7 +111,7 @@ class Valley(ClosedForm):
 
 
 @dataclass(frozen=True)
-class Linear(ClosedForm):
+class Linear(Combined):
     """loss(A x), for a loss of m variables and a matrix A of shape (m, n)."""
 
     loss: Loss
@@ -122,9 +123,9 @@ class Linear(ClosedForm):
             raise ValueError(f"A must have {self.loss.dimension} rows of one length, not {rows}")
         _set(self, A=rows, dimension=len(rows[0]))
 
-    def _value_and_grad(self, xp, x):
+    def _value_and_grad(self, xp, x, of=value_and_grad):
         A = like(x, self.A)
-        value, grad = value_and_grad(self.loss, _map(A, x))
+        value, grad = of(self.loss, _map(A, x))
         return value, _map(A.T, grad)
 
     def _hvp(self, xp, x, v):
@@ -133,7 +134,7 @@ class Linear(ClosedForm):
 
 
 @dataclass(frozen=True)
-class Composed(ClosedForm):
+class Composed(Combined):
     """outer(inner(x)), for an outer function of one variable, such as a cut-off."""
 
     outer: Loss
@@ -143,14 +144,10 @@ class Composed(ClosedForm):
         _check_one_variable(self.outer)
         _set(self, dimension=check_loss(self.inner).dimension)
 
-    def _value_and_grad(self, xp, x):
+    def _value_and_grad(self, xp, x, of=value_and_grad):
         inner, grad = value_and_grad(self.inner, x)
-        value, slope = value_and_grad(self.outer, inner)
+        value, slope = of(self.outer, inner)
         return value, self._per_point(slope) * grad
-
-    def _grad(self, xp, x):
-        inner, grad = value_and_grad(self.inner, x)
-        return self._per_point(self.outer.grad(inner)) * grad
 
     def _hvp(self, xp, x, v):
         inner, grad = value_and_grad(self.inner, x)
@@ -164,7 +161,7 @@ class Composed(ClosedForm):
 
 
 @dataclass(frozen=True)
-class Scaled(ClosedForm):
+class Scaled(Combined):
     """factor * loss(x)."""
 
     factor: float
@@ -173,8 +170,8 @@ class Scaled(ClosedForm):
     def __post_init__(self):
         _set(self, dimension=check_loss(self.loss).dimension)
 
-    def _value_and_grad(self, xp, x):
-        value, grad = value_and_grad(self.loss, x)
+    def _value_and_grad(self, xp, x, of=value_and_grad):
+        value, grad = of(self.loss, x)
         return self.factor * value, self.factor * grad
 
     def _hvp(self, xp, x, v):
@@ -182,7 +179,7 @@ class Scaled(ClosedForm):
 
 
 @dataclass(frozen=True)
-class Sum(ClosedForm):
+class Sum(Combined):
     """The sum of a sequence of losses of the same number of variables.
 
     Examples
@@ -201,13 +198,9 @@ class Sum(ClosedForm):
             raise ValueError(f"terms must have the same number of variables, not {dimensions}")
         _set(self, terms=terms, dimension=dimensions[0])
 
-    def _value_and_grad(self, xp, x):
-        values, grads = zip(*(value_and_grad(term, x) for term in self.terms), strict=True)
+    def _value_and_grad(self, xp, x, of=value_and_grad):
+        values, grads = zip(*(of(term, x) for term in self.terms), strict=True)
         return sum(values[1:], values[0]), sum(grads[1:], grads[0])
-
-    def _grad(self, xp, x):
-        first, *others = (term.grad(x) for term in self.terms)
-        return sum(others, first)
 
     def _hvp(self, xp, x, v):
         return sum(term.hvp(x, v) for term in self.terms)

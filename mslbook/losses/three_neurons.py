@@ -125,9 +125,6 @@ class PopulationLoss(ClosedForm):
         inner = 2 * below - 2 * density * c * c * c
         return like(w, np.where(c == self._edges[-1], self._bottom, inner)) * v
 
-    def __repr__(self):
-        return f"PopulationLoss({_name(self.distribution)})"
-
 
 def _integrate(distribution):
     """Panels' edges, ∫ 2x P(x > ·) dx up to them, and the Legendre series that each panel adds.
@@ -176,22 +173,12 @@ def _panels(distribution):
     return edges[:-1], edges[1:]
 
 
-def _name(distribution):
-    """A frozen distribution as it was written, such as uniform(0, 3)."""
-    if not hasattr(distribution, "dist"):
-        return repr(distribution)
-    args = [f"{value:g}" for value in distribution.args]
-    args += [f"{name}={value:g}" for name, value in distribution.kwds.items()]
-    return f"{distribution.dist.name}({', '.join(args)})"
-
-
 def _frozen(distribution):
     if not hasattr(distribution, "pdf"):
         raise TypeError("give a continuous distribution of scipy.stats, or data to EmpiricalLoss")
     distribution = distribution() if callable(distribution) else distribution  # expon is expon()
     if not distribution.cdf(0.0) == 0:
-        raise ValueError(f"{_name(distribution)} must be one distribution on (0, ∞)")
+        raise ValueError("data must be positive: give one distribution on (0, ∞)")
     if distribution.sf(X_MIN) == 0 or distribution.sf(X_MAX) > TAIL_MASS_TOL:
-        within = f"between {X_MIN:.0e} and {X_MAX:.0e}"
-        raise ValueError(f"{_name(distribution)} must lie {within}: change the unit")
+        raise ValueError(f"data must lie between {X_MIN:.0e} and {X_MAX:.0e}: change the unit")
     return distribution
