@@ -43,16 +43,9 @@ class Trajectory:
     diverged_at: Any  #: integers, ``(*batch)``: the step of divergence, -1 for never
 
     def __repr__(self):
-        fates, batch = self.diverged_at, self.diverged_at.shape
-        first = int(fates[fates >= 0].min()) if (fates >= 0).any() else None
-        if batch:
-            fate = f"{int((fates >= 0).sum())} of {prod(batch)} trajectories diverged"
-            fate += "" if first is None else f", first at step {first}"
-        elif first is None:
-            fate = f"loss {float(self.values[0]):.4g} -> {float(self.values[-1]):.4g}"
-        else:
-            fate = f"diverged at step {first}"
-        return f"<Trajectory of {self.steps[-1]} steps: {fate}>"
+        diverged = int((self.diverged_at >= 0).sum())
+        told = f"{diverged} of {prod(self.diverged_at.shape)} diverged"
+        return f"<Trajectory of {self.steps[-1]} steps: {told}>"
 
 
 def descend(loss: Loss, start, lr=None, steps=0, every=1, optimizer=None, last=None) -> Trajectory:
@@ -83,7 +76,7 @@ def descend(loss: Loss, start, lr=None, steps=0, every=1, optimizer=None, last=N
     --------
     >>> from mslbook import decays, descend, f1
     >>> descend(f1, start=-5.0, lr=decays({0: 5, 100: 3, 150: 1}), steps=200)
-    <Trajectory of 200 steps: loss 5.751 -> ...>
+    <Trajectory of 200 steps: 0 of 1 diverged>
     """
     steps, every = check_save_every(steps, every)
     first = 0 if last is None else -check_int("last", last, least=1)

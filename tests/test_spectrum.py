@@ -9,7 +9,7 @@ from models import CRITERIA, build, by_definition, dense, targets_for  # noqa: E
 
 from mslbook.losses import f1, f3, two_valleys, valley  # noqa: E402
 from mslbook.losses.network import NetworkLoss  # noqa: E402
-from mslbook.probes import SpectralDensity, spectral_density  # noqa: E402
+from mslbook.probes import spectral_density  # noqa: E402
 
 
 def starts(samples, size, seed=0):
@@ -208,13 +208,6 @@ def test_a_width_that_smears_nothing_is_refused(width):
     found = spectral_density(f1, 0.0, samples=1)
     with pytest.raises(ValueError, match="width must be positive and finite"):
         found.density([0.0], width)
-
-
-def test_the_answer_reads_well():
-    found = spectral_density(two_valleys, np.zeros(2), samples=1)
-    assert isinstance(found, SpectralDensity)
-    assert repr(found).startswith("SpectralDensity(2 eigenvalues from 1 to 25, mean ")
-    assert repr(found).endswith(", 2 products)")
 
 
 # --- bad input ------------------------------------------------------------------------------------

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from mslbook.probes import (
-    PrincipalDirections,
     orthogonalise,
     principal_directions,
     project,
@@ -262,12 +261,6 @@ def test_vectors_of_any_kind_and_length_become_orthonormal():
     rows = torch.tensor([[3.0, 0.0], [1.0, 2.0]], requires_grad=True)
     for vectors in (rows, list(rows), 1e200 * rows.detach().double(), 1e-200 * rows.double()):
         np.testing.assert_allclose(orthogonalise(vectors), np.eye(2), atol=1e-12)
-
-
-def test_the_answer_reads_well():
-    found = principal_directions(PATH, 2)
-    assert isinstance(found, PrincipalDirections)
-    assert repr(found) == f"PrincipalDirections(shares {found.shares.round(3).tolist()})"
 
 
 def test_origin_and_axes_may_be_tensors_with_gradients():

@@ -145,7 +145,7 @@ def growth(distances, values) -> Growth:
     return Growth(minimum, value, curvature, *zip(before, beyond, strict=True), spacing)
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True)
 class CurvatureProfile:
     """The answer of `curvature_profile`, pairs for the sides of smaller and larger distances."""
 
@@ -175,11 +175,6 @@ class CurvatureProfile:
         """The longest ranges beyond the dip with an exponent of 2 ± 0.2, as ratios of distances."""
         sides = zip(self.distances, self.exponents, strict=True)
         return tuple(_plateau(r[p.argmin() :], p[p.argmin() :]) for r, p in sides)
-
-    def __repr__(self):
-        before, beyond = self.separations
-        place = f"minimum {self.value:.4g} at {self.minimum:.3g}"
-        return f"CurvatureProfile({place}, curvature falls {before:.3g} | {beyond:.3g}-fold)"
 
 
 def curvature_profile(distances, values) -> CurvatureProfile:

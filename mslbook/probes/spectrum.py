@@ -37,12 +37,6 @@ class SpectralDensity:
         """The share of the eigenvalues that are larger than `above`, from 0 to 1."""
         return float(self.weights[self.nodes > above].sum() / len(self.nodes))
 
-    def __repr__(self):
-        return (
-            f"SpectralDensity({self.dimension} eigenvalues from {self.nodes.min():.3g} to "
-            f"{self.nodes.max():.3g}, mean {self.trace / self.dimension:.3g}, {self.hvps} products)"
-        )
-
 
 @in_full_precision
 def spectral_density(loss, theta, steps=64, samples=8, seed=0) -> SpectralDensity:

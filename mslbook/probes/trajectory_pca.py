@@ -23,9 +23,6 @@ class PrincipalDirections:
     shares: np.ndarray  #: these as parts of the total variance
     mean: np.ndarray  #: of the snapshots, shape (n,)
 
-    def __repr__(self):
-        return f"PrincipalDirections(shares {self.shares.round(3).tolist()})"
-
 
 def principal_directions(snapshots, k, memory=MEMORY) -> PrincipalDirections:
     """The k directions in which the snapshots of a path vary most, each from its start to its end.

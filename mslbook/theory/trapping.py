@@ -20,7 +20,7 @@ N_IMPROVED = 3  # how many of the farthest landings are improved
 ZERO_TOL = 1e-6  # of a cosine, or of a ratio of gradients
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False)
 class Subquadratic:
     """What `subquadratic` samples, so that true extremes may lie further out; r is a distance."""
 
@@ -42,11 +42,6 @@ class Subquadratic:
     def satisfies_definition(self) -> bool:
         """Whether what was sampled meets both conditions of the definition."""
         return self.c > ZERO_TOL and self.gradient_growth_vanishes
-
-    def __repr__(self):
-        growth = "falls" if self.gradient_growth_vanishes else "does not fall"
-        other = "" if self.critical is None else f", gradient 0 also at {_written(self.critical)}"
-        return f"<c at most {self.c:.4g}, growth {growth}{other}>"
 
 
 @dataclass(frozen=True)
@@ -83,8 +78,8 @@ def subquadratic(loss: Loss, minimum=None) -> Subquadratic:
     Examples
     --------
     >>> from mslbook import f2, subquadratic
-    >>> subquadratic(f2)
-    <c at most 1, growth falls>
+    >>> subquadratic(f2).satisfies_definition
+    True
     """
     return _survey(_Field(loss, minimum))[0]
 
@@ -115,15 +110,14 @@ def trapping_radius(loss: Loss, lr, minimum=None) -> TrappingBall:
     field = _Field(loss, minimum)
     found, directions = _survey(field)
     if found.c <= ZERO_TOL:
-        raise ValueError(
-            f"the loss is not subquadratic: at {_written(found.worst_point)} the gradient does not "
-            "point away from the minimum; if that lies elsewhere, pass it as minimum="
-        )
+        at, hint = np.round(found.worst_point, 4), "if that lies elsewhere, pass it as minimum="
+        why = f"at {at} the gradient does not point away from the minimum; {hint}"
+        raise ValueError(f"the loss is not subquadratic: {why}")
     if not found.gradient_growth_vanishes:
         raise ValueError("the loss is not subquadratic: ‖grad‖ / r does not tend to 0 at infinity")
     if found.critical is not None:
-        where = _written(found.critical)
-        raise ValueError(f"the gradient vanishes at {where} too, and not only at the minimum")
+        at = np.round(found.critical, 4)
+        raise ValueError(f"the gradient vanishes at {at} too, and not only at the minimum")
 
     def radii(lr):
         by_c = _outermost(field, 1, 1 / found.growth, directions, lr / (2 * found.c))
@@ -132,10 +126,6 @@ def trapping_radius(loss: Loss, lr, minimum=None) -> TrappingBall:
 
     fields = (lr, *np.transpose([radii(rate) for rate in lr.ravel()]).reshape(3, *lr.shape))
     return TrappingBall(*(array if lr.ndim else array.item() for array in fields))
-
-
-def _written(point):
-    return np.array2string(np.asarray(point), precision=4)
 
 
 class _Field:
@@ -148,8 +138,8 @@ class _Field:
         size = np.linalg.norm(np.atleast_1d(loss.grad(self.minimum)))
         near = np.linalg.norm(self.grad(RADII[0] * _directions(self.n)), axis=-1).max()
         if not size <= ZERO_TOL * near:
-            hint = "pass where it does as minimum="
-            raise ValueError(f"the gradient does not vanish at {_written(self.minimum)}: {hint}")
+            told = f"the gradient does not vanish at {np.round(self.minimum, 4)}"
+            raise ValueError(f"{told}: pass where it does as minimum=")
 
     def point(self, x):
         """The theta that lies `x` from the minimum."""
