@@ -8,17 +8,14 @@ from importlib import import_module
 __version__ = "0.1.0"
 
 _PACKAGES = ("losses", "optimizers", "descent", "probes", "theory")  # public: their __all__
-_MODULES = {  # public names of modules that not everybody needs, or that need torch
-    "NetworkLoss": "losses.network",
-    "half_squared_error": "losses.network",
-    "SharpnessTracker": "track",
-    "Minibatches": "stochastic",
-    "load": "data",
-    "fully_connected": "networks",
-    "vgg11": "networks",
-    "resnet18": "networks",
-    "densenet121": "networks",
+_MODULES = {  # of modules that not everybody needs, or that need torch
+    "losses.network": ("NetworkLoss", "half_squared_error"),
+    "track": ("SharpnessTracker",),
+    "stochastic": ("Minibatches",),
+    "data": ("load",),
+    "networks": ("fully_connected", "vgg11", "resnet18", "densenet121"),
 }
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
 
 def _import(module):
@@ -27,9 +24,11 @@ def _import(module):
 
 def __getattr__(name):
     if name == "__all__":
-        return sorted({*_MODULES, *(name for part in _PACKAGES for name in _import(part).__all__)})
-    if name in _MODULES:
-        return getattr(_import(_MODULES[name]), name)
+        return sorted(
+            {*_MODULE_OF, *(name for part in _PACKAGES for name in _import(part).__all__)}
+        )
+    if name in _MODULE_OF:
+        return getattr(_import(_MODULE_OF[name]), name)
     if name in _PACKAGES:
         return _import(name)
     for part in _PACKAGES if not name.startswith("_") else ():

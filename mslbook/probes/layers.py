@@ -1,31 +1,19 @@
 """The sharpness of a network layer by layer."""
 
-from dataclasses import dataclass
 from glob import escape
-
-import numpy as np
 
 from mslbook.probes.eigenvalues import sharpness
 
 
-@dataclass(frozen=True, repr=False)
-class LayerSharpness:
-    """The answer of `layer_sharpness`: a row for each layer, and one for the whole at the end."""
-
-    names: tuple[str, ...]  #: of the modules, as in ``model.named_modules()``
-    parameters: np.ndarray  #: how many each of them has
-    values: np.ndarray  #: the largest eigenvalue of its block of the Hessian
-    residuals: np.ndarray  #: ``||Hv - λv|| / |λ|`` there
-    converged: np.ndarray  #: whether that is within `tol`
-    products: np.ndarray  #: the number of Hessian-vector products made
+class LayerSharpness(dict):
+    """The `Sharpness` of every layer by its name, and of the whole; prints as a table."""
 
     def __repr__(self):
-        columns = self.names, self.parameters, self.values, self.products, self.converged
-        wide = max(map(len, self.names))
+        wide = max(map(len, self))
         lines = [f"{'layer':{wide}}  parameters  sharpness  products"]
-        for name, size, value, products, converged in zip(*columns, strict=True):
-            line = f"{name:{wide}}  {size:10}  {value:9.4g}  {products:8}"
-            lines.append(line if converged else f"{line}  NOT converged")
+        for name, s in self.items():
+            line = f"{name:{wide}}  {s.vectors.shape[1]:10}  {s.values[0]:9.4g}  {s.hvps:8}"
+            lines.append(line if s.converged else f"{line}  NOT converged")
         return "\n".join(lines)
 
 
@@ -61,10 +49,8 @@ def layer_sharpness(loss, theta=None, tol=1e-3, seed=0) -> LayerSharpness:
         layers.setdefault(name.rpartition(".")[0] or "the model itself", []).append(escape(name))
     layers["the whole"] = sum(layers.values(), [])
 
-    def row(params):
+    def of(params):
         block = loss.block(params, theta)
-        s = sharpness(block, block.theta, tol=tol, seed=seed)
-        return block.dimension, s.values[0], s.residuals[0], s.converged, s.hvps
+        return sharpness(block, block.theta, tol=tol, seed=seed)
 
-    columns = zip(*map(row, layers.values()), strict=True)
-    return LayerSharpness(tuple(layers), *map(np.array, columns))
+    return LayerSharpness({name: of(params) for name, params in layers.items()})
