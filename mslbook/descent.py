@@ -122,9 +122,7 @@ def _part(descent, begin, block):
     """The descent of a block of trajectories, and its start."""
     theta, value, grad, diverged_at = (array[block] for array in begin[1:5])
     if block is not ... and theta.ndim == 2:
-        columns = array_namespace(theta).empty(theta.shape[::-1], dtype=theta.dtype)
-        columns[...] = theta.T  # each coordinate in one piece, as formulas read them
-        theta = columns.T
+        theta = array_namespace(theta).stack(list(theta.T)).T  # each coordinate in one piece
     lr = descent.lr[block] if hasattr(descent.lr, "shape") else descent.lr
     start = Iterate(0, theta, value, grad, diverged_at, descent.optimizer.init(theta))
     return replace(descent, lr=lr), start
