@@ -1,5 +1,6 @@
 """Image datasets: embedded digits, CIFAR by download, or any .npz archive."""
 
+import tarfile
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -26,6 +27,18 @@ class ImageDataset:
     class_names: tuple[str, ...]  #: the names of the classes
 
 
+# The binary archives, as the Python ones are pickles: name and checksum, files of training images,
+# test images and class names, and bytes of a label, of which the last counts.
+URL = "https://www.cs.toronto.edu/~kriz/"
+BATCHES = [f"data_batch_{i}.bin" for i in range(1, 6)]
+TEN = "cifar-10-binary.tar.gz", "c32a1d4ab5d03f1284b67883e8d87530"
+HUNDRED = "cifar-100-binary.tar.gz", "03b5dce01913d631647c71ecec9e9cb8"
+CIFAR = {
+    "cifar10": (*TEN, BATCHES, "test_batch.bin", "batches.meta.txt", 1),
+    "cifar100": (*HUNDRED, ["train.bin"], "test.bin", "fine_label_names.txt", 2),
+}
+
+
 def load(name="digits", root=".data", download=False):
     """Load an :class:`ImageDataset`.
 
@@ -47,10 +60,10 @@ def load(name="digits", root=".data", download=False):
     name = str(name)
     if name == "digits":
         return _digits()
-    if name in ("cifar10", "cifar100"):
-        return _cifar(name, root, download)
+    if name in CIFAR:
+        return _cifar(name, Path(root), download)
     if name == "cifar100-50x100":
-        return _fifty_classes(name, _cifar("cifar100", root, download))
+        return _fifty_classes(name, _cifar("cifar100", Path(root), download))
     if name.endswith(".npz"):
         return _archive(Path(name))
     names = "digits, cifar10, cifar100, cifar100-50x100 or the path of an .npz"
@@ -117,40 +130,51 @@ def _member(archive, info):
     headers = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
     with archive.open(info) as file:
         shape, _, dtype = headers[npy.read_magic(file)](file)
-        if prod(shape) * max(dtype.itemsize, 1) > info.file_size:  # of empty texts, say, too many
-            raise ValueError(f"{info.filename} promises {shape} of {dtype}, more than it holds")
-        file.seek(0)
+    if prod(shape) * max(dtype.itemsize, 1) > info.file_size:  # of empty texts, say, too many
+        raise ValueError(f"{info.filename} promises {shape} of {dtype}, more than it holds")
+    with archive.open(info) as file:
         return npy.read_array(file, allow_pickle=False)
 
 
 def _digits():
     from sklearn.datasets import load_digits  # slow to import, and only needed here
 
-    digits, cut = load_digits(), [1437]  # four fifths, in the order in which they come
-    images, test_images = np.split(digits.images.astype(np.uint8)[:, None], cut)
-    labels, test_labels = np.split(digits.target, cut)
-    return ImageDataset("digits", images, labels, test_images, test_labels, tuple("0123456789"))
+    digits, cut = load_digits(), 1437  # four fifths, in the order in which they come
+    images, labels = digits.images.astype(np.uint8)[:, None], digits.target
+    halves = images[:cut], labels[:cut], images[cut:], labels[cut:]
+    return ImageDataset("digits", *halves, tuple("0123456789"))
 
 
 def _cifar(name, root, download):
-    from torchvision import datasets
+    from torchvision.datasets.utils import check_integrity, download_url
 
-    kind = getattr(datasets, name.upper())
+    archive, md5, train, test, names, label_bytes = CIFAR[name]
+    path = root / archive
     try:
-        train, test = (kind(root, training, download=download) for training in (True, False))
+        if download:  # of what is there, and whole, it only says so
+            download_url(URL + archive, root, md5=md5)
     except (OSError, RuntimeError) as error:  # no network, a wrong checksum, a full disk
-        what, hint = f"is not in {root}, or not whole", "fetch it with download=True (--download)"
-        if download:
-            what, hint = f"could not be fetched ({error})", "check the network"
-        raise FileNotFoundError(f"{name} {what}: {hint}, or name an .npz instead") from error
-    halves = [(half.data.transpose(0, 3, 1, 2), np.uint8(half.targets)) for half in (train, test)]
-    return ImageDataset(name, *halves[0], *halves[1], tuple(train.classes))
+        hint = "check the network, or name an .npz instead"
+        raise FileNotFoundError(f"{name} could not be fetched ({error}): {hint}") from error
+    if not check_integrity(path, md5):
+        hint = "fetch it with download=True (--download), or name an .npz instead"
+        raise FileNotFoundError(f"{name} is not in {path}, or not whole: {hint}")
+    with tarfile.open(path) as tar:
+        members = filter(tarfile.TarInfo.isfile, tar)
+        files = {Path(member.name).name: tar.extractfile(member).read() for member in members}
+
+    def part(*names):  # records of label bytes, then 3 x 32 x 32 pixels
+        raw = np.frombuffer(b"".join(files[name] for name in names), np.uint8)
+        records = raw.reshape(-1, label_bytes + 3072)
+        return records[:, label_bytes:].reshape(-1, 3, 32, 32), records[:, label_bytes - 1]
+
+    return ImageDataset(name, *part(*train), *part(test), tuple(files[names].decode().split()))
 
 
 def _fifty_classes(name, full):
     def first(count, images, labels):
-        rows = np.sort(np.concatenate([np.flatnonzero(labels == n)[:count] for n in range(50)]))
-        return images[rows], labels[rows]
+        rows = np.concatenate([np.flatnonzero(labels == label)[:count] for label in range(50)])
+        return images[np.sort(rows)], labels[np.sort(rows)]
 
     train = first(100, full.train_images, full.train_labels)
     test = first(20, full.test_images, full.test_labels)

@@ -43,10 +43,7 @@ def refused(capsys, tmp_path, monkeypatch):
             ["fig2_1_left", "--data", "mine.npz"],
             "No such file or directory: 'mine.npz'",
         ),
-        (
-            ["fig2_1_left", "--data", "cifar10"],
-            "cifar10 is not in .data, or not whole: fetch it with download=True (--download)",
-        ),
+        (["fig2_1_left", "--data", "cifar10"], "cifar10 is not in .data/cifar-10-binary.tar.gz"),
         (["fig2_1_left", "--out", "/dev/null"], "/dev/null cannot be written to"),
     ],
 )
