@@ -1,5 +1,7 @@
 """The demo of the home page: one learning rate, two losses, two fates."""
 
+from pathlib import Path
+
 import numpy as np
 
 from mslbook.descent import descend
@@ -29,22 +31,6 @@ def frame(lr, start):
     return marks | {"caption": f"A learning rate of {lr:g} is {fate}."}
 
 
-SCRIPT = """({ lr, start }) => {
-  const marks = {};
-  for (const [name, loss] of [["parabola", parabola], ["flatter loss", f1]]) {
-    const { points: [x], values, steps } = descend(loss, [start], lr, 40);
-    marks[`on the ${name}`] = [x, values];
-    marks[`of the ${name}`] = [steps, values];
-  }
-  const fate = lr < 2 ? "below 2: on both losses descent settles at the minimum"
-    : lr === 2 ? "exactly 2: descent bounces on the parabola, and settles slowly on " +
-      "the flatter loss"
-    : "above 2: on the parabola descent flies off; on the flatter loss it keeps bouncing, " +
-      "and stays. Neural networks do the second";
-  return { ...marks, caption: `A learning rate of ${g(lr)} is ${fate}.` };
-}"""
-
-
 def two_fates():
     """Make the demo: gradient descent on a parabola and on f₁, at one learning rate."""
     x = np.linspace(-7, 7, 141)
@@ -66,6 +52,6 @@ def two_fates():
         ],
         alt="Left, a parabola and a loss that grows more slowly, with a descent on each. Right, "
         "the two losses step by step: the parabola's shoots up, the other levels off.",
-        script=SCRIPT,
+        script=Path(__file__).with_suffix(".js").read_text(),
         losses=["parabola", "f1"],
     )

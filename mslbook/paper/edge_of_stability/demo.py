@@ -1,5 +1,7 @@
 """The demos of chapter 2.1: a network at the edge, and one iterate on a parabola."""
 
+from pathlib import Path
+
 import numpy as np
 
 from mslbook.descent import descend
@@ -70,23 +72,6 @@ def frame(product, start):
     }
 
 
-SCRIPT = """({ product, start }) => {
-  const { points: [x], values, steps } = descend(parabola, [start], product, 20);
-  const factor = Math.round(100 * (1 - product)) / 100;
-  const percent = `${Math.round(100 * Math.abs(factor))}%`;
-  const fate = product < 1 ? `each step leaves ${percent} of x: decay`
-    : product === 1 ? "one step lands on the minimum"
-    : product < 2 ? `each step flips x and leaves ${percent} of it: decay, from side to side`
-    : product === 2 ? "each step flips x, and descent goes on for ever"
-    : `each step flips x and makes it ${g(-factor)} times as large: an explosion`;
-  return {
-    "on the parabola": [x, values],
-    iterates: [steps, x],
-    caption: `At ηλ = ${g(product)} the factor is 1 − ηλ = ${written(factor)}: ${fate}.`,
-  };
-}"""
-
-
 def flip():
     """Make the demo of one iterate on a parabola: decay, flip, explosion."""
     x = np.linspace(-4, 4, 81)
@@ -108,6 +93,6 @@ def flip():
         ],
         alt="Left, an iterate on a parabola flips from side to side, each time farther out. Right, "
         "its position step by step.",
-        script=SCRIPT,
+        script=Path(__file__).with_suffix(".js").read_text(),
         losses=["parabola"],
     )

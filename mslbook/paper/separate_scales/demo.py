@@ -1,5 +1,7 @@
 """The demo of chapter 5: the step at which the learning rate decays decides when one arrives."""
 
+from pathlib import Path
+
 import numpy as np
 
 from mslbook.descent import descend
@@ -38,38 +40,6 @@ def frame(decay, x1, x2):
     }
 
 
-SCRIPT = """({ decay, x1, x2 }) => {
-  const at = Math.round(decay);
-  const inside = ([x]) => Math.abs(x) < 0.17;
-  const walk = (start, lr) => {
-    const { points: [x, y] } = descend(two_valleys, start, lr, 2200);
-    return x.map((_, t) => [x[t], y[t]]);
-  };
-  const first = (points) => {
-    const index = points.findIndex(inside);
-    return index < 0 ? points.length : index;
-  };
-  const large = walk([x1, x2], 2.5);
-  const small = walk(large[at], 0.25).slice(0, 2201 - at);
-  const wait = first(small), there = first(large);
-  const rest = walk(small[Math.min(wait, 2200 - at)], 0.05);
-  const points = [...large.slice(0, at), ...small.slice(0, wait), ...rest].slice(0, 2201);
-  const steps = points.map((_, t) => t);
-  const fate = wait < small.length ? `arrives at step ${at + wait}`
-    : "has not arrived at step 2200";
-  const alone = there <= 2200 ? `brings it there at step ${there}` : "does not bring it there";
-  return {
-    path: [points.map(([x]) => x), points.map(([, y]) => y)],
-    loss: [steps, points.map((point) => two_valleys.value(...point))],
-    alone: [steps, large.map((point, t) => (t <= there ? two_valleys.value(...point) : NaN))],
-    decay: at,
-    there: there <= 2200 ? there : NaN,
-    caption: `Decayed at step ${at}, descent ${fate}. ` +
-      `The large learning rate alone ${alone}.`,
-  };
-}"""
-
-
 def when_to_decay():
     """Make the demo: descent in two valleys that cross, and the loss by step."""
     x1, x2 = np.linspace(-21, 3, 481), np.linspace(-3.5, 3.5, 36)
@@ -98,6 +68,6 @@ def when_to_decay():
         ],
         alt="Left, descent in a wide valley that is crossed by a narrow one. Right, the loss by "
         "step, with the decay of the learning rate.",
-        script=SCRIPT,
+        script=Path(__file__).with_suffix(".js").read_text(),
         losses=["two_valleys"],
     )
