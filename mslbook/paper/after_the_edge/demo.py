@@ -10,6 +10,7 @@ from mslbook.paper.demo import Curve, Demo, Panel, Rule, Slider, Trail
 from mslbook.theory import quasistatic, stable_lr
 
 STEPS = 168
+SCRIPT = Path(__file__).with_suffix(".js").read_text()
 
 
 def frame(lr, opening, x1, x2):
@@ -47,20 +48,14 @@ def slow_walk():
         Trail("walk", label="descent"),
         Curve("slow", label="the slow motion, eq. (4.8)", dash="dashed"),
     ]
-    return Demo(
-        frame,
-        sliders=[
-            Slider("lr", "learning rate η", np.arange(210, 401, 2) / 100, value=3),
-            Slider("opening", "opening of the valley", np.arange(50, 201, 2) / 1000, value=0.05),
-            Slider("x1", "start x₁", np.arange(81) / 10, value=0),
-            Slider("x2", "start x₂", np.arange(-30, 31) / 10, value=1),
-        ],
-        panels=[
-            Panel("The valley from above", "x₁, along", "x₂, across", above, (-0.5, 9), (-4, 4)),
-            Panel("Along the valley", "step", "x₁", along, (0, STEPS), (0, 9)),
-        ],
-        alt="Left, descent bounces between two rails that close in on the edge. Right, it moves "
-        "along the valley ever more slowly, as the slow motion does.",
-        script=Path(__file__).with_suffix(".js").read_text(),
-        losses=["f1"],
-    )
+    sliders = [
+        Slider("lr", "learning rate η", np.arange(210, 401, 2) / 100, value=3),
+        Slider("opening", "opening of the valley", np.arange(50, 201, 2) / 1000, value=0.05),
+        Slider("x1", "start x₁", np.arange(81) / 10, value=0),
+        Slider("x2", "start x₂", np.arange(-30, 31) / 10, value=1),
+    ]
+    left = Panel("The valley from above", "x₁, along", "x₂, across", above, (-0.5, 9), (-4, 4))
+    right = Panel("Along the valley", "step", "x₁", along, (0, STEPS), (0, 9))
+    alt = "Left, descent bounces between two rails that close in on the edge. Right, it moves "
+    alt += "along the valley ever more slowly, as the slow motion does."
+    return Demo(frame, sliders, [left, right], alt=alt, script=SCRIPT, losses=["f1"])

@@ -9,6 +9,7 @@ from mslbook.losses import Quadratic, f1
 from mslbook.paper.demo import Curve, Demo, Panel, Slider, Trail
 
 STEPS = 40
+SCRIPT = Path(__file__).with_suffix(".js").read_text()
 LOSSES = {"parabola": (Quadratic(), "blue", "dashed"), "flatter loss": (f1, "vermillion", "solid")}
 
 
@@ -40,18 +41,11 @@ def two_fates():
         drag = ["start"] if loss is f1 else []
         walks.append(Trail(f"on the {name}", label="", colour=colour, drag=drag))
         falls.append(Trail(f"of the {name}", label=f"on the {name}", colour=colour))
-    return Demo(
-        frame,
-        sliders=[
-            Slider("lr", "learning rate η", np.arange(25, 501, 5) / 100, value=3),
-            Slider("start", "start x₀", np.arange(-60, 61) / 10, value=1.5),
-        ],
-        panels=[
-            Panel("Where it goes", "x", "loss", drawn + walks, (-7, 7), (0, 16)),
-            Panel("Step by step", "step", "loss", falls, (0, STEPS), (1e-9, 1e6), yscale="log"),
-        ],
-        alt="Left, a parabola and a loss that grows more slowly, with a descent on each. Right, "
-        "the two losses step by step: the parabola's shoots up, the other levels off.",
-        script=Path(__file__).with_suffix(".js").read_text(),
-        losses=["parabola", "f1"],
-    )
+    lr = Slider("lr", "learning rate η", np.arange(25, 501, 5) / 100, value=3)
+    start = Slider("start", "start x₀", np.arange(-60, 61) / 10, value=1.5)
+    left = Panel("Where it goes", "x", "loss", drawn + walks, (-7, 7), (0, 16))
+    right = Panel("Step by step", "step", "loss", falls, (0, STEPS), (1e-9, 1e6), yscale="log")
+    alt = "Left, a parabola and a loss that grows more slowly, with a descent on each. Right, "
+    alt += "the two losses step by step: the parabola's shoots up, the other levels off."
+    used = ["parabola", "f1"]
+    return Demo(frame, [lr, start], [left, right], alt=alt, script=SCRIPT, losses=used)

@@ -10,6 +10,7 @@ from mslbook.paper.demo import Curve, Demo, Panel, Points, Slider, Trail
 from mslbook.theory import stable_lr, two_cycle
 
 STEPS = 20
+SCRIPT = Path(__file__).with_suffix(".js").read_text()
 STEEP_AND_FLAT = f1, Scaled(0.5, f1)
 SIGNS = np.array([[1, 1], [1, -1], [-1, 1], [-1, -1]])
 STARTS = np.stack(np.meshgrid(np.arange(-27, 28, 6), np.arange(-17.5, 18, 5)), -1).reshape(-1, 2)
@@ -89,20 +90,14 @@ def side_by_side():
         Trail("its end", label="", colour="purple"),
         *(Points(f"to{k}", **look) for k, look in enumerate(looks)),
     ]
-    return Demo(
-        frame,
-        sliders=[
-            Slider("lr", "learning rate η", np.arange(100, 801, 5) / 100, value=6),
-            Slider("angle", "angle of the basis", range(91), value=30, unit="°"),
-            Slider("x1", "start x₁", np.arange(-290, 291) / 10, value=-14),
-            Slider("x2", "start x₂", np.arange(-190, 191) / 10, value=14),
-        ],
-        panels=[
-            Panel("Starts", "x₁", "x₂", left, (-30, 30), (-20, 20), equal=True),
-            Panel("Where they end", "x₁", "x₂", right, (-12, 12), (-8, 8), equal=True),
-        ],
-        alt="Left, a tilted chequerboard of starts in four marks, by the pattern that they reach. "
-        "Right, the four corners where the descents end, joined by two diagonals.",
-        script=Path(__file__).with_suffix(".js").read_text(),
-        losses=["f1"],
-    )
+    sliders = [
+        Slider("lr", "learning rate η", np.arange(100, 801, 5) / 100, value=6),
+        Slider("angle", "angle of the basis", range(91), value=30, unit="°"),
+        Slider("x1", "start x₁", np.arange(-290, 291) / 10, value=-14),
+        Slider("x2", "start x₂", np.arange(-190, 191) / 10, value=14),
+    ]
+    starts = Panel("Starts", "x₁", "x₂", left, (-30, 30), (-20, 20), equal=True)
+    ends = Panel("Where they end", "x₁", "x₂", right, (-12, 12), (-8, 8), equal=True)
+    alt = "Left, a tilted chequerboard of starts in four marks, by the pattern that they reach. "
+    alt += "Right, the four corners where the descents end, joined by two diagonals."
+    return Demo(frame, sliders, [starts, ends], alt=alt, script=SCRIPT, losses=["f1"])

@@ -10,6 +10,7 @@ from mslbook.paper.demo import Curve, Demo, Panel, Points, Rule, Slider, Trail
 from mslbook.theory import two_cycle
 
 STEPS = 20
+SCRIPT = Path(__file__).with_suffix(".js").read_text()
 X = np.linspace(-8, 8, 161)
 
 
@@ -64,19 +65,13 @@ def dance():
         Trail("cobweb", label="", drag=["start"]),
         Points("cycle", label="", **looks),
     ]
-    return Demo(
-        frame,
-        sliders=[
-            Slider("lr", "learning rate η", np.arange(50, 701, 5) / 100, value=5),
-            Slider("start", "start x₀", np.arange(-75, 76) / 10, value=1),
-        ],
-        panels=[
-            Panel("Average curvature", "x", "", left, (-8, 8), (0, 1.2)),
-            Panel("From one iterate to the next", "x_t", "x_{t+1}", right, (-8, 8), (-8, 8)),
-        ],
-        alt="Left, the average curvature falls on both sides of the minimum and crosses the level "
-        "2/η at two points, between which descent ends up jumping. Right, the same as a cobweb.",
-        times=np.append(0, np.repeat(np.arange(1, STEPS + 1), 2)),
-        script=Path(__file__).with_suffix(".js").read_text(),
-        losses=["f1"],
-    )
+    lr = Slider("lr", "learning rate η", np.arange(50, 701, 5) / 100, value=5)
+    start = Slider("start", "start x₀", np.arange(-75, 76) / 10, value=1)
+    panels = [
+        Panel("Average curvature", "x", "", left, (-8, 8), (0, 1.2)),
+        Panel("From one iterate to the next", "x_t", "x_{t+1}", right, (-8, 8), (-8, 8)),
+    ]
+    alt = "Left, the average curvature falls on both sides of the minimum and crosses the level "
+    alt += "2/η at two points, between which descent ends up jumping. Right, the same as a cobweb."
+    times = np.append(0, np.repeat(np.arange(1, STEPS + 1), 2))
+    return Demo(frame, [lr, start], panels, alt=alt, times=times, script=SCRIPT, losses=["f1"])

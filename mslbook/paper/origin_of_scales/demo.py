@@ -10,6 +10,7 @@ from mslbook.paper.demo import Curve, Demo, Panel, Slider
 
 X = np.logspace(-1.3, 3.3, 93)
 W = np.geomspace(5e-4, 50, 64)
+SCRIPT = Path(__file__).with_suffix(".js").read_text()
 
 
 def frame(ratio, share, spread):
@@ -39,19 +40,15 @@ def two_groups():
     average = [Curve("average", label="average curvature", colour="vermillion")]
     log = {"xscale": "log"}
     x, w = (0.05, 2000), (5e-4, 50)
-    return Demo(
-        frame,
-        sliders=[
-            Slider("ratio", "large / small", range(1, 101), value=100),
-            Slider("share", "share of the large", np.arange(5, 96) / 100, value=0.5),
-            Slider("spread", "spread of each group", np.arange(30, 101) / 100, value=0.3),
-        ],
-        panels=[
-            Panel("The data", "x", "share of data per e-fold of x", density, x, (0, 1.4), **log),
-            Panel("Their loss", "w", "L(w)", [Curve("loss")], w, (0, 1.05), **log),
-            Panel("How it bends", "w", "L′(w)/w", average, w, (1e-3, 1e6), "log", "log"),
-        ],
-        alt="Two bumps of data; a loss with two steps; a curvature with two plateaus.",
-        play="spread",
-        script=Path(__file__).with_suffix(".js").read_text(),
-    )
+    sliders = [
+        Slider("ratio", "large / small", range(1, 101), value=100),
+        Slider("share", "share of the large", np.arange(5, 96) / 100, value=0.5),
+        Slider("spread", "spread of each group", np.arange(30, 101) / 100, value=0.3),
+    ]
+    panels = [
+        Panel("The data", "x", "share of data per e-fold of x", density, x, (0, 1.4), **log),
+        Panel("Their loss", "w", "L(w)", [Curve("loss")], w, (0, 1.05), **log),
+        Panel("How it bends", "w", "L′(w)/w", average, w, (1e-3, 1e6), "log", "log"),
+    ]
+    alt = "Two bumps of data; a loss with two steps; a curvature with two plateaus."
+    return Demo(frame, sliders, panels, alt=alt, play="spread", script=SCRIPT)

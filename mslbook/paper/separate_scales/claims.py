@@ -21,7 +21,6 @@ ARRIVED = 0.17  # |x1| where it has half its depth; at η = 0.25, x2 = 0 none le
 AT_REST = 1e-7  # from the origin
 FLAT = 1e-100  # a slope that leads nowhere
 CANDIDATES = np.arange(650, 770)  # decay steps, up to the first visit of the small valley
-PAPERS = np.isin(CANDIDATES, DECAYS)  # which of them are the paper's
 
 
 @cache
@@ -46,6 +45,11 @@ def arrivals():
     return CANDIDATES + first_step(abs(after().points[..., 0]) < ARRIVED)
 
 
+def the_three():
+    """Which of the candidates are the paper's."""
+    return np.isin(CANDIDATES, DECAYS)
+
+
 @claim("5-sharp", HOLDS, "below {part_of_the_rate:.0%} of the large rate 2.5")
 def needs_a_small_rate(part_of_the_rate=0.1):
     """The small valley is sharp, so descent needs a small learning rate to converge in it."""
@@ -61,7 +65,7 @@ def comes_to_rest():
     starts = np.random.default_rng(0).uniform(-1, 1, 200)
     exponent = lyapunov(PROFILE, starts, 25 * SMALL, steps=600, discard=200).mean()
     swings = abs(descend(PROFILE, starts, 25 * SMALL, 600, every=2).points[100:]) / 10
-    later = descend(two_valleys, after().points[-1, PAPERS], LAST, 300).points[-1]
+    later = descend(two_valleys, after().points[-1, the_three()], LAST, 300).points[-1]
     off = np.linalg.norm(later, axis=-1).max()
     number = f"Lyapunov exponent {exponent:+.1f}, up to |x1| = {swings.max():.2f} in the end; one "
     number += f"more decay, to {LAST:g}, and they are {at_most(off, AT_REST)} from the origin"
@@ -117,7 +121,7 @@ def loss_hardly_falls(hardly_falls=0.15):
        number="650, 700, 750")  # fmt: skip
 def different_times(similar_losses=0.1, times_as_long=3):
     """From decays at similar losses it takes drastically different times to the small valley."""
-    values, waits = before().values[list(DECAYS)], arrivals()[PAPERS] - DECAYS
+    values, waits = before().values[list(DECAYS)], arrivals()[the_three()] - DECAYS
     number = f"losses {listed(values, '{:.3f}')}; {listed(waits)} steps until |x1| < {ARRIVED}"
     similar = values.max() < (1 + similar_losses) * values.min()
     return number, verdict(similar and waits.max() > times_as_long * waits.min())
@@ -129,7 +133,7 @@ def earlier_costs_more(vicinity=2 * ARRIVED):
     """One decays best in the vicinity of the small valley; earlier, descent takes longer."""
     steps, x = arrivals(), abs(before().points[CANDIDATES, 0])
     best = steps.argmin()
-    number = f"arrival at step {listed(steps[PAPERS])}; best {steps[best]:g}, first by a "
+    number = f"arrival at step {listed(steps[the_three()])}; best {steps[best]:g}, first by a "
     number += f"decay at {CANDIDATES[best]}, with |x1| = {x[best]:.2f}"
     costs = best > 0 and np.all(steps[1 : best + 1] < steps[:best])
     return number, verdict(costs and np.all(x[steps == steps.min()] < vicinity))

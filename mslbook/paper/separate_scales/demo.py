@@ -9,6 +9,7 @@ from mslbook.losses import two_valleys
 from mslbook.paper.demo import Curve, Demo, Image, Panel, Rule, Slider, Trail
 
 STEPS = 2200
+SCRIPT = Path(__file__).with_suffix(".js").read_text()
 
 
 def first_inside(points):
@@ -42,10 +43,10 @@ def frame(decay, x1, x2):
 
 def when_to_decay():
     """Make the demo: descent in two valleys that cross, and the loss by step."""
-    x1, x2 = np.linspace(-21, 3, 481), np.linspace(-3.5, 3.5, 36)
-    heights = two_valleys.value(np.stack(np.meshgrid(x1, x2), axis=-1))
+    grid = np.linspace(-21, 3, 481), np.linspace(-3.5, 3.5, 36)
+    heights = two_valleys.value(np.stack(np.meshgrid(*grid), axis=-1))
     above = [
-        Image("landscape", x1, x2, heights, label="loss", range=(0, 1.8)),
+        Image("landscape", *grid, heights, label="loss", range=(0, 1.8)),
         Rule("narrow", "x", value=0, label="narrow valley"),
         Trail("path", label="descent", drag=["x1", "x2"]),
     ]
@@ -55,19 +56,12 @@ def when_to_decay():
         Rule("decay", "x", label="decay"),
         Rule("there", "x", label="there", dash="dotted"),
     ]
-    return Demo(
-        frame,
-        sliders=[
-            Slider("decay", "decay at step", range(821), value=650),
-            Slider("x1", "start x₁", np.arange(-210, 31) / 10, value=-20),
-            Slider("x2", "start x₂", np.arange(-35, 36) / 10, value=3),
-        ],
-        panels=[
-            Panel("Seen from above", "x₁", "x₂", above),
-            Panel("Step by step", "step", "loss", by_step, (0, STEPS), (0, 0.8)),
-        ],
-        alt="Left, descent in a wide valley that is crossed by a narrow one. Right, the loss by "
-        "step, with the decay of the learning rate.",
-        script=Path(__file__).with_suffix(".js").read_text(),
-        losses=["two_valleys"],
-    )
+    decay = Slider("decay", "decay at step", range(821), value=650)
+    x1 = Slider("x1", "start x₁", np.arange(-210, 31) / 10, value=-20)
+    x2 = Slider("x2", "start x₂", np.arange(-35, 36) / 10, value=3)
+    left = Panel("Seen from above", "x₁", "x₂", above)
+    right = Panel("Step by step", "step", "loss", by_step, (0, STEPS), (0, 0.8))
+    alt = "Left, descent in a wide valley that is crossed by a narrow one. Right, the loss by "
+    alt += "step, with the decay of the learning rate."
+    used = ["two_valleys"]
+    return Demo(frame, [decay, x1, x2], [left, right], alt=alt, script=SCRIPT, losses=used)
