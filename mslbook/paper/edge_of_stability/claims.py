@@ -41,11 +41,9 @@ def keeps_falling():
     run, edge, sharpness = edge_run()
     past = sharpness >= edge[:, None]
     arrival = run["probe_steps"][range(len(past)), past.argmax(axis=1)]
-    left = [
-        losses[np.isfinite(losses)][-100:].mean() / losses[step]
-        for losses, step in zip(run["losses"], arrival, strict=True)
-    ]
-    number = f"to {listed(100 * np.array(left), '{:.0f} %')} of the loss at arrival"
+    ends = [losses[np.isfinite(losses)][-100:].mean() for losses in run["losses"]]
+    left = ends / run["losses"][range(len(past)), arrival]
+    number = f"to {listed(100 * left, '{:.0f} %')} of the loss at arrival"
     return number, seen(past.any(axis=1).all() and max(left) < 1)
 
 

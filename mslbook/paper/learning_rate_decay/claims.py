@@ -60,9 +60,8 @@ def slopes(values, first, last):
        runs=settings)  # fmt: skip
 def lower_loss(run):
     """Decaying the learning rate finds parameters of lower training loss."""
-    after = [
-        run["batch_losses"][..., at : at + BEFORE].mean(axis=2) for at in run["decays"][:NEVER]
-    ]
+    losses = run["batch_losses"]
+    after = [losses[..., at : at + BEFORE].mean(axis=2) for at in run["decays"][:NEVER]]
     at_first = all(np.all(means[:, i] < means[:, NEVER]) for i, means in enumerate(after))
     *decayed, never = at_the_end(run, "train_losses")
     last = decayed / never
@@ -124,10 +123,8 @@ def elsewhere():
     late = run["test_losses"][:, LATE, both].min(axis=1)
     early = on["test_losses"][:, EARLY].min(axis=1)
     above = early / late - 1
-    number = (
-        f"the early one's lowest test loss is {above.min():.1%} to {above.max():.1%} higher; the "
-        f"seeds differ by {late.max() / late.min() - 1:.1%}"
-    )
+    number = f"the early one's lowest test loss is {above.min():.1%} to {above.max():.1%} higher; "
+    number += f"the seeds differ by {late.max() / late.min() - 1:.1%}"
     return number, seen(np.all(early - late > np.ptp(late)), np.all(early > late))
 
 
@@ -176,10 +173,8 @@ def slower():
     schedules = {0: LR}, {0: LR, 300: LR / 10}, {0: LR, 100: LR / 10}
     counts = [arrival(bowl(rates, STEPS)) for rates in schedules]
     held, decayed = (arrival(bowl(rates, STEPS)) for rates in ({0: 1.999}, {0: 1.999, 100: 0.1999}))
-    number = (
-        f"steps to 1e-6 at η = {LR:g}: {listed(counts, '{}')}, decayed never, at 300, at 100; "
-        f"at η = 1.999: {held if held < STEPS else f'over {STEPS}'}, decayed at 100 {decayed}"
-    )
+    number = f"steps to 1e-6 at η = {LR:g}: {listed(counts, '{}')}, decayed never, at 300, at 100; "
+    number += f"at η = 1.999: {held if held < STEPS else f'over {STEPS}'}, decayed at 100 {decayed}"
     in_order = counts == sorted(set(counts))
     return number, verdict(in_order and held <= decayed, in_order)
 
