@@ -206,7 +206,7 @@ class Ledger:
             marks = "".join(map(_mark, self.part(section).entries))
             parts.append(f"<p><b>{section}</b>{marks}</p>")
         # A mark is wide enough for a thumb, says its claim below the map, and leads to its row.
-        style = Path(__file__).with_suffix(".css").read_text()
+        style = Path(__file__).with_suffix(".css").read_text(encoding="utf-8")
         return HTML(f'<style>\n{style}</style><div class="claims">{"".join(parts)}</div>')
 
     def __repr__(self):

@@ -10,7 +10,7 @@ from mslbook.paper.demo import Curve, Demo, Panel, Rule, Slider, Trail
 from mslbook.theory import quasistatic, stable_lr
 
 STEPS = 168
-SCRIPT = Path(__file__).with_suffix(".js").read_text()
+SCRIPT = Path(__file__).with_suffix(".js")
 
 
 def frame(lr, opening, x1, x2):

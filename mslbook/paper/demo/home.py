@@ -9,7 +9,7 @@ from mslbook.losses import Quadratic, f1
 from mslbook.paper.demo import Curve, Demo, Panel, Slider, Trail
 
 STEPS = 40
-SCRIPT = Path(__file__).with_suffix(".js").read_text()
+SCRIPT = Path(__file__).with_suffix(".js")
 LOSSES = {"parabola": (Quadratic(), "blue", "dashed"), "flatter loss": (f1, "vermillion", "solid")}
 
 

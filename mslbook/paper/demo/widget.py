@@ -18,13 +18,14 @@ MAX_HTML = 300_000  # characters, so that a notebook with one demo stays under 5
 
 
 def with_losses(script, losses):
-    """The script as an expression that brings the formulas it needs; None if there is none."""
-    if not (script and losses):
-        return script and script.strip()
+    """The script in a file as an expression that brings the formulas it needs."""
+    text = script.read_text(encoding="utf-8").strip()
+    if not losses:
+        return text
     from mslbook.paper.demo.formulas import javascript  # sympy is slow to import
 
     known = "\n".join(f"const {name} = {javascript(name)};" for name in losses)
-    return f"(() => {{\n{known}\nreturn {script.strip()};\n}})()"
+    return f"(() => {{\n{known}\nreturn {text};\n}})()"
 
 
 class Demo(anywidget.AnyWidget):
@@ -47,14 +48,14 @@ class Demo(anywidget.AnyWidget):
         What play steps through: "time", the points of every Trail, or the name of a slider.
     count, times : str, sequence of float
         What the points of a Trail count, and where they stand in it, by default 0, 1, 2, ...
-    script : str, optional
-        The frame once more, as a JavaScript function of an object of the sliders' values: the page
-        then computes at any value while one drags, as `two_fates` of the home page does. Marks are
-        arrays as in `frame`. It may use the losses named below, ``descend(loss, start, lr, steps)``
-        (`start` an array, `lr` a number or a function of the step), ``root(f, low, high)`` and
-        ``g(number)``, which writes a number as ``:g`` does. A path has ``points`` (an array for
-        each coordinate), ``values`` and ``steps``. Give panels limits: only the first frame is
-        computed here.
+    script : Path, optional
+        A file with the frame once more, as a JavaScript function of an object of the sliders'
+        values: the page then computes at any value while one drags, as `two_fates` of the home page
+        does. Marks are arrays as in `frame`. It may use the losses named below,
+        ``descend(loss, start, lr, steps)`` (`start` an array, `lr` a number or a function of the
+        step), ``root(f, low, high)`` and ``g(number)``, which writes a number as ``:g`` does. A
+        path has ``points`` (an array for each coordinate), ``values`` and ``steps``. Give panels
+        limits: only the first frame is computed here.
     losses : sequence of str
         The losses of the script, keys of `mslbook.paper.demo.formulas.FORMULAS`.
 
@@ -83,7 +84,7 @@ class Demo(anywidget.AnyWidget):
 
     def __init__(self, frame, sliders, panels, *, alt, play="time", count="step", times=None,
                  script=None, losses=()):  # fmt: skip
-        self._frames = Frames(frame, sliders, panels, with_losses(script, losses))
+        self._frames = Frames(frame, sliders, panels, script and with_losses(script, losses))
         self._start = {slider.name: slider.value for slider in sliders}
         points = self._frames.spec["steps"] + 1
         times = range(points) if times is None else times

@@ -10,7 +10,7 @@ from mslbook.paper.demo import Curve, Demo, Panel, Rule, Slider, Trail
 from mslbook.paper.demo.frames import written
 
 STEPS = 20
-SCRIPT = Path(__file__).with_suffix(".js").read_text()
+SCRIPT = Path(__file__).with_suffix(".js")
 
 
 def at_the_edge(run):

@@ -10,7 +10,7 @@ from mslbook.paper.demo import Curve, Demo, Panel, Points, Slider, Trail
 from mslbook.theory import stable_lr, two_cycle
 
 STEPS = 20
-SCRIPT = Path(__file__).with_suffix(".js").read_text()
+SCRIPT = Path(__file__).with_suffix(".js")
 STEEP_AND_FLAT = f1, Scaled(0.5, f1)
 SIGNS = np.array([[1, 1], [1, -1], [-1, 1], [-1, -1]])
 STARTS = np.stack(np.meshgrid(np.arange(-27, 28, 6), np.arange(-17.5, 18, 5)), -1).reshape(-1, 2)

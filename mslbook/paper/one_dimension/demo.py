@@ -10,7 +10,7 @@ from mslbook.paper.demo import Curve, Demo, Panel, Points, Rule, Slider, Trail
 from mslbook.theory import two_cycle
 
 STEPS = 20
-SCRIPT = Path(__file__).with_suffix(".js").read_text()
+SCRIPT = Path(__file__).with_suffix(".js")
 X = np.linspace(-8, 8, 161)
 
 

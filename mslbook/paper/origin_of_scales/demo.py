@@ -10,7 +10,7 @@ from mslbook.paper.demo import Curve, Demo, Panel, Slider
 
 X = np.logspace(-1.3, 3.3, 93)
 W = np.geomspace(5e-4, 50, 64)
-SCRIPT = Path(__file__).with_suffix(".js").read_text()
+SCRIPT = Path(__file__).with_suffix(".js")
 
 
 def frame(ratio, share, spread):

@@ -9,7 +9,7 @@ from mslbook.losses import two_valleys
 from mslbook.paper.demo import Curve, Demo, Image, Panel, Rule, Slider, Trail
 
 STEPS = 2200
-SCRIPT = Path(__file__).with_suffix(".js").read_text()
+SCRIPT = Path(__file__).with_suffix(".js")
 
 
 def first_inside(points):
