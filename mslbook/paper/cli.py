@@ -13,6 +13,7 @@ from mslbook import __version__
 
 OUT_OF_MEMORY = re.compile("out of memory|allocate memory")  # torch raises a RuntimeError
 MEMORY_HINT = "choose a smaller --size, or fewer images"
+CHECKED = "a NetworkLoss, a function without arguments that makes one, or (module, inputs)"
 RESUME_HINT = "; the same command goes on from the last checkpoint"
 
 
@@ -99,8 +100,7 @@ def _parser():
     ):
         run.add_argument(option, default=default, help=f"{about} (default: {default})")
     run.add_argument("--download", action="store_true", help="fetch CIFAR if it is not there")
-    target = commands.choices["check"].add_argument("target", metavar="FILE.py:NAME")
-    target.help = "a NetworkLoss, a function without arguments that makes one, or (module, inputs)"
+    commands.choices["check"].add_argument("target", metavar="FILE.py:NAME", help=CHECKED)
     return parser
 
 
@@ -143,10 +143,8 @@ def _check(target):
     found = runpy.run_path(file).get(name)
     loss = found() if isfunction(found) and not signature(found).parameters else found
     if not isinstance(loss, NetworkLoss | tuple):
-        wanted = "a NetworkLoss, a function without arguments that makes one, or (module, inputs)"
-        raise ValueError(
-            f"say FILE.py:NAME of {wanted}: in {file}, {name!r} is a {type(loss).__name__}"
-        )
+        found = f"in {file}, {name!r} is a {type(loss).__name__}"
+        raise ValueError(f"say FILE.py:NAME of {CHECKED}: {found}")
     report = conformance(loss)
     print(report)
     return 0 if report.ok else 1

@@ -1,6 +1,7 @@
 """The evidence for each figure of networks: what the paper states, and what was run for it here."""
 
 import re
+from itertools import chain
 
 import numpy as np
 
@@ -27,9 +28,8 @@ def evidence():
     """
     rows = []
     for start, stated in STATED.items():
-        paths = [
-            path for name in EXPERIMENTS if name.startswith(start) for path in recordings(name)
-        ]
+        names = [name for name in EXPERIMENTS if name.startswith(start)]
+        paths = chain.from_iterable(map(recordings, names))
         rows.append((stated, "<br>".join(map(_told, map(load, paths)))))
     return Table(("Figure: the paper states", "Recorded here"), rows)
 
@@ -41,7 +41,8 @@ def _told(run):
     weights = re.search(r"\d+(?= parameters)", about["network"])
     seeds = {choice.get("seed", 0) for choice in about.get("choices", ())}
     count = len(seeds or np.atleast_1d(about.get("seeds", 0)))
-    ends = [np.ravel(np.atleast_1d(array)[..., -1]) for array in _accuracies(run)]
+    names = [name for name in run.arrays if re.fullmatch("(?!test).*accuracy", name)]
+    ends = [np.ravel(np.atleast_1d(run[name])[..., -1]) for name in names]
     learnt = dict.fromkeys(f"{100 * end(np.hstack(ends)):.0f}" for end in (np.min, np.max))
     parts = (
         f"`{about['recipe']}` ({about['size']}): {about['data'].partition(',')[0]}",
@@ -53,9 +54,3 @@ def _told(run):
         f"learnt {' to '.join(learnt)} %",
     )
     return ", ".join(parts)
-
-
-def _accuracies(run):
-    """The recorded shares of training images that are right, the last axis over time."""
-    names = [name for name in run.arrays if re.fullmatch(r".*accuracy", name)]
-    return [run[name] for name in names if not name.startswith("test")]

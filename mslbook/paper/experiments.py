@@ -50,7 +50,7 @@ EXPERIMENTS = {
 
 def experiment(name):
     """The `Experiment` of a name; ValueError for an unknown one."""
-    section, where, _ = _found(name)
+    section, where = _found(name)
     return resolve_name(f"{section}.{where}")
 
 
@@ -65,7 +65,7 @@ def run(name, data="digits", size="small", device="cpu", folder="runs", root=".d
     ----------
     name, size, device : str
         A key of `EXPERIMENTS`; one of the `SIZES` that it has; "cpu" or "cuda".
-    data, root, download : str, path, bool
+    data, root, download
         As for :func:`mslbook.data.load`.
     folder, progress : path, bool
         Where the recording goes, with its checkpoints in a folder beside it; whether progress bars
@@ -75,8 +75,6 @@ def run(name, data="digits", size="small", device="cpu", folder="runs", root=".d
     ------
     ValueError, FileNotFoundError
         If the request cannot be met, or another process is at this run.
-    FloatingPointError
-        If the loss is no longer finite.
     """
     from mslbook import data as datasets
     from mslbook.distributed import joined, rank, wait_for_all
@@ -103,8 +101,6 @@ def run(name, data="digits", size="small", device="cpu", folder="runs", root=".d
 def recorded(name, data, size="paper"):
     """The recording of an experiment that ships with the package, for a data set by name.
 
-    Raises ValueError for an unknown experiment, FileNotFoundError if none was recorded.
-
     >>> from mslbook.paper.experiments import recorded
     >>> recorded("fig2_1_left", "cifar10")
     Recording(fig2_1_left on cifar10, training rows 0-4999, paper)
@@ -117,15 +113,14 @@ def recordings(name):
     return sorted(_folder(name).glob(f"{name}-*.npz"))
 
 
+def _folder(name):
+    return Path(__file__).parent / _found(name)[0].rpartition(".")[2]
+
+
 def _found(name):
     if name not in EXPERIMENTS:
         raise ValueError(f"there is no experiment {name!r}: choose {', '.join(EXPERIMENTS)}")
-    return EXPERIMENTS[name]
-
-
-def _folder(name):
-    section, *_ = _found(name)
-    return Path(__file__).parent / section.rpartition(".")[2]
+    return EXPERIMENTS[name][:2]
 
 
 def _check_writable(folder):

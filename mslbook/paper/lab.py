@@ -9,7 +9,7 @@ from IPython.display import display
 
 from mslbook import losses
 from mslbook.descent import iterate
-from mslbook.optimizers import Adam, GradientDescent, Momentum
+from mslbook.optimizers import Adam, GradientDescent, Momentum, decays
 from mslbook.paper.style import BLUE, DASHED, VERMILLION
 from mslbook.probes import line, sharpness
 
@@ -50,19 +50,13 @@ def explore(
     A dict: ``steps`` and ``losses``, (T,), to the end or until it explodes; ``probed``,
     ``sharpness`` and ``edges``, (P,); ``slice``, the loss along the last gradient at `SLICE`.
 
-    Examples
-    --------
     >>> from mslbook.paper.lab import explore
     >>> run = explore("f1", lr=5.0, steps=100)
     >>> float(abs(run["losses"][-1]).round(4))
     4.123
     """
     loss, start = loss_and_start(name, scale)
-    half, later = steps // 2, SCHEDULES[schedule]
-
-    def rate(step):
-        return lr * (later if step >= half else 1.0)
-
+    rate = decays({0: lr, steps // 2: lr * SCHEDULES[schedule]})
     chosen, every = OPTIMIZERS[optimizer](rate), max(1, steps // PROBES)
     values, probed = [], []
     for state in islice(iterate(loss, start, optimizer=chosen), steps + 1):
@@ -78,15 +72,10 @@ def explore(
             tick()
     size = float((last.grad**2).sum()) ** 0.5
     distances = rate(last.step) * size * SLICE
-    where, top, edges = np.transpose(probed)
-    return {
-        "steps": np.arange(len(values)),
-        "losses": np.array(values),
-        "probed": where,
-        "sharpness": top,
-        "edges": edges,
-        "slice": line(loss, last.theta, -last.grad if size else last.grad + 1, distances),
-    }
+    run = dict(zip(("probed", "sharpness", "edges"), np.transpose(probed), strict=True))
+    run |= {"steps": np.arange(len(values)), "losses": np.array(values)}
+    direction = -last.grad if size else last.grad + 1
+    return run | {"slice": line(loss, last.theta, direction, distances)}
 
 
 def draw(run):

@@ -13,6 +13,7 @@ from html import escape
 from importlib import import_module
 from importlib.util import find_spec
 from inspect import getdoc, signature
+from pathlib import Path
 
 from mslbook.paper import sections
 
@@ -204,10 +205,12 @@ class Ledger:
         for section in dict.fromkeys(entry.claim.section for entry in self.entries):
             marks = "".join(map(_mark, self.part(section).entries))
             parts.append(f"<p><b>{section}</b>{marks}</p>")
-        return HTML(f'{STYLE}<div class="claims">{"".join(parts)}</div>')
+        # A mark is wide enough for a thumb, says its claim below the map, and leads to its row.
+        style = Path(__file__).with_suffix(".css").read_text(encoding="utf-8")
+        return HTML(f'<style>\n{style}</style><div class="claims">{"".join(parts)}</div>')
 
     def __repr__(self):
-        lines = (
+        rows = (
             f"{claim.id}  ({claim.where})\n"
             f"  the claim    {claim.says}{f' ({claim.number})' * bool(claim.number)}\n"
             f"  we measured  {number.replace('<br>', '; ')}\n"
@@ -215,7 +218,7 @@ class Ledger:
             f"  verdict      {verdict}"
             for claim, number, verdict in self.entries
         )
-        return typeset("\n".join(lines))
+        return typeset("\n".join(rows))
 
     def _repr_markdown_(self):
         rows = []
@@ -228,20 +231,6 @@ class Ledger:
         return typeset(Table(("The paper says", "We measured"), rows)._repr_markdown_())
 
 
-# A mark is wide enough for a thumb, and says its claim below the map; the row it leads to is lit.
-STYLE = """<style>
-.claims { position: relative; margin-bottom: 5rem; } .claims p { margin: 0 0 0.3rem; }
-.claims b { display: inline-block; width: 2.2rem; }
-.claims a { display: inline-block; width: 1.7rem; line-height: 1.7rem; text-align: center;
-  text-decoration: none; }
-.claims a:is(:hover, :focus) { outline: 2px solid; }
-.claims a:is(:hover, :focus)::after { content: attr(aria-label); position: absolute; top: 100%;
-  left: 0; text-align: left; }
-.claims:has(a:hover) a:focus:not(:hover)::after { content: none; }
-tr:has(:target) { outline: 2px solid; }
-</style>"""
-
-
 def _mark(entry):
     claim, _, verdict = entry
     told = escape(typeset(f"{verdict.capitalize()}: {claim.says}"), quote=True)
@@ -249,10 +238,7 @@ def _mark(entry):
 
 
 def thresholds(section=None):
-    """Which verdicts change when each threshold of one section, or of all, is halved and doubled.
-
-    Returns a `Table`, a row for each threshold of a section.
-    """
+    """Which verdicts change when thresholds (of one section) are halved and doubled: a `Table`."""
     users = {}
     for one in claims(section):
         for name, value in one.thresholds.items():
@@ -272,10 +258,7 @@ def thresholds(section=None):
 
 
 def claims(section=None):
-    """The claims of one section (such as "4.1"), or of all that have any.
-
-    Raises ``ValueError`` for a section without claims.
-    """
+    """The claims of one section (such as "4.1"), or of all; ValueError if it has none."""
     modules = {number: f"{package.__name__}.claims" for number, package in sections().items()}
     modules = {number: module for number, module in modules.items() if find_spec(module)}
     if section not in (None, *modules):
@@ -290,8 +273,6 @@ def claims(section=None):
 
 def ledger(section=None):
     """The claims of one section (such as "4.1"), or all of them, measured now.
-
-    Raises ``ValueError`` for a section without claims.
 
     >>> ledger("4.1").changed
     []

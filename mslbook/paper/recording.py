@@ -39,10 +39,14 @@ class Recording:
         about = self.provenance["settings"] | self.provenance
         spent = about["wall_seconds"]
         spent = f"{spent / 60:.0f} minutes" if spent > 90 else f"{spent:.0f} seconds"
+        seeds = about.get("seeds", [about.get("seed")])
+        seeds = range(seeds) if isinstance(seeds, int) else seeds  # settings may say how many
+        seeds = f"seeds {seeds[0]} to {seeds[-1]}" if len(seeds) > 1 else f"seed {seeds[0]}"
+        steps = " + ".join(map(str, np.atleast_1d(about.get("steps", ()))))
         lines = (
             f"{about['data']}, size {about['size']}",
             *(about.get(part) for part in ("network", "loss", "optimiser")),
-            f"{_seeds_and_steps(about)}{spent} in all",
+            (f"{seeds}; {steps} steps; " if steps else "") + f"{spent} in all",
             f"{about.get('precision', 'float32')} on {about['device']}, torch {about['torch']}",
             self.mixed(),
         )
@@ -67,16 +71,6 @@ class Recording:
         return f"Recording({about['recipe']} on {about['data']}, {about['size']})"
 
 
-def _seeds_and_steps(about):
-    """Seeds and steps of a training; nothing for a recording of images alone."""
-    if "steps" not in about:
-        return ""
-    seeds = about.get("seeds", [about.get("seed")])
-    seeds = range(seeds) if isinstance(seeds, int) else seeds  # settings may say how many
-    seeds = f"seeds {seeds[0]} to {seeds[-1]}" if len(seeds) > 1 else f"seed {seeds[0]}"
-    return f"{seeds}; {' + '.join(map(str, np.atleast_1d(about['steps'])))} steps; "
-
-
 def differing(first, *others):
     """The names of the values in which an environment differs from any of the others."""
     names = [name for name in first if name not in ("training", "step")]
@@ -91,8 +85,7 @@ def caption(environment, names):
 def save(path, arrays, provenance):
     """Write arrays and provenance to `path` (.npz) so that no reader ever sees half a file.
 
-    Raises OSError if it cannot be written, and leaves the file that was there before; ValueError
-    for an array with a name that NumPy has taken.
+    Raises OSError if it cannot be written, and leaves the file that was there before.
     """
     path = Path(path)
     if taken := {"allow_pickle", "file", "provenance"} & arrays.keys():

@@ -50,13 +50,8 @@ class Run:
     """An experiment under way on a data set, in one of its sizes.
 
     Checkpoints, snapshots and cached arrays go into `folder`. A run that finds its own there
-    resumes, in the same environment to the same bits.
-
-    Raises
-    ------
-    ValueError
-        If the data set is too small, or a checkpoint in `folder` is damaged, of another run or of
-        another version. Nothing is deleted.
+    resumes, in the same environment to the same bits; a damaged one, or one of another run or
+    version, is a ValueError, and so is a data set that is too small. Nothing is deleted.
     """
 
     def __init__(self, experiment, images, size="small", device="cpu", folder="runs",
@@ -94,8 +89,6 @@ class Run:
 
         Raises
         ------
-        ValueError
-            Before any work, for a checkpoint of another training, or arguments that do not fit.
         FloatingPointError, OSError
             When the loss is no longer finite, or a file cannot be written. The checkpoint, which is
             written every two minutes, stays.
@@ -261,10 +254,8 @@ def _identity(run):
 
 def _compact(array):
     """What is recorded: an array as it is, numbers and lists as integers or float32."""
-    if isinstance(array, np.ndarray):
-        return array
-    array = np.asarray(array)
-    return array.astype(np.float32) if array.dtype.kind == "f" else array
+    found = np.asarray(array)
+    return found.astype(np.float32) if found is not array and found.dtype.kind == "f" else found
 
 
 def _follow(training, iterates, bar, *, name, rows, probes, measure, save):

@@ -38,20 +38,6 @@ def use_style():
         set_matplotlib_formats("retina")
 
 
-def small_multiples(titles, xlabel, ylabel, **options):
-    """Make a panel for each title, in rows of three; return the figure and the panels."""
-    rows = -(-len(titles) // 3)
-    options = {"figsize": (7.0, 1.2 + 2 * rows), "squeeze": False} | options
-    figure, panels = plt.subplots(rows, min(len(titles), 3), **options)
-    for axes, title in zip(panels.flat, titles, strict=False):
-        axes.set(title=title, xlabel=xlabel)
-    for axes in panels[:, 0]:
-        axes.set_ylabel(ylabel)
-    for unused in panels.flat[len(titles) :]:
-        unused.remove()
-    return figure, panels.flat[: len(titles)]
-
-
 def stacked(count, height=2.3):
     """Make panels over one x axis, one above the other: they fit a telephone."""
     figure, panels = plt.subplots(count, 1, figsize=(ONE_PANEL[0], height * count), sharex=True)
@@ -111,18 +97,10 @@ def digest(label, /, **shown):
     """Print in one line of numbers what a figure shows, for nbval, which skips pictures.
 
     The line stays the same when only the last digits differ, as between processors. Pass what is
-    stable: a bound, a period or a mean of a chaotic path, never its 400th point.
+    stable: a bound, a period or a mean of a chaotic path, never its 400th point. Arrays of more
+    than six numbers are summed up; of the others, integers are printed as they are, and the rest
+    to four digits, as 0 below 1e-9 of the largest.
 
-    Parameters
-    ----------
-    label : str
-        What the line begins with.
-    **shown : array_like
-        The numbers by name. Arrays of more than six are summed up; of the others, integers are
-        printed as they are, and the rest to four digits, as 0 below 1e-9 of the largest.
-
-    Examples
-    --------
     >>> from mslbook.paper.style import digest
     >>> digest("parabola", lr=[0.1, 0.02], loss=[1, 0.25, 0, 0.25, 1, 2.25, 4])
     digest | parabola | lr 0.1 0.02 | loss[7] 1 to 4 in 0..4 mean 1.25

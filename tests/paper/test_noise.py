@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mslbook.losses import Quadratic, Radial, Ridge, Valley, f1, two_valleys, valley
+from mslbook.losses import Quadratic, Radial, Ridge, Valley, f1, valley
 from mslbook.paper.after_the_edge.noise import label_noise, rescaled, valley_sde
 from mslbook.paper.after_the_edge.walks import euler_maruyama, sgd
 
@@ -52,23 +52,6 @@ def test_stationary_variance_of_label_noise_on_a_parabola():
     sampled = sgd(label_noise(loss, 0.2), np.zeros((20_000, 2)), 1.5, 60, every=60)
     assert sampled.points[-1, :, 1].var() == pytest.approx(1.5 * 0.04 / 0.5, rel=0.04)
     assert np.all(sampled.points[-1, :, 0] == 0)
-
-
-def test_label_noise_is_that_of_a_valley_and_has_a_size():
-    for loss in (two_valleys, f1):
-        with pytest.raises(ValueError, match="is no valley .*mslbook.losses.Valley"):
-            label_noise(loss, 0.1)
-    for size in (-0.1, np.nan, np.inf, [0.1, 0.2], None, "x"):
-        with pytest.raises(ValueError, match="label noise must be at least 0 and finite"):
-            label_noise(valley, size)
-
-
-def test_factors_of_a_rescaled_loss_are_positive_and_one_for_each_point():
-    for spread in (1.0, 2.0, -0.5, np.nan, None, "x"):
-        with pytest.raises(ValueError, match="at least 0 and below 1"):
-            rescaled(valley, spread)
-    with pytest.raises(ValueError, match=r"write Ridge\(f, \(1,\)\)"):
-        rescaled(f1, 0.5)
 
 
 def test_stationary_covariance_of_remark_4_2():
@@ -121,63 +104,7 @@ def test_above_the_edge_noise_that_vanishes_does_not_stop_the_motion():
     assert np.all(above[:, 0] - 1 > 2)
 
 
-@pytest.mark.parametrize(
-    ("wrong", "words"),
-    [
-        ({"along": 0}, "along must be a whole number of at least 1"),
-        ({"lr": -0.1}, "a learning rate must be positive"),
-        ({"sigma": np.nan}, "sigma must be at least 0"),
-        ({"sigma": None}, "sigma must be at least 0"),
-    ],
-)
-def test_an_sde_of_a_valley_is_one_that_exists(wrong, words):
-    def H(x):
-        return np.eye(2) * x[..., None]
-
-    def H_grad(x):
-        return np.eye(2) * np.ones_like(x)[..., None, None]
-
-    arguments = {"along": 1, "lr": 0.1, "sigma": 1.0}
-    drift, diffusion = valley_sde(H, H_grad, **arguments)
-    with pytest.raises(ValueError, match="not positive definite"):
-        euler_maruyama(drift, diffusion, np.array([-1.0, 0.0, 0.0]), 0.01, 10)
-    with pytest.raises(ValueError, match=words):
-        valley_sde(H, H_grad, **arguments | wrong)
-
-
-@pytest.mark.parametrize("matrix", [[[1.0, 0.9], [0.0, 1.0]], [[1.0, 2.0]], -np.eye(2)])
-def test_the_noise_of_a_valley_needs_a_positive_definite_matrix(matrix):
-    _, diffusion = valley_sde(lambda x: np.array(matrix), np.zeros_like, 1, 0.1, 1.0)
+def test_the_noise_of_a_valley_needs_a_positive_definite_matrix():
+    _, diffusion = valley_sde(lambda x: -np.eye(2), np.zeros_like, 1, 0.1, 1.0)
     with pytest.raises(ValueError, match="positive definite"):
         diffusion(np.zeros(3))
-
-
-def test_a_tensor_meets_a_matrix_that_is_not_positive_definite():
-    torch = pytest.importorskip("torch")
-    _, diffusion = valley_sde(lambda x: -np.eye(2), np.zeros_like, 1, 0.1, 1.0)
-    with pytest.raises(RuntimeError, match="positive-definite"):
-        diffusion(torch.zeros(3))
-
-
-def test_noise_of_tensors_is_that_of_arrays():
-    torch = pytest.importorskip("torch")
-    start = np.array([[1.0, 0.5, 0.2], [2.0, -2.0, 0.1]])
-
-    def H(x):
-        return (1 + x[..., None] ** 2) * np.eye(2) if isinstance(x, np.ndarray) else H(x.numpy())
-
-    def H_grad(x):
-        return np.asarray(2 * x)[..., None, None] * np.eye(2)
-
-    for dtype, rtol in ((torch.float64, 1e-12), (torch.float32, 1e-4)):
-        ours, theirs = (
-            (
-                sgd(label_noise(valley, 0.1), x[..., :2], 1.5, 20, every=5).points,
-                sgd(rescaled(two_valleys, 0.5), x[..., :2], [[1.5], [0.5]], 20).points,
-                euler_maruyama(*valley_sde(H, H_grad, 1, 0.1, 0.3), x, 0.01, 20).points,
-            )
-            for x in (start, torch.tensor(start, dtype=dtype))
-        )
-        for array, tensor in zip(ours, theirs, strict=True):
-            assert tensor.dtype == dtype
-            np.testing.assert_allclose(tensor, array, rtol=rtol, atol=rtol)

@@ -83,13 +83,8 @@ def mean_speeds(distances, steps=100):
     return (ends[1] - ends[0]) / steps
 
 
-@claim(
-    "4.4-slower",
-    HOLDS,
-    "slower at every tenth of the distance left; like a power of it of 1 or more, with which it "
-    "stops in the limit",
-    place="fig. 4.2",
-)
+@claim("4.4-slower", HOLDS, "slower at every tenth of the distance left; like a power of it of 1 "
+       "or more, with which it stops in the limit", place="fig. 4.2")  # fmt: skip
 def slower():
     """The motion gets ever slower, and finally stops."""
     speeds = mean_speeds(np.array([10.0, 1.0, 0.1, 0.01]))
@@ -98,13 +93,8 @@ def slower():
     return number, verdict(np.all(np.diff(speeds) < 0) and power >= 1)
 
 
-@claim(
-    "4.4-figure",
-    HOLDS,
-    "x2 changes sign and h falls at every step, |x2| from step 20 on",
-    place="eq. 4.8 and fig. 4.2",
-    number="start (1, 1), η = 3",
-)
+@claim("4.4-figure", HOLDS, "x2 changes sign and h falls at every step, |x2| from step 20 on",
+       place="eq. 4.8 and fig. 4.2", number="start (1, 1), η = 3")  # fmt: skip
 def figure():
     """On f1(x2/(1 + 0.01 x1)), descent bounces and reduces h: it moves to flatter minima."""
     x, y = figure_4_2()[0].points.T
@@ -115,12 +105,8 @@ def figure():
     return number, verdict(falls and np.all(y[1:] * y[:-1] < 0))
 
 
-@claim(
-    "4.4-small-rate",
-    RESERVED,
-    "the distance from descent falls with η down to 2.5, and not on to 2.1: next to the edge the "
-    "two-cycle is reached slowly",
-)
+@claim("4.4-small-rate", RESERVED, "the distance from descent falls with η down to 2.5, and not on "
+       "to 2.1: next to the edge the two-cycle is reached slowly")  # fmt: skip
 def small_rate():
     """The quasistatic view is right when the learning rate is relatively small."""
     by_opening = [relative_distances(opening) for opening in OPENINGS]
@@ -130,12 +116,8 @@ def small_rate():
     return number, verdict(np.all(rises), np.all(rises[:, 1:]))
 
 
-@claim(
-    "4.4-flattest",
-    HOLDS,
-    "descent to {from_flat_enough:g}; noise {noise_left:.0%} of its way at most",
-    place="remark 4.1",
-)
+@claim("4.4-flattest", HOLDS, "descent to {from_flat_enough:g}; noise {noise_left:.0%} of its way "
+       "at most", place="remark 4.1")  # fmt: skip
 def flattest(from_flat_enough=1.0, noise_left=0.2):
     """Noise drives to the flattest minimum; descent stops at one that is flat enough."""
     flat_enough = np.sqrt((np.sqrt(2 / LR) - 0.7) / 0.001)
@@ -147,12 +129,8 @@ def flattest(from_flat_enough=1.0, noise_left=0.2):
     return number, verdict(close and noisy < noise_left * flat_enough)
 
 
-@claim(
-    "4.4-interpolation",
-    RESERVED,
-    "x1 moves by less than {moves_less_than} below the edge; above it SGD moves, too",
-    place="remark 4.1",
-)
+@claim("4.4-interpolation", RESERVED, "x1 moves by less than {moves_less_than} below the edge; "
+       "above it SGD moves, too", place="remark 4.1")  # fmt: skip
 def interpolation(moves_less_than=0.1):
     """On interpolating minima noise vanishes, and SGD shows no flatness-driven motion."""
     starts, lrs = np.ones((2, 20, 2)), BELOW_AND_ABOVE[:, None, None]
@@ -162,13 +140,8 @@ def interpolation(moves_less_than=0.1):
     return number, verdict(max(below, above) < moves_less_than, below < moves_less_than)
 
 
-@claim(
-    "4.4-moves",
-    HOLDS,
-    "above the edge x walks by 1 at least, and stays within the valley; across a parabola it leaps "
-    "past the end",
-    place="remark 4.1",
-)
+@claim("4.4-moves", HOLDS, "above the edge x walks by 1 at least, and stays within the valley; "
+       "across a parabola it leaps past the end", place="remark 4.1")  # fmt: skip
 def descent_moves():
     """Subquadratic growth makes descent move along minima that interpolate, where SGD does not."""
     paths = [descend(Valley(f, valley.h), (1.0, 1.0), LR, 800).points for f in (f1, Quadratic())]
@@ -177,9 +150,8 @@ def descent_moves():
     return number, verdict(abs(paths[0][:, 1]).max() < 1.5 and 2 < end < END < leap)
 
 
-@claim(
-    "4.4-covariance", HOLDS, "3 standard errors + ‖H‖ dt", place="remark 4.2", number="(ησ²/4) I"
-)
+@claim("4.4-covariance", HOLDS, "3 standard errors + ‖H‖ dt", place="remark 4.2",
+       number="(ησ²/4) I")  # fmt: skip
 def covariance():
     """At equilibrium y has the covariance (ησ²/4) I, whatever H is."""
     H, lr, sigma, dt, walks = np.array([[2.0, 0.6], [0.6, 1.0]]), 0.1, 0.3, 0.02, 20_000
@@ -194,9 +166,8 @@ def covariance():
     return number, verdict(np.all(abs(found - np.eye(2)) < 3 * error + bias))
 
 
-@claim(
-    "4.4-drift", HOLDS, "3 standard errors + ‖H‖ dt", place="remark 4.2", number="-(ησ²/4) ∇Tr H"
-)
+@claim("4.4-drift", HOLDS, "3 standard errors + ‖H‖ dt", place="remark 4.2",
+       number="-(ησ²/4) ∇Tr H")  # fmt: skip
 def drift():
     """X drifts, on average over y, down the trace of H(x)."""
     lr, sigma, dt, steps = 0.1, 0.3, 0.01, 120

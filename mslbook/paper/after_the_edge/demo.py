@@ -1,5 +1,7 @@
 """The demo of chapter 4.4: descent bounces across a valley, and walks along it."""
 
+from pathlib import Path
+
 import numpy as np
 
 from mslbook.descent import descend
@@ -8,6 +10,7 @@ from mslbook.paper.demo import Curve, Demo, Panel, Rule, Slider, Trail
 from mslbook.theory import quasistatic, stable_lr
 
 STEPS = 168
+SCRIPT = Path(__file__).with_suffix(".js")
 
 
 def frame(lr, opening, x1, x2):
@@ -33,39 +36,6 @@ def frame(lr, opening, x1, x2):
     }
 
 
-SCRIPT = """({ lr, opening, x1, x2 }) => {
-  const h = (x) => 1 / (1 + opening * x);
-  const slope = (u) => f1.grad(u)[0];
-  const valley = {
-    value: (x, y) => f1.value(h(x) * y),
-    grad: (x, y) => [-opening * h(x) ** 2 * y * slope(h(x) * y), h(x) * slope(h(x) * y)],
-  };
-  const swing = (x) => { // the two-cycle of f1 at the rate that it sees, or none
-    const rate = lr * h(x) ** 2;
-    return rate > 2 ? root((u) => slope(u) / u - 2 / rate, 1e-9, 50) / h(x) : 0;
-  };
-  const { points: [x, y], steps } = descend(valley, [x1, x2], lr, 168);
-  const cycles = swing(x1) > 0;
-  const slow = [cycles ? x1 : NaN], swings = [cycles ? swing(x1) : NaN];
-  for (let t = 1; t <= 168; t++) {
-    slow.push(slow[t - 1] + 2 * swings[t - 1] ** 2 * opening * h(slow[t - 1]));
-    swings.push(cycles ? swing(slow[t]) : NaN);
-  }
-  const edge = (Math.sqrt(lr / 2) - 1) / opening;
-  const at = `after 168 steps descent is at x₁ = ${x[168].toFixed(2)}`;
-  const fate = cycles ? `${at}, and the slow motion at ${slow[168].toFixed(2)}`
-    : `a start beyond it has no two-cycle. The swing dies out; ${at}`;
-  return {
-    edge,
-    rails: [[...slow, NaN, ...slow], [...swings, NaN, ...swings.map((size) => -size)]],
-    descent: [x, y],
-    slow: [steps, slow],
-    walk: [steps, x],
-    caption: `The edge is at x₁ = ${edge.toFixed(2)}: ${fate}.`,
-  };
-}"""
-
-
 def slow_walk():
     """Make the demo: a descent in the valley from above, and along the valley in time."""
     above = [
@@ -78,20 +48,14 @@ def slow_walk():
         Trail("walk", label="descent"),
         Curve("slow", label="the slow motion, eq. (4.8)", dash="dashed"),
     ]
-    return Demo(
-        frame,
-        sliders=[
-            Slider("lr", "learning rate η", np.arange(210, 401, 2) / 100, value=3),
-            Slider("opening", "opening of the valley", np.arange(50, 201, 2) / 1000, value=0.05),
-            Slider("x1", "start x₁", np.arange(81) / 10, value=0),
-            Slider("x2", "start x₂", np.arange(-30, 31) / 10, value=1),
-        ],
-        panels=[
-            Panel("The valley from above", "x₁, along", "x₂, across", above, (-0.5, 9), (-4, 4)),
-            Panel("Along the valley", "step", "x₁", along, (0, STEPS), (0, 9)),
-        ],
-        alt="Left, descent bounces between two rails that close in on the edge. Right, it moves "
-        "along the valley ever more slowly, as the slow motion does.",
-        script=SCRIPT,
-        losses=["f1"],
-    )
+    sliders = [
+        Slider("lr", "learning rate η", np.arange(210, 401, 2) / 100, value=3),
+        Slider("opening", "opening of the valley", np.arange(50, 201, 2) / 1000, value=0.05),
+        Slider("x1", "start x₁", np.arange(81) / 10, value=0),
+        Slider("x2", "start x₂", np.arange(-30, 31) / 10, value=1),
+    ]
+    left = Panel("The valley from above", "x₁, along", "x₂, across", above, (-0.5, 9), (-4, 4))
+    right = Panel("Along the valley", "step", "x₁", along, (0, STEPS), (0, 9))
+    alt = "Left, descent bounces between two rails that close in on the edge. Right, it moves "
+    alt += "along the valley ever more slowly, as the slow motion does."
+    return Demo(frame, sliders, [left, right], alt=alt, script=SCRIPT, losses=["f1"])

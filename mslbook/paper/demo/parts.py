@@ -38,7 +38,7 @@ class Mark:
     """Something drawn in a panel from one array for each of its `channels`."""
 
     channels: ClassVar = ("x", "y")
-    name: str
+    name: str  #: its key in a frame
 
     @property
     def fixed(self):
@@ -64,34 +64,19 @@ class Mark:
 class _XY(Mark):
     """What is drawn at points (x, y)."""
 
-    x: ArrayLike | None = None
-    y: ArrayLike | None = None
-    label: str | None = None
+    x: ArrayLike | None = None  #: what it draws, (n,); without x and y each frame returns (x, y)
+    y: ArrayLike | None = None  #: as `x`
+    label: str | None = None  #: its entry in the legend, by default its name; "" for none
+    #: "blue", "vermillion", "green", "purple", "sky" or "ochre", or "ink", that of the text
     colour: str = "blue"
 
 
 @dataclass(eq=False)
 class Curve(_XY):
-    """A line through (x, y), such as a loss; NaN breaks it.
+    """A line through (x, y), such as a loss; NaN breaks it."""
 
-    Parameters
-    ----------
-    name : str
-        Its key in a frame, and its label unless `label` is given.
-    x, y : array_like, shape (n,), optional
-        What it draws; without them each frame returns a tuple (x, y).
-    label : str, optional
-        Its entry in the legend; "" for none.
-    colour : {"blue", "vermillion", "green", "purple", "sky", "ochre", "ink"}
-        A colour of the book's style, or "ink", the colour of the text.
-    dash : {"solid", "dashed", "dotted"}
-        How the line is broken.
-    shade : bool
-        Whether what lies between it and the bottom of the panel is shaded.
-    """
-
-    dash: str = "solid"
-    shade: bool = False
+    dash: str = "solid"  #: or "dashed" or "dotted"
+    shade: bool = False  #: whether what lies between it and the bottom of the panel is shaded
 
 
 @dataclass(eq=False)

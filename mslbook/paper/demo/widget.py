@@ -1,8 +1,7 @@
-"""The interactive figures of the book: a drawing with sliders, play and reset.
+"""A demo and its two hosts: a live kernel, where it is a widget, and a page without one.
 
-A demo has two hosts: a live kernel, where it is a widget, and a page without a kernel. There the
-frames that Python computed on a grid of values answer the sliders; where everything drawn is given
-in closed form, a script does, at any value.
+There the frames that Python computed on a grid of values answer the sliders; where everything drawn
+is given in closed form, a script does, at any value.
 """
 
 import base64
@@ -19,13 +18,14 @@ MAX_HTML = 300_000  # characters, so that a notebook with one demo stays under 5
 
 
 def with_losses(script, losses):
-    """The script as an expression that brings the formulas it needs."""
+    """The script in a file as an expression that brings the formulas it needs."""
+    text = script.read_text(encoding="utf-8").strip()
     if not losses:
-        return script
+        return text
     from mslbook.paper.demo.formulas import javascript  # sympy is slow to import
 
     known = "\n".join(f"const {name} = {javascript(name)};" for name in losses)
-    return f"(() => {{\n{known}\nreturn {script};\n}})()"
+    return f"(() => {{\n{known}\nreturn {text};\n}})()"
 
 
 class Demo(anywidget.AnyWidget):
@@ -48,13 +48,14 @@ class Demo(anywidget.AnyWidget):
         What play steps through: "time", the points of every Trail, or the name of a slider.
     count, times : str, sequence of float
         What the points of a Trail count, and where they stand in it, by default 0, 1, 2, ...
-    script : str, optional
-        The frame once more, as a JavaScript function of an object of the sliders' values: the page
-        then computes at any value while one drags. Marks are arrays as in `frame`. It may use the
-        losses named below, ``descend(loss, start, lr, steps)``, where `start` is an array and `lr`
-        a number or a function of the step, ``root(f, low, high)`` and ``g(number)``, which writes
-        a number as ``:g`` does. A path has ``points`` (one array for each coordinate), ``values``
-        and ``steps``. Give panels limits: only the first frame is computed here.
+    script : Path, optional
+        A file with the frame once more, as a JavaScript function of an object of the sliders'
+        values: the page then computes at any value while one drags, as `two_fates` of the home page
+        does. Marks are arrays as in `frame`. It may use the losses named below,
+        ``descend(loss, start, lr, steps)`` (`start` an array, `lr` a number or a function of the
+        step), ``root(f, low, high)`` and ``g(number)``, which writes a number as ``:g`` does. A
+        path has ``points`` (an array for each coordinate), ``values`` and ``steps``. Give panels
+        limits: only the first frame is computed here.
     losses : sequence of str
         The losses of the script, keys of `mslbook.paper.demo.formulas.FORMULAS`.
 
@@ -73,34 +74,6 @@ class Demo(anywidget.AnyWidget):
     >>> demo.a = 0.123  # in a live kernel: any value
     >>> demo
     Demo(a=0.123)
-
-    The same demo computed in the page takes three lines more, and a slider as fine as one likes:
-
-    >>> script = '''({ a }) => {
-    ...   const x = Array.from({ length: 61 }, (_, i) => -3 + i / 10);
-    ...   const caption = `It touches at x = ${g(a)}.`;
-    ...   return { tangent: [x, x.map((x) => a * (2 * x - a))], caption };
-    ... }'''
-
-    A descent whose start is dragged, in one variable; in two, ``points`` has two arrays:
-
-    >>> from mslbook import descend, f1
-    >>> from mslbook.paper.demo import Trail
-    >>> def frame(start):
-    ...     path = descend(f1, start, lr=5.0, steps=40)
-    ...     return {"descent": (path.points, path.values), "caption": "It bounces."}
-    >>> Demo(
-    ...     frame,
-    ...     sliders=[Slider("start", "start", np.linspace(-5, 5, 101), value=3)],
-    ...     panels=[Panel("f₁", "x", "loss", [Trail("descent", drag=["start"])], (-6, 6), (0, 9))],
-    ...     alt="A descent.",
-    ...     script='''({ start }) => {
-    ...       const path = descend(f1, [start], 5, 40);
-    ...       return { descent: [path.points[0], path.values], caption: "It bounces." };
-    ...     }''',
-    ...     losses=["f1"],
-    ... )
-    Demo(start=3)
     """
 
     _esm = Path(__file__).with_name("demo.js")
@@ -109,19 +82,8 @@ class Demo(anywidget.AnyWidget):
     _data = traitlets.Bytes().tag(sync=True)
     _frame = traitlets.Dict().tag(sync=True)  # the last frame computed off the grid
 
-    def __init__(
-        self,
-        frame,
-        sliders,
-        panels,
-        *,
-        alt,
-        play="time",
-        count="step",
-        times=None,
-        script=None,
-        losses=(),
-    ):
+    def __init__(self, frame, sliders, panels, *, alt, play="time", count="step", times=None,
+                 script=None, losses=()):  # fmt: skip
         self._frames = Frames(frame, sliders, panels, script and with_losses(script, losses))
         self._start = {slider.name: slider.value for slider in sliders}
         points = self._frames.spec["steps"] + 1

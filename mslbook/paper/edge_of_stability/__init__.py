@@ -4,5 +4,5 @@ SECTION = "2.1"
 
 # By name: where it is, and what it is in words.
 EXPERIMENTS = {
-    "fig2_1_left": ("experiment:EDGE", "fully connected tanh network, at several learning rates"),
+    "fig2_1_left": ("experiment:EDGE", "fully connected tanh network, at several learning rates")
 }

@@ -25,13 +25,8 @@ def rises():
     return number, seen(np.all(start < edge) and np.all(top >= edge))
 
 
-@claim(
-    "2.1-settles",
-    HOLDS,
-    "the mean of the last quarter of each run within {distance_from_edge:.0%} of 2/η",
-    place="fig. 2.1 left",
-    number="1 × 2/η",
-)
+@claim("2.1-settles", HOLDS, "the mean of the last quarter of each run within "
+       "{distance_from_edge:.0%} of 2/η", place="fig. 2.1 left", number="1 × 2/η")  # fmt: skip
 def settles(distance_from_edge=0.1):
     """Once at 2/η, the sharpness hovers near it."""
     _, edge, sharpness = edge_run()
@@ -39,19 +34,16 @@ def settles(distance_from_edge=0.1):
     return f"{listed(ratio, '{:.2f}')} × 2/η", seen(np.all(abs(ratio - 1) < distance_from_edge))
 
 
-@claim(
-    "2.1-falls", HOLDS, "lower than at arrival, mean of the last 100 steps", place="fig. 2.1 left"
-)
+@claim("2.1-falls", HOLDS, "lower than at arrival, mean of the last 100 steps",
+       place="fig. 2.1 left")  # fmt: skip
 def keeps_falling():
     """Past 2/η the loss still goes down."""
     run, edge, sharpness = edge_run()
     past = sharpness >= edge[:, None]
     arrival = run["probe_steps"][range(len(past)), past.argmax(axis=1)]
-    left = [
-        losses[np.isfinite(losses)][-100:].mean() / losses[step]
-        for losses, step in zip(run["losses"], arrival, strict=True)
-    ]
-    number = f"to {listed(100 * np.array(left), '{:.0f} %')} of the loss at arrival"
+    ends = [losses[np.isfinite(losses)][-100:].mean() for losses in run["losses"]]
+    left = ends / run["losses"][range(len(past)), arrival]
+    number = f"to {listed(100 * left, '{:.0f} %')} of the loss at arrival"
     return number, seen(past.any(axis=1).all() and max(left) < 1)
 
 
@@ -64,12 +56,9 @@ def three_fates():
     return number, verdict(ends[0] < 1e-6 and abs(ends[1] - 1) < 1e-9 and ends[2] > 1e6)
 
 
-@claim(
-    "2.1-quadratic",
-    HOLDS,
-    "on the quadratic approximation, made where the sharpness has passed 2/η, the loss grows by "
-    "one factor above 1 every 60 steps in the end, to {spread_of_factors:.0%}",
-)
+@claim("2.1-quadratic", HOLDS, "on the quadratic approximation, made where the sharpness has "
+       "passed 2/η, the loss grows by one factor above 1 every 60 steps in the end, to "
+       "{spread_of_factors:.0%}")  # fmt: skip
 def quadratic_blows_up(spread_of_factors=0.1):
     """On a quadratic loss the same descent would blow up exponentially."""
     losses = edge_run()[0]["quadratic_losses"][:, [-121, -61, -1]]
@@ -78,14 +67,9 @@ def quadratic_blows_up(spread_of_factors=0.1):
     return number, seen(np.all(now > 1) and np.all(abs(now / before - 1) < spread_of_factors))
 
 
-@claim(
-    "2.1-networks",
-    HOLDS,
-    "it rises, and to 2/η at least; where it is above 2/η from the start, by the rate we chose, "
-    "that alone is no objection",
-    number="2/η",
-    runs=settings,
-)
+@claim("2.1-networks", HOLDS, "it rises, and to 2/η at least; where it is above 2/η from the "
+       "start, by the rate we chose, that alone is no objection", number="2/η",
+       runs=settings)  # fmt: skip
 def rises_too(run):
     """Networks of other kinds sharpen up to 2/η as well."""
     in_edges = run["sharpness"] / edge(run)

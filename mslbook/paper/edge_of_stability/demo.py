@@ -1,5 +1,7 @@
 """The demos of chapter 2.1: a network at the edge, and one iterate on a parabola."""
 
+from pathlib import Path
+
 import numpy as np
 
 from mslbook.descent import descend
@@ -8,6 +10,7 @@ from mslbook.paper.demo import Curve, Demo, Panel, Rule, Slider, Trail
 from mslbook.paper.demo.frames import written
 
 STEPS = 20
+SCRIPT = Path(__file__).with_suffix(".js")
 
 
 def at_the_edge(run):
@@ -35,18 +38,16 @@ def at_the_edge(run):
         Trail("quadratic", label="if it were quadratic", colour="blue"),
         Trail("network", label="the network"),
     ]
-    return Demo(
-        frame,
-        sliders=[Slider("lr", "learning rate η", np.sort(run["lrs"]), value=0.0125)],
-        panels=[
-            Panel("Sharpness", "time ηt", "", left, ylim=(0, 260)),
-            Panel("Training loss", "time ηt", "", right, ylim=(0.01, 10), yscale="log"),
-        ],
-        alt="Left, the sharpness of a network rises during training until it passes the line 2/η, "
-        "and stays just above it. Right, the loss keeps falling; on a quadratic it would shoot up.",
-        count="time ηt",
-        times=times,
+    alt = "Left, the sharpness of a network rises during training until it passes the line 2/η, "
+    alt += (
+        "and stays just above it. Right, the loss keeps falling; on a quadratic it would shoot up."
     )
+    lr = Slider("lr", "learning rate η", np.sort(run["lrs"]), value=0.0125)
+    panels = [
+        Panel("Sharpness", "time ηt", "", left, ylim=(0, 260)),
+        Panel("Training loss", "time ηt", "", right, ylim=(0.01, 10), yscale="log"),
+    ]
+    return Demo(frame, [lr], panels, alt=alt, count="time ηt", times=times)
 
 
 def frame(product, start):
@@ -70,23 +71,6 @@ def frame(product, start):
     }
 
 
-SCRIPT = """({ product, start }) => {
-  const { points: [x], values, steps } = descend(parabola, [start], product, 20);
-  const factor = Math.round(100 * (1 - product)) / 100;
-  const percent = `${Math.round(100 * Math.abs(factor))}%`;
-  const fate = product < 1 ? `each step leaves ${percent} of x: decay`
-    : product === 1 ? "one step lands on the minimum"
-    : product < 2 ? `each step flips x and leaves ${percent} of it: decay, from side to side`
-    : product === 2 ? "each step flips x, and descent goes on for ever"
-    : `each step flips x and makes it ${g(-factor)} times as large: an explosion`;
-  return {
-    "on the parabola": [x, values],
-    iterates: [steps, x],
-    caption: `At ηλ = ${g(product)} the factor is 1 − ηλ = ${written(factor)}: ${fate}.`,
-  };
-}"""
-
-
 def flip():
     """Make the demo of one iterate on a parabola: decay, flip, explosion."""
     x = np.linspace(-4, 4, 81)
@@ -96,18 +80,10 @@ def flip():
         Rule("minimum", "y", value=0, label="", dash="dotted"),
         Trail("iterates", label="", colour="blue", drag=["start"]),
     ]
-    return Demo(
-        frame,
-        sliders=[
-            Slider("product", "ηλ", np.arange(5, 301) / 100, value=2.1),
-            Slider("start", "start x₀", np.arange(-35, 36) / 10, value=0.5),
-        ],
-        panels=[
-            Panel("On the parabola", "x", "λx²/2", [parabola, walk], (-4, 4), (0, 8)),
-            Panel("Step by step", "step", "x", in_time, (0, STEPS), (-4, 4)),
-        ],
-        alt="Left, an iterate on a parabola flips from side to side, each time farther out. Right, "
-        "its position step by step.",
-        script=SCRIPT,
-        losses=["parabola"],
-    )
+    product = Slider("product", "ηλ", np.arange(5, 301) / 100, value=2.1)
+    start = Slider("start", "start x₀", np.arange(-35, 36) / 10, value=0.5)
+    left = Panel("On the parabola", "x", "λx²/2", [parabola, walk], (-4, 4), (0, 8))
+    right = Panel("Step by step", "step", "x", in_time, (0, STEPS), (-4, 4))
+    alt = "Left, an iterate on a parabola flips from side to side, each time farther out. Right, "
+    alt += "its position step by step."
+    return Demo(frame, [product, start], [left, right], alt=alt, script=SCRIPT, losses=["parabola"])

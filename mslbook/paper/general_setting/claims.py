@@ -25,12 +25,8 @@ def distance(f, x):
     return abs(x) if f.dimension is None else np.linalg.norm(x, axis=-1)
 
 
-@claim(
-    "4.3-definition",
-    RESERVED,
-    "f2'' and so f3'' jump, which theorem 4.3 can do with",
-    place="definition 4.1",
-)
+@claim("4.3-definition", RESERVED, "f2'' and so f3'' jump, which theorem 4.3 can do with",
+       place="definition 4.1")  # fmt: skip
 def examples():
     """F1, f2 and f3 are subquadratic, and twice continuously differentiable."""
     found = [subquadratic(f) for f in (f1, f2, f3)]
@@ -51,12 +47,8 @@ def weaker():
     return number, verdict(falls and subquadratic(f2).satisfies_definition)
 
 
-@claim(
-    "4.3-theorem",
-    FAILS,
-    "a counterexample: the gradient must vanish at 0 only, which definition 4.1 does not ask",
-    place="theorem 4.3",
-)
+@claim("4.3-theorem", FAILS, "a counterexample: the gradient must vanish at 0 only, which "
+       "definition 4.1 does not ask", place="theorem 4.3")  # fmt: skip
 def theorem_as_stated():
     """On every subquadratic function, at every η, one ball catches all trajectories."""
     stairs, starts = Staircase(), np.random.default_rng(0).uniform(104, 1000, 10_000)
@@ -99,12 +91,8 @@ def invariant():
     return number, verdict(max(landings) <= ROUNDING)
 
 
-@claim(
-    "4.3-enters",
-    RESERVED,
-    "it comes ever nearer, and so into every larger ball, but not into this one",
-    place="theorem 4.3 (proof)",
-)
+@claim("4.3-enters", RESERVED, "it comes ever nearer, and so into every larger ball, but not into "
+       "this one", place="theorem 4.3 (proof)")  # fmt: skip
 def enters():
     """Every trajectory enters the closed ball of radius r2."""
     outside = abs(descend(f1, 1.2, 3.0, 8).points) - trapping_radius(f1, 3.0).r2
@@ -123,11 +111,8 @@ def behaviours():
     return number, verdict(hit == 0 and level and exponent > 0)
 
 
-@claim(
-    "4.3-measure-zero",
-    RESERVED,
-    "Landing meets the definition, and whole intervals hit its minimum; 1e-12",
-)
+@claim("4.3-measure-zero", RESERVED, "Landing meets the definition, and whole intervals hit its "
+       "minimum; 1e-12")  # fmt: skip
 def measure_zero():
     """When η is not too small, almost no start hits or converges to the minimum."""
     line = np.random.default_rng(0).uniform(-2, 2, 10_000)

@@ -55,19 +55,13 @@ def slopes(values, first, last):
     return 100 * np.polyfit(epochs, values[:, first:last].T.astype(float), 1)[0]
 
 
-@claim(
-    "2.2-loss",
-    RESERVED,
-    "with every seed lower than without decay, in the end; with a reservation if only in the "
-    "hundred epochs after each decay",
-    place=RIGHT,
-    runs=settings,
-)
+@claim("2.2-loss", RESERVED, "with every seed lower than without decay, in the end; with a "
+       "reservation if only in the hundred epochs after each decay", place=RIGHT,
+       runs=settings)  # fmt: skip
 def lower_loss(run):
     """Decaying the learning rate finds parameters of lower training loss."""
-    after = [
-        run["batch_losses"][..., at : at + BEFORE].mean(axis=2) for at in run["decays"][:NEVER]
-    ]
+    losses = run["batch_losses"]
+    after = [losses[..., at : at + BEFORE].mean(axis=2) for at in run["decays"][:NEVER]]
     at_first = all(np.all(means[:, i] < means[:, NEVER]) for i, means in enumerate(after))
     *decayed, never = at_the_end(run, "train_losses")
     last = decayed / never
@@ -83,38 +77,22 @@ def gains(run, other, points):
     return f"{listed(ahead, '{:+.1f}')} points", seen(np.all(ahead > points))
 
 
-@claim(
-    "2.2-later",
-    RESERVED,
-    "with every seed by more than {points_gained:g} point of test accuracy, mean of the last 50 "
-    "epochs",
-    place=RIGHT,
-    runs=settings,
-)
+@claim("2.2-later", RESERVED, "with every seed by more than {points_gained:g} point of test "
+       "accuracy, mean of the last 50 epochs", place=RIGHT, runs=settings)  # fmt: skip
 def later_is_better(run, points_gained=1.0):
     """The later decay leads to the better generalisation."""
     return gains(run, EARLY, points_gained)
 
 
-@claim(
-    "2.2-proper",
-    RESERVED,
-    "the late decay against none: with every seed by more than {points_gained:g} point of test "
-    "accuracy",
-    runs=settings,
-)
+@claim("2.2-proper", RESERVED, "the late decay against none: with every seed by more than "
+       "{points_gained:g} point of test accuracy", runs=settings)  # fmt: skip
 def proper_time(run, points_gained=1.0):
     """Decaying the learning rate benefits generalisation if it is done at a proper time."""
     return gains(run, NEVER, points_gained)
 
 
-@claim(
-    "2.2-equal-time",
-    UNSEEN,
-    "Student's 95 % interval over three seeds is above 0, by the full batch",
-    place="5",
-    ours=True,
-)
+@claim("2.2-equal-time", UNSEEN, "Student's 95 % interval over three seeds is above 0, by the full "
+       "batch", place="5", ours=True)  # fmt: skip
 def equal_time():
     """The later decay generalises better after as much time Σ η, too."""
     late = 100 * recorded_run()["test_accuracy"][:, LATE, -1].astype(float)
@@ -123,12 +101,8 @@ def equal_time():
     return f"by {ahead.mean():+.1f} ± {half:.1f} points", seen(ahead.mean() > half)
 
 
-@claim(
-    "2.2-longer",
-    HOLDS,
-    "by the full batch, with every seed {times_as_long} times as many epochs or more",
-    place="5",
-)
+@claim("2.2-longer", HOLDS, "by the full batch, with every seed {times_as_long} times as many "
+       "epochs or more", place="5")  # fmt: skip
 def more_epochs(times_as_long=2):
     """Decayed too early, descent has to go on at the small rate, which can cost much more time."""
     run, on = recorded_run(), run_on()
@@ -139,14 +113,9 @@ def more_epochs(times_as_long=2):
     return number, seen(np.all(reached > times_as_long * last))
 
 
-@claim(
-    "2.2-elsewhere",
-    RESERVED,
-    "by the full batch, given equal time, the early one's test loss is with no seed ever as low; "
-    "with a reservation if by less than the seeds differ: no run has converged, and little else "
-    "tells solutions apart",
-    place="1",
-)
+@claim("2.2-elsewhere", RESERVED, "by the full batch, given equal time, the early one's test loss "
+       "is with no seed ever as low; with a reservation if by less than the seeds differ: no run "
+       "has converged, and little else tells solutions apart", place="1")  # fmt: skip
 def elsewhere():
     """A decay makes the trajectory converge to a different solution."""
     run, on = recorded_run(), run_on()
@@ -154,20 +123,13 @@ def elsewhere():
     late = run["test_losses"][:, LATE, both].min(axis=1)
     early = on["test_losses"][:, EARLY].min(axis=1)
     above = early / late - 1
-    number = (
-        f"the early one's lowest test loss is {above.min():.1%} to {above.max():.1%} higher; the "
-        f"seeds differ by {late.max() / late.min() - 1:.1%}"
-    )
+    number = f"the early one's lowest test loss is {above.min():.1%} to {above.max():.1%} higher; "
+    number += f"the seeds differ by {late.max() / late.min() - 1:.1%}"
     return number, seen(np.all(early - late > np.ptp(late)), np.all(early > late))
 
 
-@claim(
-    "2.2-slow",
-    RESERVED,
-    "it still falls, with {slope_left:.0%} of the slope before at most",
-    place=RIGHT,
-    runs=settings,
-)
+@claim("2.2-slow", RESERVED, "it still falls, with {slope_left:.0%} of the slope before at most",
+       place=RIGHT, runs=settings)  # fmt: skip
 def slow_after(run, slope_left=0.5):
     """After the decay the training loss decreases very slowly."""
     ratios = []
@@ -179,13 +141,9 @@ def slow_after(run, slope_left=0.5):
     return f"{least:.2f} to {most:.2f} × the slope before", seen(least > 0 and most < slope_left)
 
 
-@claim(
-    "2.2-beyond",
-    RESERVED,
-    "by the full batch more than {rising_steps:.0%} of the steps before the decays raise the loss, "
-    "which no stable rate does on a quadratic; with a reservation if there, too, the late one is "
-    "ahead",
-)
+@claim("2.2-beyond", RESERVED, "by the full batch more than {rising_steps:.0%} of the steps before "
+       "the decays raise the loss, which no stable rate does on a quadratic; with a reservation if "
+       "there, too, the late one is ahead")  # fmt: skip
 def beyond_quadratics(rising_steps=0.1):
     """What the time of the decay does cannot be explained by a quadratic loss."""
     run = recorded_run()
@@ -208,18 +166,15 @@ def arrival(path):
     return np.argmax(near) if near.any() else np.inf
 
 
-@claim(
-    "2.2-slower", RESERVED, "a rate close to 2/λ has to be excepted: there a decay makes it faster"
-)
+@claim("2.2-slower", RESERVED, "a rate close to 2/λ has to be excepted: there a decay makes it "
+       "faster")  # fmt: skip
 def slower():
     """On a quadratic loss decay makes convergence slower."""
     schedules = {0: LR}, {0: LR, 300: LR / 10}, {0: LR, 100: LR / 10}
     counts = [arrival(bowl(rates, STEPS)) for rates in schedules]
     held, decayed = (arrival(bowl(rates, STEPS)) for rates in ({0: 1.999}, {0: 1.999, 100: 0.1999}))
-    number = (
-        f"steps to 1e-6 at η = {LR:g}: {listed(counts, '{}')}, decayed never, at 300, at 100; "
-        f"at η = 1.999: {held if held < STEPS else f'over {STEPS}'}, decayed at 100 {decayed}"
-    )
+    number = f"steps to 1e-6 at η = {LR:g}: {listed(counts, '{}')}, decayed never, at 300, at 100; "
+    number += f"at η = 1.999: {held if held < STEPS else f'over {STEPS}'}, decayed at 100 {decayed}"
     in_order = counts == sorted(set(counts))
     return number, verdict(in_order and held <= decayed, in_order)
 

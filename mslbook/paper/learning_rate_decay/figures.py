@@ -19,13 +19,10 @@ def decays_by_epoch(run):
     late = epochs >= 0.05 * last  # the first fall would flatten everything else
     names = [f"decay at {decay}" if decay < last else "never" for decay in decays]
     names, looks = names[::-1], list(THREE_LINES)[len(names) - 1 :: -1]  # the early decay on top
-    measured = {
-        title: dict(zip(names, np.swapaxes(values, 0, 1)[::-1, :, late], strict=True))
-        for title, values in (
-            ("training loss", run["train_losses"]),
-            ("test accuracy (%)", 100 * run["test_accuracy"]),
-        )
-    }
+    accuracy = 100 * run["test_accuracy"]
+    measured = {"training loss": run["train_losses"], "test accuracy (%)": accuracy}
+    for title, values in measured.items():
+        measured[title] = dict(zip(names, values.swapaxes(0, 1)[::-1, :, late], strict=True))
     x = dict.fromkeys(names, epochs[late])
     figure, panels = _runs(x, measured, decays[decays < last], looks, reverse=True)
     panels[-1].set(xlabel="epoch", xlim=(0, None))

@@ -46,13 +46,8 @@ def exponentially_many():
     return number, verdict(orbits == [2**k for k in range(N)])
 
 
-@claim(
-    "4.2-right",
-    HOLDS,
-    "the signs of the exponents; 1e-9 after the last decay",
-    place="fig. 4.1 right",
-    number="from (-3, 3); η = 1, 0.3, 0.1; steps 200, 400",
-)
+@claim("4.2-right", HOLDS, "the signs of the exponents; 1e-9 after the last decay",
+       place="fig. 4.1 right", number="from (-3, 3); η = 1, 0.3, 0.1; steps 200, 400")  # fmt: skip
 def right_panel():
     """On f3 descent is chaotic, until the last decay brings it to rest."""
     path = descend(f3, (-3.0, 3.0), decays({0: 1, 200: 0.3, 400: 0.1}), 600)
@@ -64,12 +59,8 @@ def right_panel():
     return number, verdict(min(exponents) > 0 and rest < ARRIVED and 0.1 < stable < 0.3)
 
 
-@claim(
-    "4.2-long",
-    HOLDS,
-    "two two-cycles attract at least; the longest period is {long_period} or more; a return is "
-    "one to 10⁻⁷",
-)
+@claim("4.2-long", HOLDS, "two two-cycles attract at least; the longest period is {long_period} or "
+       "more; a return is one to 10⁻⁷")  # fmt: skip
 def many_and_long_periods(long_period=50):
     """Without convexity there may be several cycles, and some of very long periods."""
     starts = random_starts(1000, 1)[:, 0] / 10
@@ -85,11 +76,8 @@ def many_and_long_periods(long_period=50):
     return number + listed(lrs), verdict(orbits > 1 and periods.max() >= long_period)
 
 
-@claim(
-    "4.2-chaos",
-    HOLDS,
-    "at more than {chaotic_share:.0%} of the rates from the largest stable one to 2",
-)
+@claim("4.2-chaos", HOLDS, "at more than {chaotic_share:.0%} of the rates from the largest stable "
+       "one to 2")  # fmt: skip
 def chaos_is_easy(chaotic_share=0.5):
     """Without convexity a large learning rate easily makes descent chaotic."""
 

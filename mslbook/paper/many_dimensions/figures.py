@@ -55,12 +55,13 @@ def sign_patterns(ticks, codes, cells, corners, basis):
 
 def swing_heights(ticks, heights, ends, titles):
     """Landscapes that descent climbs with alternating signs, and the points where it ended."""
-    options = {"figsize": SQUARES, "sharey": True}
-    figure, panels = style.small_multiples(titles, "$x_1$", "$x_2$", **options)
-    for axes, height, points in zip(panels, heights, ends, strict=True):
+    figure, panels = plt.subplots(1, len(titles), figsize=SQUARES, sharey=True)
+    panels[0].set_ylabel("$x_2$")
+    for axes, title, height, points in zip(panels, titles, heights, ends, strict=True):
         depth = np.sqrt((height.max() - height) / np.ptp(height))  # fine steps near the tops
         _image(axes, ticks, ticks, 1 - depth, HEIGHT, aspect="equal")
         axes.plot(*points.T, "D", color=VERMILLION, markersize=7)
+        axes.set(title=title, xlabel="$x_1$")
     return figure
 
 

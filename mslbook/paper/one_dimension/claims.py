@@ -32,12 +32,8 @@ def stable_at_the_edge():
     return number, verdict(np.all(np.diff(distance) < 0) and np.all(distance[steps] < 2 / steps))
 
 
-@claim(
-    "4.1-stable-rate",
-    FAILS,
-    "a counterexample: it decreases, as sections 3 and 4 need it",
-    place="3.1",
-)
+@claim("4.1-stable-rate", FAILS, "a counterexample: it decreases, as sections 3 and 4 need it",
+       place="3.1")  # fmt: skip
 def stable_rate_towards_the_minimum():
     """The stable learning rate increases as the parameters come close to the minimum."""
     rates = 2 / f1.hvp(np.array([10.0, 1.0, 0.1, 0.01]), 1.0)
@@ -63,13 +59,8 @@ def all_reach_the_cycle():
     return number, verdict(arrived == len(distance))
 
 
-@claim(
-    "4.1-contracts",
-    HOLDS,
-    "every ratio is below 1, of 10,000 starts in 60 steps",
-    place="eq. 4.2",
-    number="below 1",
-)
+@claim("4.1-contracts", HOLDS, "every ratio is below 1, of 10,000 starts in 60 steps",
+       place="eq. 4.2", number="below 1")  # fmt: skip
 def contraction():
     """Every step brings the iterate nearer to a point of the cycle."""
     distance = abs(abs(descend(f1, STARTS, 5.0, 60).points) - two_cycle(f1, 5.0))
@@ -78,13 +69,8 @@ def contraction():
     return f"at most {ratio:.4f}", verdict(ratio < 1)
 
 
-@claim(
-    "4.1-left",
-    HOLDS,
-    "1e-9, far above rounding",
-    place="fig. 4.1 left",
-    number="from -5; η = 5, 3 from step 100, 1 from step 150",
-)
+@claim("4.1-left", HOLDS, "1e-9, far above rounding", place="fig. 4.1 left",
+       number="from -5; η = 5, 3 from step 100, 1 from step 150")  # fmt: skip
 def left_panel():
     """On f1 each drop of η brings a smaller cycle, and at last rest."""
     path = descend(f1, -5.0, decays({0: 5, 100: 3, 150: 1}), 250)
@@ -93,13 +79,9 @@ def left_panel():
     return f"|x| settles at {listed(levels, '{:.3f}')}", verdict(settled)
 
 
-@claim(
-    "4.1-middle",
-    HOLDS,
-    "the sign of the exponents; no iterate beyond the start; 1e-9 from 0 in the end",
-    place="fig. 4.1 middle",
-    number="C = 3; from -5; η = 2, 0.5 from step 500, 0.2 from step 700",
-)
+@claim("4.1-middle", HOLDS, "the sign of the exponents; no iterate beyond the start; 1e-9 from 0 "
+       "in the end", place="fig. 4.1 middle",
+       number="C = 3; from -5; η = 2, 0.5 from step 500, 0.2 from step 700")  # fmt: skip
 def middle_panel():
     """On the non-convex f2 descent is chaotic before the last decay, and yet bounded."""
     lrs = np.array([[2.0], [0.5]])
@@ -110,12 +92,8 @@ def middle_panel():
     return number, verdict(min(exponents) > 0 and x.max() <= 5 and x[-1] < ARRIVED)
 
 
-@claim(
-    "4.1-convex",
-    FAILS,
-    "a counterexample: lemma 4.1 asks that f'' fall to 0; strictly convex is meant",
-    number="f'' bounded away from 0",
-)
+@claim("4.1-convex", FAILS, "a counterexample: lemma 4.1 asks that f'' fall to 0; strictly convex "
+       "is meant", number="f'' bounded away from 0")  # fmt: skip
 def strongly_convex():
     """The functions of this section are strongly convex."""
     curvature = f1.hvp(np.array([1e2, 1e4, 1e6]), 1.0)

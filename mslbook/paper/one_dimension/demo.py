@@ -1,5 +1,7 @@
 """The demo of chapter 4.1: where the average curvature meets 2/η, descent finds its two-cycle."""
 
+from pathlib import Path
+
 import numpy as np
 
 from mslbook.descent import descend
@@ -8,6 +10,7 @@ from mslbook.paper.demo import Curve, Demo, Panel, Points, Rule, Slider, Trail
 from mslbook.theory import two_cycle
 
 STEPS = 20
+SCRIPT = Path(__file__).with_suffix(".js")
 X = np.linspace(-8, 8, 161)
 
 
@@ -46,33 +49,6 @@ def frame(lr, start):
     }
 
 
-SCRIPT = """({ lr, start }) => {
-  const slope = (x) => f1.grad(x)[0];
-  const average = (x) => (x === 0 ? 1 : slope(x) / x);
-  const level = 2 / lr;
-  const size = lr > 2 ? root((x) => average(x) - level, 1e-9, 50) : NaN;
-  const { points: [path] } = descend(f1, [start], lr, 20);
-  const to = path.flatMap((x, t) => (t ? [x, x] : [x]));
-  const from = path.flatMap((x, t) => (t < 20 ? [x, x] : [x]));
-  const grid = Array.from({ length: 161 }, (_, i) => -8 + i / 10);
-  const fate = start === 0 ? "but a start at exactly 0 stays there"
-    : lr > 2 ? `crossing the curve at ±${size.toFixed(2)}: between these two points ` +
-      "descent ends up jumping"
-    : lr === 2 ? "touching the curve at its top: descent settles, slowly"
-    : "above the whole curve: descent settles at the minimum";
-  return {
-    level,
-    swing: [[-size, size], [level, level]],
-    crossing: [[-size, size], [level, level]],
-    descent: [to, to.map(average)],
-    map: [grid, grid.map((x) => x - lr * slope(x))],
-    cycle: [[-size, size], [size, -size]],
-    cobweb: [from, to],
-    caption: `At η = ${g(lr)} the level 2/η is ${Number(level.toPrecision(4))}, ${fate}.`,
-  };
-}"""
-
-
 def dance():
     """Make the demo: the average curvature of f₁ with the level 2/η, and the cobweb."""
     looks = {"colour": "blue", "marker": "diamond"}
@@ -89,19 +65,13 @@ def dance():
         Trail("cobweb", label="", drag=["start"]),
         Points("cycle", label="", **looks),
     ]
-    return Demo(
-        frame,
-        sliders=[
-            Slider("lr", "learning rate η", np.arange(50, 701, 5) / 100, value=5),
-            Slider("start", "start x₀", np.arange(-75, 76) / 10, value=1),
-        ],
-        panels=[
-            Panel("Average curvature", "x", "", left, (-8, 8), (0, 1.2)),
-            Panel("From one iterate to the next", "x_t", "x_{t+1}", right, (-8, 8), (-8, 8)),
-        ],
-        alt="Left, the average curvature falls on both sides of the minimum and crosses the level "
-        "2/η at two points, between which descent ends up jumping. Right, the same as a cobweb.",
-        times=np.append(0, np.repeat(np.arange(1, STEPS + 1), 2)),
-        script=SCRIPT,
-        losses=["f1"],
-    )
+    lr = Slider("lr", "learning rate η", np.arange(50, 701, 5) / 100, value=5)
+    start = Slider("start", "start x₀", np.arange(-75, 76) / 10, value=1)
+    panels = [
+        Panel("Average curvature", "x", "", left, (-8, 8), (0, 1.2)),
+        Panel("From one iterate to the next", "x_t", "x_{t+1}", right, (-8, 8), (-8, 8)),
+    ]
+    alt = "Left, the average curvature falls on both sides of the minimum and crosses the level "
+    alt += "2/η at two points, between which descent ends up jumping. Right, the same as a cobweb."
+    times = np.append(0, np.repeat(np.arange(1, STEPS + 1), 2))
+    return Demo(frame, [lr, start], panels, alt=alt, times=times, script=SCRIPT, losses=["f1"])

@@ -82,12 +82,8 @@ def uniform():
     return number, verdict(worst < ROUNDING)
 
 
-@claim(
-    "6-continuous",
-    RESERVED,
-    "the average curvature falls with no plateau; with a reservation if L'' itself jumps and rises",
-    place="fig. 6.1 left",
-)
+@claim("6-continuous", RESERVED, "the average curvature falls with no plateau; with a reservation "
+       "if L'' itself jumps and rises", place="fig. 6.1 left")  # fmt: skip
 def continuous():
     """Uniform data give a continuum of scales, and so subquadratic growth."""
     w = W[W > 1 / f2.C]
@@ -104,11 +100,8 @@ def large_samples(n):
     return np.sort(1 - np.random.default_rng(2).random((10, n)))
 
 
-@claim(
-    "6-large",
-    HOLDS,
-    "the largest step of the average curvature falls like n to {power_of_n} or less",
-)
+@claim("6-large", HOLDS, "the largest step of the average curvature falls like n to {power_of_n} "
+       "or less")  # fmt: skip
 def large_data(power_of_n=-0.5):
     """On very many data the loss has nearly continuous scales too."""
     sizes, steps = [100, 1000, 10_000, 100_000], []
@@ -164,13 +157,9 @@ def ratio(lengths):
     return lengths.max() / lengths.min()
 
 
-@claim(
-    "6-norms",
-    RESERVED,
-    "{times_as_long:.0f}-fold at least, after standardising; with a reservation if random data do, "
-    "and the images of CIFAR-10 and CIFAR-100 do not",
-    number="several orders",
-)
+@claim("6-norms", RESERVED, "{times_as_long:.0f}-fold at least, after standardising; with a "
+       "reservation if random data do, and the images of CIFAR-10 and CIFAR-100 do not",
+       number="several orders")  # fmt: skip
 def norms(times_as_long=100):
     """Even after standardising, some data may be longer than others by orders of magnitude."""
     runs = [recorded("sec6_norms", name, "reduced") for name in IMAGES]
@@ -208,13 +197,10 @@ def exponents_at(run, level):
     return np.take_along_axis(both_sides, nearest, axis=-1)[..., 0]
 
 
-@claim(
-    "6-data",
-    RESERVED,
-    "with the real lengths of images the growth exponent is {exponent_gain} farther from 2 than "
-    "with equal ones; with a reservation if only lengths spread over two orders make the longest "
-    "tenth {times_sharper} times as sharp as the shortest or more; three seeds of a tanh network",
-)
+@claim("6-data", RESERVED, "with the real lengths of images the growth exponent is {exponent_gain} "
+       "farther from 2 than with equal ones; with a reservation if only lengths spread over two "
+       "orders make the longest tenth {times_sharper} times as sharp as the shortest or more; "
+       "three seeds of a tanh network")  # fmt: skip
 def growth_by_arm(exponent_gain=0.1, times_sharper=10):
     """The training data may be what makes the loss of real networks multiscale."""
     run = recorded("sec6_deciles", "cifar10", "reduced")
@@ -259,11 +245,8 @@ def first_layer(weights):
     return [weights[0] / K, *weights[1:]]
 
 
-@claim(
-    "6-homogeneous",
-    HOLDS,
-    "1e-12, rounding; of the first, biases make more than {effect_of_biases:.0%}",
-)
+@claim("6-homogeneous", HOLDS, "1e-12, rounding; of the first, biases make more than "
+       "{effect_of_biases:.0%}")  # fmt: skip
 def identities(effect_of_biases=0.01):
     """If x2 = k x1, l2 is l1 on another scale: of all W without biases, of W1 alone with them."""
     whole, biased = (worst_difference(all_layers, bias) for bias in (0.0, BIAS))

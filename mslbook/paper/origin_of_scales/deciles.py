@@ -116,11 +116,11 @@ def measure_tenths(loss, theta, v, by_length, distances, seed=0):
     """
     by_speed = np.argsort(first_layer_change(loss, v))
     at_random = np.random.default_rng(seed).permutation(len(by_length))
-    cells = [
-        [_measure_tenth(loss, theta, v, rows, distances) for rows in np.array_split(order, 10)]
-        for order in (by_length, by_speed, at_random)
-    ]
-    return {name: np.array([[cell[name] for cell in ten] for ten in cells]) for name in TABLES}
+    orders = (by_length, by_speed, at_random)
+    tenths = [rows for order in orders for rows in np.array_split(order, 10)]
+    cells = [_measure_tenth(loss, theta, v, rows, distances) for rows in tenths]
+    columns = {name: np.array([cell[name] for cell in cells]) for name in TABLES}
+    return {name: column.reshape(3, 10, *column.shape[1:]) for name, column in columns.items()}
 
 
 def _measure_tenth(loss, theta, v, rows, distances):

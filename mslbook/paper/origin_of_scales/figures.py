@@ -20,10 +20,7 @@ def two_losses(w, three, uniform, side, heights):
     style.plot_each(above, w, {"three data": three, "uniform data": uniform}, TWO_LINES)
     style.label_axes(above, "$w$", "loss $L(w)$", legend="upper right", ylim=(0, 1.4))
     below = figure.add_subplot(rows[1], projection="3d")
-    draw_surface(below, (side, side), heights)
-    below.set_xlabel("$w_1$", labelpad=-1)
-    below.set_ylabel("$w_2$", labelpad=-1)
-    below.set_title("loss", y=0.95)
+    draw_surface(below, "w", (side, side), heights)
     return figure
 
 
@@ -42,9 +39,8 @@ def recovered_tail(c, truth, recovered):
     """The share of data above c: true (line), and every fourth value read off the loss (dots)."""
     figure, axes = plt.subplots(figsize=ONE_PANEL)
     axes.plot(c, truth, "-", linewidth=3, color=GREY, label="true")
-    axes.plot(
-        c[::4], recovered[::4], "o", markersize=4, color=VERMILLION, label="read off the loss"
-    )
+    dots = {"markersize": 4, "color": VERMILLION, "label": "read off the loss"}
+    axes.plot(c[::4], recovered[::4], "o", **dots)
     style.label_axes(axes, "$c$", "share of data above $c$", "x", "upper right", ylim=(-0.05, 1.05))
     return figure
 

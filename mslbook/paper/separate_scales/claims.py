@@ -4,18 +4,9 @@ from functools import cache
 
 import numpy as np
 
+from mslbook import losses
 from mslbook.descent import descend
-from mslbook.losses import (
-    Clip,
-    Composed,
-    Quadratic,
-    Ridge,
-    Saturation,
-    Valley,
-    crossed_valleys,
-    f1,
-    two_valleys,
-)
+from mslbook.losses import Quadratic, Valley, crossed_valleys, f1, two_valleys
 from mslbook.paper.ledger import FAILS, HOLDS, RESERVED, at_most, claim, listed, verdict
 from mslbook.probes import lyapunov, sharpness
 from mslbook.theory import two_cycle
@@ -23,9 +14,9 @@ from mslbook.theory import two_cycle
 START, LARGE, SMALL, DECAYS = (-20.0, 3.0), 2.5, 0.25, (650, 700, 750)
 LAST = 0.05  # the rate of one more decay, after 1500 steps at the small one
 BOWL = Quadratic(curvature=0.002, minimum=1.0)  # h(x) = 1 + 0.001 x²
-ONE_VALLEY = Valley(f1, Ridge(BOWL, (1,)))
-HARD = crossed_valleys(f1, h=BOWL, k=10, cutoff=Clip(0.25))
-PROFILE = Composed(Saturation(), f1)  # F(x, 0) = PROFILE(10 x) / 4, descended at the rate 25 η
+ONE_VALLEY = Valley(f1, losses.Ridge(BOWL, (1,)))
+HARD = crossed_valleys(f1, h=BOWL, k=10, cutoff=losses.Clip(0.25))
+PROFILE = losses.Composed(losses.Saturation(), f1)  # F(x, 0) = PROFILE(10 x) / 4, at the rate 25 η
 ARRIVED = 0.17  # |x1| where it has half its depth; at η = 0.25, x2 = 0 none leaves 0.1615 again
 AT_REST = 1e-7  # from the origin
 FLAT = 1e-100  # a slope that leads nowhere
@@ -67,13 +58,8 @@ def needs_a_small_rate(part_of_the_rate=0.1):
     return number, verdict(stable < part_of_the_rate * LARGE)
 
 
-@claim(
-    "5-rest",
-    FAILS,
-    "the exponent is above 0, so that they go on chaotically; they stay in the small valley, and "
-    "one more decay brings them to rest",
-    number="0.25",
-)
+@claim("5-rest", FAILS, "the exponent is above 0, so that they go on chaotically; they stay in the "
+       "small valley, and one more decay brings them to rest", number="0.25")  # fmt: skip
 def comes_to_rest():
     """With the small rate the three trajectories converge in the small valley."""
     starts = np.random.default_rng(0).uniform(-1, 1, 200)
@@ -86,13 +72,8 @@ def comes_to_rest():
     return number, verdict(exponent < 0 and swings[-1].max() < AT_REST)
 
 
-@claim(
-    "5-first",
-    HOLDS,
-    "its two-cycle to {from_the_cycle:.0%}, before x1 = -15",
-    place="5 and fig. 5.1",
-    number="(-20, 3), 2.5",
-)
+@claim("5-first", HOLDS, "its two-cycle to {from_the_cycle:.0%}, before x1 = -15",
+       place="5 and fig. 5.1", number="(-20, 3), 2.5")  # fmt: skip
 def attracted_first(from_the_cycle=0.05):
     """From (-20, 3) at η = 2.5, descent is first attracted by the large valley."""
     x1, x2 = before().points[: DECAYS[-1] + 1].T
@@ -122,11 +103,8 @@ def passes_minus_4():
     return f"at step {first}", verdict(first == 466 and np.all(x[first:] > -4))
 
 
-@claim(
-    "5-loss",
-    RESERVED,
-    "by {hardly_falls:.0%} at most; with a reservation if only from step 466 to 750",
-)
+@claim("5-loss", RESERVED, "by {hardly_falls:.0%} at most; with a reservation if only from step "
+       "466 to 750")  # fmt: skip
 def loss_hardly_falls(hardly_falls=0.15):
     """While it moves along the large valley, the loss hardly decreases."""
     steps = [1, 10, 100, 466, 750]
@@ -138,14 +116,9 @@ def loss_hardly_falls(hardly_falls=0.15):
     return number, verdict(whole < hardly_falls, way > 0.5 and last < hardly_falls)
 
 
-@claim(
-    "5-times",
-    HOLDS,
-    "losses within {similar_losses:.0%} of one another; the longest time {times_as_long} times the "
-    "shortest or more",
-    place="5 and fig. 5.1",
-    number="650, 700, 750",
-)
+@claim("5-times", HOLDS, "losses within {similar_losses:.0%} of one another; the longest time "
+       "{times_as_long} times the shortest or more", place="5 and fig. 5.1",
+       number="650, 700, 750")  # fmt: skip
 def different_times(similar_losses=0.1, times_as_long=3):
     """From decays at similar losses it takes drastically different times to the small valley."""
     values, waits = before().values[list(DECAYS)], arrivals()[the_three()] - DECAYS
@@ -154,12 +127,8 @@ def different_times(similar_losses=0.1, times_as_long=3):
     return number, verdict(similar and waits.max() > times_as_long * waits.min())
 
 
-@claim(
-    "5-earlier",
-    HOLDS,
-    "every earlier decay arrives later; at the best |x1| is below {vicinity}, twice the distance "
-    "at which the small valley has half its depth",
-)
+@claim("5-earlier", HOLDS, "every earlier decay arrives later; at the best |x1| is below "
+       "{vicinity}, twice the distance at which the small valley has half its depth")  # fmt: skip
 def earlier_costs_more(vicinity=2 * ARRIVED):
     """One decays best in the vicinity of the small valley; earlier, descent takes longer."""
     steps, x = arrivals(), abs(before().points[CANDIDATES, 0])

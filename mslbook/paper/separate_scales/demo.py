@@ -1,5 +1,7 @@
 """The demo of chapter 5: the step at which the learning rate decays decides when one arrives."""
 
+from pathlib import Path
+
 import numpy as np
 
 from mslbook.descent import descend
@@ -7,6 +9,7 @@ from mslbook.losses import two_valleys
 from mslbook.paper.demo import Curve, Demo, Image, Panel, Rule, Slider, Trail
 
 STEPS = 2200
+SCRIPT = Path(__file__).with_suffix(".js")
 
 
 def first_inside(points):
@@ -38,44 +41,12 @@ def frame(decay, x1, x2):
     }
 
 
-SCRIPT = """({ decay, x1, x2 }) => {
-  const at = Math.round(decay);
-  const inside = ([x]) => Math.abs(x) < 0.17;
-  const walk = (start, lr) => {
-    const { points: [x, y] } = descend(two_valleys, start, lr, 2200);
-    return x.map((_, t) => [x[t], y[t]]);
-  };
-  const first = (points) => {
-    const index = points.findIndex(inside);
-    return index < 0 ? points.length : index;
-  };
-  const large = walk([x1, x2], 2.5);
-  const small = walk(large[at], 0.25).slice(0, 2201 - at);
-  const wait = first(small), there = first(large);
-  const rest = walk(small[Math.min(wait, 2200 - at)], 0.05);
-  const points = [...large.slice(0, at), ...small.slice(0, wait), ...rest].slice(0, 2201);
-  const steps = points.map((_, t) => t);
-  const fate = wait < small.length ? `arrives at step ${at + wait}`
-    : "has not arrived at step 2200";
-  const alone = there <= 2200 ? `brings it there at step ${there}` : "does not bring it there";
-  return {
-    path: [points.map(([x]) => x), points.map(([, y]) => y)],
-    loss: [steps, points.map((point) => two_valleys.value(...point))],
-    alone: [steps, large.map((point, t) => (t <= there ? two_valleys.value(...point) : NaN))],
-    decay: at,
-    there: there <= 2200 ? there : NaN,
-    caption: `Decayed at step ${at}, descent ${fate}. ` +
-      `The large learning rate alone ${alone}.`,
-  };
-}"""
-
-
 def when_to_decay():
     """Make the demo: descent in two valleys that cross, and the loss by step."""
-    x1, x2 = np.linspace(-21, 3, 481), np.linspace(-3.5, 3.5, 36)
-    heights = two_valleys.value(np.stack(np.meshgrid(x1, x2), axis=-1))
+    grid = np.linspace(-21, 3, 481), np.linspace(-3.5, 3.5, 36)
+    heights = two_valleys.value(np.stack(np.meshgrid(*grid), axis=-1))
     above = [
-        Image("landscape", x1, x2, heights, label="loss", range=(0, 1.8)),
+        Image("landscape", *grid, heights, label="loss", range=(0, 1.8)),
         Rule("narrow", "x", value=0, label="narrow valley"),
         Trail("path", label="descent", drag=["x1", "x2"]),
     ]
@@ -85,19 +56,12 @@ def when_to_decay():
         Rule("decay", "x", label="decay"),
         Rule("there", "x", label="there", dash="dotted"),
     ]
-    return Demo(
-        frame,
-        sliders=[
-            Slider("decay", "decay at step", range(821), value=650),
-            Slider("x1", "start x₁", np.arange(-210, 31) / 10, value=-20),
-            Slider("x2", "start x₂", np.arange(-35, 36) / 10, value=3),
-        ],
-        panels=[
-            Panel("Seen from above", "x₁", "x₂", above),
-            Panel("Step by step", "step", "loss", by_step, (0, STEPS), (0, 0.8)),
-        ],
-        alt="Left, descent in a wide valley that is crossed by a narrow one. Right, the loss by "
-        "step, with the decay of the learning rate.",
-        script=SCRIPT,
-        losses=["two_valleys"],
-    )
+    decay = Slider("decay", "decay at step", range(821), value=650)
+    x1 = Slider("x1", "start x₁", np.arange(-210, 31) / 10, value=-20)
+    x2 = Slider("x2", "start x₂", np.arange(-35, 36) / 10, value=3)
+    left = Panel("Seen from above", "x₁", "x₂", above)
+    right = Panel("Step by step", "step", "loss", by_step, (0, STEPS), (0, 0.8))
+    alt = "Left, descent in a wide valley that is crossed by a narrow one. Right, the loss by "
+    alt += "step, with the decay of the learning rate."
+    used = ["two_valleys"]
+    return Demo(frame, [decay, x1, x2], [left, right], alt=alt, script=SCRIPT, losses=used)

@@ -21,10 +21,7 @@ def decays_at_three_steps(grid, heights, before, first, decays, after):
     figure = plt.figure(figsize=(ONE_PANEL[0], 7.6))
     rows = figure.add_gridspec(3, 1, height_ratios=(1.2, 1, 1))
     surface = figure.add_subplot(rows[0], projection="3d")
-    draw_surface(surface, grid, heights)
-    surface.set_xlabel("$x_1$", labelpad=-1)
-    surface.set_ylabel("$x_2$", labelpad=-1)
-    surface.set_title("loss", y=0.95)
+    draw_surface(surface, "x", grid, heights)
     plane, losses = figure.add_subplot(rows[1]), figure.add_subplot(rows[2])
     path = before.points[first:]
     plane.plot(*path.T, ".", color=GREY, markersize=3, label="before the decay")
@@ -44,8 +41,8 @@ def decays_at_three_steps(grid, heights, before, first, decays, after):
     return figure
 
 
-def draw_surface(axes, grid, heights):
-    """A landscape in perspective: shades of one colour, dark below, and the lines of its grid."""
+def draw_surface(axes, name, grid, heights):
+    """A landscape of x1 and x2: shades of one colour, dark below, and the lines of its grid."""
     shades = LinearSegmentedColormap.from_list("shades", ["#002f4a", BLUE, "#e3eff7"])
     look = {"cmap": shades, "rstride": 1, "cstride": 1, "linewidth": 0.25}
     axes.plot_surface(*np.meshgrid(*grid), heights, edgecolor="#22272e80", **look)
@@ -53,6 +50,9 @@ def draw_surface(axes, grid, heights):
     axes.set_box_aspect((1.3, 1, 0.7), zoom=1.05)
     axes.tick_params(labelsize=11, pad=-1)
     style.clear_space(axes)
+    axes.set_xlabel(f"${name}_1$", labelpad=-1)
+    axes.set_ylabel(f"${name}_2$", labelpad=-1)
+    axes.set_title("loss", y=0.95)
 
 
 def best_moment(decay_steps, arrivals, predicted, losses):
