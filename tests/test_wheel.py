@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -45,19 +46,11 @@ def test_it_is_the_library_alone(library):
     assert run(library, "-c", "import mslbook.paper").returncode == 1
 
 
-def check(library, *arguments):
-    """Run pytest on the library that is installed, with the configuration of the project."""
-    configuration = ["-c", ROOT / "pyproject.toml", "--rootdir", library]
-    done = run(library, "-m", "pytest", "-q", "-p", "no:cacheprovider", *configuration, *arguments)
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-def test_its_tests_find_what_they_import(library):
+def test_its_examples_and_descent_pass_and_its_tests_find_what_they_import(library):
+    """Without PyTorch, which many examples import, descent and the imports alone."""
     tests = ROOT / "tests"
-    check(library, "--collect-only", tests, f"--ignore={tests / 'paper'}")
-
-
-def test_its_examples_and_descent_pass(library):
-    pytest.importorskip("torch")
-    tests = ROOT / "tests" / "test_descent.py"
-    check(library, "--ignore-glob=*/__main__.py", "mslbook", tests)
+    examples = ["mslbook", "--ignore-glob=*/__main__.py"] if find_spec("torch") else []
+    chosen = ["-k", "mslbook. or test_descent", *examples, tests, f"--ignore={tests / 'paper'}"]
+    configuration = ["-c", ROOT / "pyproject.toml", "--rootdir", library, "-p", "no:cacheprovider"]
+    done = run(library, "-m", "pytest", "-q", *configuration, *chosen)
+    assert done.returncode == 0, done.stdout + done.stderr

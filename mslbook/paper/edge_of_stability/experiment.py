@@ -121,7 +121,7 @@ EDGE = Experiment(
     },
     record,
     digits={
-        "small": Settings(1000, (0.4, 0.3), time=108, probes=30),
+        "small": Settings(400, (0.4, 0.3), time=108, probes=30),
         "paper": Settings(1000, (0.4, 0.2, 0.1), time=300, probes=150),
     },
 )
