@@ -115,7 +115,14 @@ def parts(n, chunk):
 
 
 def gather(pieces, tensors, n):
-    """All `n` rows, on every rank, from pieces with their ``rows`` and ``share``, and tensors."""
+    """All `n` rows, on every rank, from pieces with their ``rows`` and ``share``, and tensors.
+
+    None if the tensors do not have as many rows as their pieces.
+    """
+    pairs = zip(pieces, tensors, strict=True)
+    fit = all(t.shape[:1] == (p.rows.stop - p.rows.start,) for p, t in pairs)
+    if total(tensors[0].new_tensor(float(not fit))):
+        return None
     whole = tensors[0].new_zeros(n, *tensors[0].shape[1:])
     for piece, tensor in zip(pieces, tensors, strict=True):
         if piece.share:

@@ -70,6 +70,23 @@ def test_what_is_far_from_converged_beside_a_huge_negative_eigenvalue_is_not_cal
     assert answer.converged == (answer.residuals[0] <= 1e-3)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    "spectrum",
+    [np.r_[5, np.zeros(299)], np.r_[0.01 * np.arange(1, 11), -1000, np.zeros(289)]],
+    ids=["rank one", "large and negative"],
+)
+def test_each_of_several_is_known_to_the_tolerance_or_zero_but_for_rounding(spectrum, dtype):
+    basis = np.linalg.qr(np.random.default_rng(0).standard_normal((300, 300)))[0]
+    matrix = ((basis * spectrum) @ basis.T).astype(dtype)
+    answer = sharpness(Parabola(matrix), np.zeros(300, dtype), k=3)
+    assert answer.converged
+    rounding = 1000 * np.finfo(dtype).eps
+    np.testing.assert_allclose(
+        answer.values, np.sort(spectrum)[:-4:-1], rtol=2e-3, atol=rounding * abs(spectrum).max()
+    )
+
+
 @pytest.mark.parametrize("size", [1, 2, 3, 6])
 def test_all_eigenvalues_of_small_matrices(size):
     matrix = rotated(np.arange(size) - 1.0)

@@ -1,6 +1,9 @@
 """One and the same function: what NetworkLoss makes right, and what it refuses in a sentence."""
 
-from collections import deque
+import copy
+import warnings
+from collections import deque, namedtuple
+from dataclasses import dataclass
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,10 +13,11 @@ torch = pytest.importorskip("torch")
 from models import StraightThrough, layer  # noqa: E402
 from torch import nn  # noqa: E402
 from torch.nn import functional  # noqa: E402
-from torch.nn.utils import parametrizations  # noqa: E402
+from torch.nn.utils import parametrizations, prune  # noqa: E402
 from torch.utils.checkpoint import checkpoint  # noqa: E402
 from torch.utils.data import DataLoader, TensorDataset  # noqa: E402
 
+from mslbook.losses._conformance import elsewhere  # noqa: E402
 from mslbook.losses.network import NetworkLoss, half_squared_error  # noqa: E402
 from mslbook.probes import sharpness  # noqa: E402
 
@@ -52,6 +56,17 @@ class Checkpointed(nn.Module):
 
     def forward(self, x):
         return self.last(checkpoint(self.first, x, use_reentrant=False))
+
+
+class CheckpointedFunction(nn.Module):
+    """Without a layer that the backward pass could be seen to call again."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight, self.last = nn.Parameter(torch.randn(4, 6)), nn.Linear(6, 3)
+
+    def forward(self, x):
+        return self.last(checkpoint(lambda x: (x @ self.weight).tanh(), x, use_reentrant=False))
 
 
 class Encoder(nn.Module):
@@ -102,6 +117,7 @@ class Recurrent(nn.Module):
 
 RIGHT = {
     "checkpointed": lambda: (Checkpointed(), X, ENTROPY),
+    "checkpointed function": lambda: (CheckpointedFunction(), X, ENTROPY),
     "padded encoder": lambda: (Encoder(), padded(), ENTROPY),
     "asks for gradients": lambda: (mlp(AsksForGradients()), X, ENTROPY),
     "physics": lambda: (Physics(), X[:, :1].clone(), lambda outputs, _: outputs.square().mean()),
@@ -209,16 +225,47 @@ class OnceOnly(torch.autograd.Function):
 
 
 class HalfInside(nn.Module):
+    def __init__(self, dtype):
+        super().__init__()
+        self.linear, self.dtype = nn.Linear(4, 3), dtype
+
+    def forward(self, x):
+        with torch.autocast("cpu", dtype=self.dtype):
+            return self.linear(x).float()
+
+
+class Captured(nn.Module):
+    """A model that reads a parameter from a list, or from a view made once."""
+
+    def __init__(self, kept):
+        super().__init__()
+        self.first, self.last = nn.Linear(4, 6), nn.Linear(6, 3)
+        self.kept = kept(self.first.weight)
+
+    def forward(self, x):
+        return self.last((x @ self.kept[0].T + self.first.bias).tanh())
+
+
+class WritesToItself(nn.Module):
     def __init__(self):
         super().__init__()
         self.linear = nn.Linear(4, 3)
 
     def forward(self, x):
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            return self.linear(x).float()
+        with torch.no_grad():
+            self.linear.weight.clamp_(-0.1, 0.1)
+        return self.linear(x)
+
+
+def with_a_penalty_on(parameters):
+    return lambda o, t: functional.cross_entropy(o, t) + sum(p.square().sum() for p in parameters)
 
 
 BAG = nn.Sequential(nn.EmbeddingBag(10, 6), nn.Linear(6, 3))
+PENALISED = mlp(nn.Tanh())
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    JITTED = torch.jit.trace(nn.Linear(4, 3), X)
 LONG = nn.Sequential(nn.Embedding(10, 6, max_norm=1.0), nn.Flatten(), nn.Linear(30, 3))
 WRONG = {
     "straight through": (mlp(layer(StraightThrough.apply)), X, ENTROPY,
@@ -228,7 +275,17 @@ WRONG = {
                           "layer '1' .*second derivatives that are not those of its gradient"),
     "weight norm": (mlp(parametrizations.weight_norm(nn.Linear(6, 6))), X, ENTROPY,
                     "_WeightNorm.*second derivatives that are not those"),
-    "half precision": (HalfInside(), X, ENTROPY, "computes in half precision"),
+    "half precision": (HalfInside(torch.bfloat16), X, ENTROPY, "computes in half precision"),
+    "float16": (HalfInside(torch.float16), X, ENTROPY, "computes in half precision"),
+    "in a list": (Captured(lambda weight: [weight]), X, ENTROPY,
+                  r"parameter 'first.weight' is read from a list.*get_parameter\('first.weight'\)"),
+    "in a view": (Captured(lambda weight: weight[None]), X, ENTROPY,
+                  "'first.weight' is read from a list, a closure or a view"),
+    "in a closure": (PENALISED, X, with_a_penalty_on([PENALISED[0].weight]),
+                     "parameter '0.weight' is read from a list, a closure"),
+    "torch.jit": (nn.Sequential(JITTED, nn.Tanh()), X, ENTROPY,
+                  "layer '0' is a program of torch.jit"),
+    "written to": (WritesToItself(), X, ENTROPY, "the forward pass writes to its own parameters"),
     "hardsigmoid": (mlp(nn.Hardsigmoid()), X, ENTROPY, "layer '1' .*hardsigmoid_backward"),
     "embedding bag": (BAG, TOKENS, ENTROPY, "layer '0' .*embedding_bag"),
     "max norm": (LONG, TOKENS, ENTROPY, "layer '0' .*set its max_norm to None"),
@@ -484,6 +541,159 @@ def test_nested_state_and_tensors_are_put_back():
     assert not seen.any()
 
 
+class Holder:
+    """An object that is no module and holds what a forward pass writes."""
+
+    def __init__(self):
+        self.calls, self.seen, self.squares, self.itself = 0, [], None, self
+
+
+class Holding(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.holder, self.weight = Holder(), nn.Parameter(torch.ones(6))
+
+    def forward(self, x):
+        self.holder.calls += 1
+        self.holder.seen.append(len(x))
+        if self.holder.squares is None:
+            self.holder.squares = self.weight.square()
+        return x * self.holder.squares * self.holder.calls
+
+
+def test_what_an_object_of_a_module_holds_is_put_back():
+    module = Holding()
+    check_by_differences(NetworkLoss(mlp(module), (X, Y), ENTROPY, chunk=5))
+    assert (module.holder.calls, module.holder.seen) == (0, [])
+    assert module.holder.squares is None
+    assert module.holder.itself is module.holder
+
+
+def test_a_stale_cache_in_an_object_or_beside_a_counter_is_refused():
+    model = mlp(Holding())
+    with torch.no_grad():
+        model(X)
+    with pytest.raises(ValueError, match="layer '1' keeps 'squares' .*set it to None"):
+        NetworkLoss(model, (X, Y), ENTROPY)
+
+
+def test_what_every_pass_makes_anew_is_no_cache_and_is_copied():
+    """Such as the weight that pruning computes before every forward pass."""
+    linear = prune.l1_unstructured(nn.Linear(4, 6), "weight", 0.3)
+    model = nn.Sequential(linear, nn.BatchNorm1d(6), nn.Tanh(), nn.Linear(6, 3))
+    loss = NetworkLoss(model, (X, Y), ENTROPY, chunk=6)
+    check_by_differences(loss)  # of a copy in double precision
+    theta = 1.1 * loss.theta
+    frozen = loss.calibrated(theta)
+    assert torch.equal(frozen.theta, theta)
+    assert frozen.value(theta).isfinite()
+    with pytest.raises(RuntimeError, match="deepcopy"):
+        copy.deepcopy(model)  # what is made anew hangs on a graph
+
+
+class Graph(nn.Module):
+    """A network that takes all nodes of its graph at once, and no fewer."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("edges", torch.rand(12, 12).softmax(1))
+        self.linear = nn.Linear(4, 3)
+
+    def forward(self, x):
+        return (self.edges @ self.linear(x)).tanh()
+
+
+def test_a_model_that_takes_no_fewer_rows_is_tried_out_on_all():
+    known = torch.arange(12) % 4 > 0
+    loss = NetworkLoss(Graph(), (X, Y), lambda o, t: functional.cross_entropy(o[known], t[known]))
+    check_by_differences(loss)
+    with pytest.raises(ValueError, match=r"layer '1' .*has a gradient that is not the derivative"):
+        NetworkLoss(nn.Sequential(Graph(), layer(StraightThrough.apply)), (X, Y), ENTROPY)
+
+
+Both = namedtuple("Both", "first second")
+
+
+@dataclass(frozen=True, slots=True)
+class Slotted:
+    both: Both
+
+
+class States(nn.Module):
+    """Logits, and what has no row for each input."""
+
+    def __init__(self):
+        super().__init__()
+        self.body, self.head = nn.LSTM(4, 3, batch_first=True), nn.Linear(3, 3)
+
+    def forward(self, x):
+        hidden, (state, _) = self.body(x[:, None])
+        return Slotted(Both(self.head(hidden[:, -1]), {"state": state, "size": hidden.sum()}))
+
+
+def of_logits(outputs, targets):
+    return functional.cross_entropy(outputs.both.first, targets)
+
+
+@pytest.mark.parametrize("chunk", [4, 5])
+def test_outputs_in_parts_are_joined_where_they_have_a_row_for_each_input(chunk):
+    whole = NetworkLoss(States(), (X, Y), of_logits)
+    loss = NetworkLoss(whole.model, (X, Y), of_logits, chunk=chunk)
+    check_by_differences(loss)
+    ours, theirs = (one.outputs(whole.theta).both for one in (loss, whole))
+    torch.testing.assert_close(ours.first, theirs.first)
+    assert ours.second == {"state": None, "size": None}
+    assert theirs.second["state"].shape == (1, 12, 3)
+
+
+def test_batches_of_sequences_of_other_lengths_need_weights():
+    def per_token(outputs, targets):
+        return functional.cross_entropy(outputs.flatten(0, 1), targets.flatten())
+
+    model = nn.Sequential(nn.Embedding(10, 6), nn.Linear(6, 10))
+    batches = [(TOKENS[:7], TOKENS[:7]), (TOKENS[7:, :3], TOKENS[7:, :3])]
+    with pytest.raises(
+        ValueError, match="do not fit together .* differ in shape.* or give weights"
+    ):
+        NetworkLoss(model, batches, per_token)
+    loss = NetworkLoss(model, batches, per_token, weights=[35, 15])
+    values = [NetworkLoss(model, batch, per_token).value(loss.theta) for batch in batches]
+    torch.testing.assert_close(loss.value(loss.theta), 0.7 * values[0] + 0.3 * values[1])
+
+
+def test_one_batch_of_a_loader_is_a_pair():
+    batch = next(iter(DataLoader(TensorDataset(X, Y), 12)))
+    assert isinstance(batch, list)
+    ours, theirs = (NetworkLoss(mlp(nn.Tanh()), data, ENTROPY) for data in (batch, (X, Y)))
+    assert torch.equal(ours.value(ours.theta), theirs.value(ours.theta))
+    packed = nn.utils.rnn.pack_sequence([X[:3], X[:2]])
+    with pytest.raises(ValueError, match="a row for each target"):
+        NetworkLoss(mlp(nn.Tanh()), (packed, Y[:2]), ENTROPY)
+
+
+def test_a_unit_across_its_kink_in_single_precision_is_not_taken_for_half_precision():
+    model, inputs = mlp(nn.ReLU()), X[:8].clone()
+    probe = NetworkLoss(model, (inputs, Y[:8]), ENTROPY)
+    there = elsewhere(probe.theta)  # where the check is made
+    weight, bias = there[:24].view(6, 4), there[24:30]
+
+    def before_the_kink(inputs, dtype):
+        return functional.linear(inputs.to(dtype), weight.to(dtype), bias.to(dtype))[0, 0]
+
+    rest = before_the_kink(inputs, torch.float64) - inputs[0, 0].double() * weight[0, 0].double()
+    inputs[0, 0] = -rest / weight[0, 0]
+    for _ in range(1000):  # the neighbours of the root
+        single, double = (before_the_kink(inputs, d) for d in (torch.float32, torch.float64))
+        if (single > 0) != (double > 0):
+            break
+        inputs[0, 0] = torch.nextafter(inputs[0, 0], torch.tensor(torch.inf))
+    else:
+        pytest.fail("no input found at which the two precisions differ in sign")
+    loss = NetworkLoss(model, (inputs, Y[:8]), ENTROPY)
+    single, double = loss.grad(there), loss.grad(there.double())
+    assert (single - double).norm() > 0.01 * double.norm()
+
+
 def test_what_a_criterion_closes_over_follows_the_loss():
     model, weights = mlp(nn.Tanh()), torch.tensor([1.0, 2.0, 3.0])
 
@@ -586,7 +796,8 @@ BAD_DATA = {
     "lists": (lambda: (X, Y.tolist()), ENTROPY, ValueError, "target, tensors as well"),
     "triples": (lambda: [(X, Y, Y)], ENTROPY, TypeError, "a pair .*not 3 things"),
     "labels of floats": (lambda: (X, Y.float()), ENTROPY, ValueError, "targets of the dtype"),
-    "weights of rows": (lambda: (X, Y), lambda o, t: (o.sum(1) * torch.ones(12)).mean(),
+    "weights of rows": (lambda: [(X[:6], Y[:6]), (X[6:], Y[6:])],
+                        lambda o, t: (o.sum(1) * torch.ones(12)).mean(),
                         ValueError, "weights of rows as a part of the targets"),
     "no batch": (list, ENTROPY, ValueError, "at least one input"),
     "vector": (lambda: (X, Y), nn.CrossEntropyLoss(reduction="none"), ValueError, "one number"),

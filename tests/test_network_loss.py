@@ -408,8 +408,21 @@ def test_a_vector_that_does_not_fit_is_refused(vector):
         with pytest.raises(ValueError, match=r"theta must have the shape \(15,\)"):
             call(vector)
     for call in (loss.hvp, lambda theta, v: loss.hessian(theta)(v)):
-        with pytest.raises(RuntimeError, match="size|dtype|shapes"):
+        with pytest.raises(ValueError, match=r"v must have the shape \(15,\)"):
             call(loss.theta, vector)
+
+
+def test_vectors_of_another_kind_are_taken_and_integers_are_no_theta():
+    loss = NetworkLoss(nn.Linear(4, 3), (X, Y), half_squared_error)
+    theta, v = loss.theta, torch.arange(15.0)
+    expected = loss.hvp(theta, v)
+    for other in (v.double(), v.numpy(), v.tolist()):
+        for call in (loss.hvp, lambda theta, v: loss.hessian(theta)(v)):
+            torch.testing.assert_close(call(theta, other), expected)
+    torch.testing.assert_close(loss.hvp(theta.numpy(), v), expected)
+    assert torch.equal(loss.value(theta.numpy()), loss.value(theta))
+    with pytest.raises(TypeError, match="theta must hold real numbers"):
+        loss.grad(theta.long())
 
 
 # --- the quadratic approximation ------------------------------------------------------------------

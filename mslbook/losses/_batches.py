@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Iterable, Mapping
+from dataclasses import fields, is_dataclass
 from functools import partial
 from math import isclose, isfinite
 from typing import Any, NamedTuple
@@ -20,13 +21,28 @@ def map_tensors(function, tree):
         return function(torch.as_tensor(tree))
     if isinstance(tree, tuple | list):
         items = [map_tensors(function, item) for item in tree]
-        return type(tree)(*items) if hasattr(tree, "_fields") else type(tree)(items)
-    if callable(tree) or not isinstance(tree, Mapping) and not hasattr(tree, "__dict__"):
+        return tree._make(items) if hasattr(tree, "_fields") else type(tree)(items)
+    if callable(tree):
         return tree
+    if not isinstance(tree, Mapping):
+        return _map_attributes(function, tree)
     new = copy.copy(tree)  # of its own kind, such as the outputs of a Hugging Face model
-    table, items = (new, tree) if isinstance(tree, Mapping) else (vars(new), vars(tree))
-    for key, item in items.items():
-        table[key] = map_tensors(function, item)
+    for key, item in tree.items():
+        new[key] = map_tensors(function, item)
+    return new
+
+
+def _map_attributes(function, tree):
+    if hasattr(tree, "__dict__"):
+        names = tuple(vars(tree))
+    elif is_dataclass(tree):  # with slots
+        names = [field.name for field in fields(tree)]
+    else:
+        return tree
+    new = copy.copy(tree)
+    for name in names:
+        item = map_tensors(function, getattr(tree, name))
+        object.__setattr__(new, name, item)  # in a frozen dataclass, too
     return new
 
 
@@ -81,6 +97,8 @@ class Batches:
 
     def __init__(self, data, chunk, device):
         self.chunk, self._device = chunk, device
+        if isinstance(data, list) and len(data) == 2 and not isinstance(data[1], tuple | list):
+            data = tuple(data)  # as a DataLoader gives one batch
         if isinstance(data, tuple):
             if len(data) != 2:
                 raise ValueError(f"data must be a pair (inputs, targets), not {len(data)} things")
@@ -128,6 +146,16 @@ class Batches:
                 share = part.weight * size / self.rows
                 yield Piece(take(inputs, part.rows), take(targets, part.rows), rows, share, part)
             first += size
+
+    def samples(self, most):
+        """Yield `most` rows at a time, or a chunk for None, with all targets of their batch."""
+        for inputs, targets, size in self.batches():
+            count = most or self.chunk or size
+            for first in range(-(-size // count)):
+                rows = torch.arange(first, size, max(size // count, 1))[:count]
+                few = self.with_pair(take((inputs, targets), rows))
+                few.chunk = None
+                yield few, targets
 
     def chunks(self):
         """Yield the inputs and the targets of every chunk, the same on each rank."""
@@ -309,17 +337,19 @@ def _weights(criterion, first, second):
     try:
         outputs, targets = join(first.outputs, second.outputs), join(first.targets, second.targets)
         both = _Slopes(criterion, outputs, targets)
-        parts, rest = [], []
-        for whole, own, other in zip(both.slopes, first.slopes, second.slopes, strict=True):
-            joined = len(whole) == len(own) + len(other)  # or the criterion must not read it
-            parts.append(whole[: len(own)] if joined else whole)
-            rest.append(whole[len(own) :] if joined else torch.zeros_like(other))
-        found = _ratio(parts, first), _ratio(rest, second)
-    except (RuntimeError, TypeError) as error:
+        if list(map(len, both.slopes)) == list(map(len, first.slopes)):  # none could be joined
+            raise TypeError("they differ in shape")
+    except (RuntimeError, TypeError, ValueError) as error:
         raise ValueError(
             f"the outputs or targets of two batches do not fit together ({error}): the criterion "
             f"must read tensors of one shape with a row for each input, or {ALL_AT_ONCE}"
         ) from error
+    parts, rest = [], []
+    for whole, own, other in zip(both.slopes, first.slopes, second.slopes, strict=True):
+        joined = len(whole) == len(own) + len(other)  # or the criterion must not read it
+        parts.append(whole[: len(own)] if joined else whole)
+        rest.append(whole[len(own) :] if joined else torch.zeros_like(other))
+    found = _ratio(parts, first), _ratio(rest, second)
     terms = [w * piece.value for w, piece in zip(found, (first, second), strict=True) if w]
     if not isclose(sum(terms), both.value, rel_tol=1e-4, abs_tol=1e-4 * max(map(abs, terms))):
         raise ValueError(NO_MEAN)  # as of a term in the parameters, which every piece has

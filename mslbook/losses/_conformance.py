@@ -4,14 +4,13 @@ from copy import copy
 from math import inf
 
 import torch
-from torch.nn.modules.module import register_module_forward_pre_hook
 
 from mslbook.losses._batches import tensors
-from mslbook.losses._model import gradient, leaf
+from mslbook.losses._model import leaf
 
 RTOL = 1e-3  # of derivatives against differences: a wrong derivative is off by more
 COARSE = 0.05  # the same for a model that computes in single precision alone
-HALF = 5e-4  # error of a gradient that single precision never has
+HALF = 5e-5  # error of a gradient: that of single precision is below, of half precision above
 STEPS = [10.0**-k for k in range(8, 0, -1)]  # of differences, in units of the typical parameter
 WEAK = 1e-6  # of a block of the product, relative to all: below it, rounding is larger
 SPREAD = 0.1  # of the typical parameter: how far the check is made from the model's own point
@@ -23,6 +22,11 @@ def check_network(loss):
     outputs, *others = (tensors(loss.outputs(theta)) for _ in range(3))
     if not all(all(map(_alike, outputs, again)) for again in others):
         raise ValueError("the model's outputs differ from call to call: switch off what is random")
+    if name := _read_elsewhere(loss, theta):
+        raise ValueError(
+            f"parameter {name!r} is read from a list, a closure or a view that keeps it, where it "
+            f"does not follow theta: read it as model.get_parameter({name!r}) on every call"
+        )
     if fault := derivative_fault(loss, theta):
         kind = getattr(loss.criterion, "__name__", type(loss.criterion).__name__)
         raise ValueError(_fault_of_a_layer(loss) or f"the criterion {kind} {fault}")
@@ -50,21 +54,30 @@ def _precision_error(loss, theta):
 
 
 def recomputes(loss):
-    """Whether a backward pass calls layers again, as activation checkpointing does."""
-    calls = []
-    hook = register_module_forward_pre_hook(lambda *_: calls.append(1))
-
-    def count(value, theta):
-        forward = len(calls)
-        gradient(value, theta)
-        return len(calls) - forward
-
+    """Whether a backward pass reads the model again, as activation checkpointing does."""
+    theta, loss._recomputes = elsewhere(loss.theta), False
     try:
-        return loss.evaluate(leaf(loss.theta), count) > 0
-    except RuntimeError:  # of which `check_network` will speak
-        return False
-    finally:
-        hook.remove()
+        v = directions(theta)[0]
+        kept = loss.value_grad_and_hessian(theta)[2](v)  # while the model holds its own parameters
+        return not _alike(kept, loss.hvp(theta, v))
+    except Exception:  # noqa: BLE001  (it may be of another dtype than theta)
+        return True
+
+
+def _read_elsewhere(loss, theta):
+    """The name of a parameter of theta that a forward pass reads as the model's own; or None."""
+    seen = {None}
+
+    def search(value, _):
+        nodes = {value.grad_fn} - seen
+        while nodes:
+            seen.update(nodes)
+            nodes = {after for node in nodes for after, _ in node.next_functions} - seen
+        return value.detach()
+
+    loss.evaluate(leaf(theta), search)
+    leaves = {id(getattr(node, "variable", None)) for node in seen}
+    return next((name for name, p in loss.parameters.items() if id(p) in leaves), None)
 
 
 def elsewhere(theta, seed=0):

@@ -5,7 +5,9 @@ import sys
 from collections import deque
 from collections.abc import Mapping
 from contextlib import ExitStack, contextmanager
+from copy import deepcopy
 from functools import partial
+from types import ModuleType
 
 import torch
 from torch import nn
@@ -14,6 +16,13 @@ from torch.nn.modules.batchnorm import _NormBase as Norm  # all kinds of BatchNo
 
 from mslbook import distributed
 from mslbook.losses._batches import map_tensors, tensors
+
+MEANINGS = {  # of what torch says in a forward pass
+    "more than 1 value per channel": "a chunk is too small for BatchNorm ({}): choose a chunk that "
+    "leaves no row alone, or batchnorm='eval'",
+    "has been modified inplace": "the forward pass writes to its own parameters, or to views that "
+    "it must not write to ({}): let it write to a clone",
+}
 
 
 @contextmanager
@@ -66,15 +75,28 @@ class Attributes:
         _put_back(self._kept)
 
 
-def _kept(value):
-    """A value and what is in it, of which parameters are never written to."""
+def _kept(value, objects=True):
+    """A value and what is in it, of which parameters are never written to.
+
+    The attributes of objects are in it, but not those of the objects that they hold in turn.
+    """
     if isinstance(value, torch.Tensor) and not isinstance(value, nn.Parameter):
         return value, value.detach().clone()
-    if isinstance(value, dict):
-        return value, {key: _kept(item) for key, item in value.items()}
+    if isinstance(value, dict) or objects and _is_object(value):
+        objects = objects and isinstance(value, dict)
+        return value, {key: _kept(item, objects) for key, item in _table(value).items()}
     if isinstance(value, list | deque | set):
-        return value, [_kept(item) for item in value]
+        return value, [_kept(item, objects) for item in value]
     return value, None
+
+
+def _is_object(value):
+    other = isinstance(value, torch.Tensor | ModuleType) or callable(value)
+    return hasattr(value, "__dict__") and not other
+
+
+def _table(value):
+    return value if isinstance(value, dict) else vars(value)
 
 
 def _same(kept):
@@ -83,52 +105,88 @@ def _same(kept):
         return True
     if isinstance(value, torch.Tensor):
         return torch.equal(value, content)
-    if isinstance(value, dict):
-        if list(value) != list(content):
+    if isinstance(content, dict):
+        if list(_table(value)) != list(content):
             return False
-        value, content = value.values(), content.values()
+        value, content = _table(value).values(), content.values()
     pairs = zip(value, content, strict=False)
     return len(value) == len(content) and all(v is c[0] and _same(c) for v, c in pairs)
 
 
 def _put_back(kept):
     value, content = kept
-    if content is None or isinstance(value, torch.Tensor):
-        if not _same(kept):
-            with torch.no_grad():
-                value.copy_(content)
+    if _same(kept):
         return
-    for item in content.values() if isinstance(value, dict) else content:
+    if isinstance(value, torch.Tensor):
+        with torch.no_grad():
+            value.copy_(content)
+        return
+    is_table = isinstance(content, dict)
+    for item in content.values() if is_table else content:
         _put_back(item)
-    value.clear()
-    if isinstance(value, dict):
-        value.update((key, item) for key, (item, _) in content.items())
+    holder = _table(value) if is_table else value
+    holder.clear()
+    if is_table:
+        holder.update((key, item) for key, (item, _) in content.items())
     else:
         (value.update if isinstance(value, set) else value.extend)(item for item, _ in content)
 
 
 def check_caches(model, run):
     """Raise ValueError if a module keeps what ``run()`` computes otherwise where there is none."""
+    attributes = [Attributes(module) for module in model.modules()]
+
+    def after(table, name, value):
+        """What is there after a run that begins with a value, and whether it is the same."""
+        table[name] = value
+        kept = _kept(value)
+        try:
+            run()
+            return _stored(table[name]), table[name] is value and _same(kept)
+        except Exception:  # noqa: BLE001  (the forward pass does not fill it)
+            return [], False
+        finally:
+            for one in attributes:
+                one.restore()
+
     for layer, module in model.named_modules():
-        for name, value in dict(vars(module)).items():
-            if name in vars(nn.Module()) or not tensors(value) or isinstance(value, nn.Parameter):
-                continue
+        for table, name in _stores(module):
+            value = table[name]
             empty = type(value)() if isinstance(value, dict | list) else None
-            kept = Attributes(module)
-            setattr(module, name, empty)
-            try:
-                run()
-                found = tensors(getattr(module, name))
-                stale = found and not all(map(torch.equal, found, tensors(value)))
-            except Exception:  # noqa: BLE001  (the forward pass does not fill it)
-                stale = False
-            finally:
-                kept.restore()
-            if stale:
+            found, _ = after(table, name, empty)
+            stale = found and not all(map(torch.equal, found, _stored(value)))
+            if stale and after(table, name, value)[1]:  # or every pass makes it anew
                 raise ValueError(
                     f"layer {layer!r} keeps {name!r} from an earlier forward pass, though it "
                     f"depends on the parameters: set it to {empty!r}"
                 )
+
+
+def _stores(module):
+    """Where a module keeps tensors of its own, also in an object: tables and names in them."""
+    own = vars(module)
+    tables = [own, *(vars(value) for value in own.values() if _is_object(value))]
+    names = [(table, name) for table in tables for name in table if name not in vars(nn.Module())]
+    return [(table, name) for table, name in names if _stored(table[name])]
+
+
+def _stored(value):
+    """The tensors that a value is, or holds in containers, without parameters."""
+    if isinstance(value, torch.Tensor):
+        return [] if isinstance(value, nn.Parameter) else [value]
+    items = value.values() if isinstance(value, dict) else value
+    holds = isinstance(value, dict | list | tuple | deque)
+    return [tensor for item in items for tensor in _stored(item)] if holds else []
+
+
+def copied(model, memo):
+    """A deep copy of a model, in which what hangs on a graph hangs on none."""
+    for module in model.modules():
+        for table, name in _stores(module):
+            for tensor in _stored(table[name]):
+                if tensor.grad_fn is not None:  # which torch refuses to copy
+                    memo[id(tensor)] = tensor.detach().clone()
+    return deepcopy(model, memo)
 
 
 @contextmanager
@@ -204,13 +262,11 @@ def apply(model, inputs, whole=False):
         arguments, keywords = (inputs,), {}
     try:
         return model(*arguments, **keywords)
-    except ValueError as error:
-        if "more than 1 value per channel" not in str(error):
-            raise
-        raise ValueError(
-            f"a chunk is too small for BatchNorm ({error}): choose a chunk that leaves no row "
-            "alone, or batchnorm='eval'"
-        ) from error
+    except (RuntimeError, ValueError) as error:
+        for words, meaning in MEANINGS.items():
+            if words in str(error):
+                raise ValueError(meaning.format(str(error).splitlines()[0])) from error
+        raise
 
 
 class Called(nn.Module):
@@ -278,6 +334,11 @@ def check_model(model, batchnorm):
                 f"layer {name!r} ({type(module).__name__}) rescales its weights in every forward "
                 "pass, so that the loss is no function of them: set its max_norm to None"
             )
+        if isinstance(module, torch.jit.ScriptModule):
+            raise ValueError(
+                f"layer {name!r} is a program of torch.jit, which holds no other parameters than "
+                "its own: pass the module that it was made from"
+            )
         if isinstance(module, nn.SyncBatchNorm) and distributed.ranks() > 1:
             raise ValueError("SyncBatchNorm cannot be differentiated twice: use BatchNorm")
 
@@ -308,6 +369,9 @@ def averaging_statistics(model, pieces):
 
 def leaf(theta):
     """A copy of theta, so that nothing written to it is the caller's, to be differentiated by."""
+    theta = torch.as_tensor(theta)
+    if not theta.is_floating_point():
+        raise TypeError(f"theta must hold real numbers, not {theta.dtype}")
     with torch.inference_mode(False):
         return theta.detach().clone().requires_grad_()
 
@@ -324,7 +388,11 @@ slope = partial(gradient, create_graph=True)
 
 def product(slope, theta, v, **options):
     """The derivative of `slope` along `v`; zero where the loss is linear in `theta`."""
+    v = torch.as_tensor(v)
+    if v.shape != theta.shape:
+        raise ValueError(f"v must have the shape {tuple(theta.shape)}, not {tuple(v.shape)}")
+    v = v.detach().to(theta, copy=True)
     if not slope.requires_grad:
         return torch.zeros_like(v)
     # Passing v to autograd.grad would be the same, but makes torch import sympy first.
-    return gradient(slope @ v.detach().clone(), theta, **options)
+    return gradient(slope @ v, theta, **options)

@@ -1,6 +1,5 @@
 """The loss of a torch model on data, as a function of one flat parameter vector."""
 
-from contextlib import suppress
 from copy import copy, deepcopy
 from fnmatch import fnmatchcase
 from functools import partial
@@ -21,7 +20,7 @@ from mslbook.losses._model import full_precision, gradient, leaf, product, slope
 __all__ = ["NetworkLoss", "half_squared_error"]
 
 ALONE = Piece(None, None, None, 1.0, distributed.Part(slice(None), 1.0, 1.0))  # no other ranks
-FEW = 8  # rows that a loss is tried out on, of several classes
+FEW = 8  # rows of several classes, on which a loss is tried out if that is possible
 
 
 class NetworkLoss(Loss):
@@ -31,7 +30,7 @@ class NetworkLoss(Loss):
     ----------
     model : torch.nn.Module
         Left unchanged by every call. Dropout is off; of a compiled or wrapped model the module
-        inside is taken.
+        inside is taken. What the forward pass keeps for itself has to be in its modules.
     data : tuple or iterable
         A pair ``(inputs, targets)``, or such pairs in batches, which are read on every call and
         must be the same on every pass: a list, or a DataLoader that does not shuffle. Inputs are a
@@ -77,6 +76,7 @@ class NetworkLoss(Loss):
     """
 
     _whole = False  # whether forward takes a tuple or dictionary as it is
+    _most = FEW  # rows that a loss is tried out on
 
     def __init__(
         self, model, data, criterion, params="*", chunk=None, batchnorm="train", weights=None
@@ -142,12 +142,12 @@ class NetworkLoss(Loss):
         thetas, values = iter(thetas), []
         for first in thetas:
             with torch.inference_mode(False):
-                flat = first.detach().clone()  # no gradient is asked for: no graph
+                flat = leaf(first).detach()  # no gradient is asked for: no graph
             with self.modes(), self._holding(flat) as renew:
                 pieces = self._weighted_pieces()
                 pieces = list(pieces) if self._batches.pair else None
                 for theta in chain([first], thetas):
-                    flat.copy_(theta.detach().reshape(flat.shape))
+                    flat.copy_(torch.as_tensor(theta).detach().reshape(flat.shape))
                     terms = self._terms(flat, renew, pieces or self._weighted_pieces())
                     values.append(distributed.total(sum(term.detach() for term in terms)))
         return values
@@ -172,8 +172,7 @@ class NetworkLoss(Loss):
         """The Hessian at `theta` as a function ``v -> H v``; a single chunk's graph is kept."""
         if self._batches.count_chunks() == 1:
             return self.value_grad_and_hessian(theta)[2]
-        theta = theta.detach().clone()  # the caller's may change before the last product
-        return partial(self.hvp, theta)
+        return partial(self.hvp, leaf(theta))  # the caller's may change before the last product
 
     def value_grad_and_hessian(self, theta):
         """The loss, its gradient and `hessian` at `theta`, of a single chunk from one graph."""
@@ -199,10 +198,11 @@ class NetworkLoss(Loss):
         return distributed.total(value), distributed.total(grad.detach()), apply_to
 
     def outputs(self, theta, inputs=None):
-        """The model's outputs at `theta` for all inputs, or for others like them."""
-        batches = self._batches
-        if inputs is not None:
-            batches = batches.with_pair((inputs, None))
+        """The model's outputs at `theta` for all inputs, or for others like them.
+
+        What has no row for each input, such as the state of an LSTM, is None if they come in parts.
+        """
+        batches = self._batches if inputs is None else self._batches.with_pair((inputs, None))
         with self.modes():
             theta, pieces = leaf(theta), list(batches.pieces())
             outputs = [
@@ -232,11 +232,14 @@ class NetworkLoss(Loss):
         return other
 
     def few(self):
-        """The loss of a few rows, of several classes."""
+        """The loss of a few rows, of several classes; its criterion may ignore the others."""
         few = copy(self)
-        few._batches, few._weights = self._batches.with_pair(self._few_rows()), None
-        few._batches.chunk = None
-        return few
+        few._weights, call = None, partial(self._criterion, self.theta)
+        for few._batches, targets in self._batches.samples(self._most):
+            outputs, (_, some) = few.outputs(self.theta), few._pair()
+            if checked_value(self.criterion, call, outputs, some, targets).isfinite():
+                return few
+        raise ValueError("the loss is not finite at the parameters of the model: start elsewhere")
 
     def layers(self):
         """Every layer that the model calls as a `LayerLoss`, by its name in the model."""
@@ -262,7 +265,7 @@ class NetworkLoss(Loss):
             return tensor.to(device, dtype if tensor.dtype == self._dtype else None)
 
         loss, memo = copy(self), {}
-        loss.model = deepcopy(self.model, memo).to(device=device, dtype=dtype)
+        loss.model = _model.copied(self.model, memo).to(device=device, dtype=dtype)
         if isinstance(self.criterion, nn.Module):
             loss.criterion = deepcopy(self.criterion, memo).to(device)
         else:
@@ -283,7 +286,7 @@ class NetworkLoss(Loss):
         if not theta.isfinite().all():
             raise ValueError("theta holds nan or infinite numbers, where BatchNorm has none")
         frozen = copy(self)
-        frozen.model, frozen.batchnorm = deepcopy(self.model).eval(), "eval"
+        frozen.model, frozen.batchnorm = _model.copied(self.model, {}).eval(), "eval"
         frozen._select(self._patterns)
         nn.utils.vector_to_parameters(theta, frozen.parameters.values())
         with torch.no_grad(), full_precision(self.device):
@@ -399,6 +402,9 @@ class NetworkLoss(Loss):
         own = partial(self._as_theta, theta, copy=True)
         return _model.apply(self.model, map_tensors(own, inputs), self._whole)
 
+    def _criterion(self, theta, *pair):
+        return self._at(theta, ALONE, lambda: self.criterion(*pair))
+
     def _weigh(self):
         """Find out how much each piece weighs in the criterion of all data."""
         self._weights = None
@@ -409,7 +415,7 @@ class NetworkLoss(Loss):
             self._weights = piece_weights(
                 self._batches,
                 lambda inputs: self._at(theta, ALONE, lambda: self._forward(theta, inputs)),
-                lambda *pair: self._at(theta, ALONE, lambda: self.criterion(*pair)),
+                partial(self._criterion, theta),
             )
 
     def _try_out(self):
@@ -418,13 +424,13 @@ class NetworkLoss(Loss):
         try:
             few = self._few_somehow()
         finally:
-            self._changing = [k for k, one in enumerate(attributes) if one.changed]
+            changing = [k for k, one in enumerate(attributes) if one.changed]
             for one in attributes:
                 one.restore()
-        few._changing, few._whole = self._changing, self._whole
         there = elsewhere(self.theta)
         _model.check_caches(self.model, lambda: few.outputs(there))
-        self._recomputes = few._recomputes = recomputes(few)
+        self._changing = few._changing = changing
+        self._recomputes = recomputes(few)
         try:
             few.value(few.theta)
         except RuntimeError:  # the model differentiates by its parameters in its forward pass
@@ -432,23 +438,12 @@ class NetworkLoss(Loss):
         check_network(few)
 
     def _few_somehow(self):
-        """A few rows, of which the model takes a tuple or dictionary apart or as a whole."""
-        try:
-            return self.few()
-        except Exception:
-            self._whole = True
-            with suppress(Exception):
-                return self.few()
-            raise
-
-    def _few_rows(self):
-        """A few rows, of several classes; the criterion may ignore the targets of some."""
-        call = lambda *pair: self._at(self.theta, ALONE, lambda: self.criterion(*pair))  # noqa: E731
-        for inputs, targets, size in self._batches.batches():
-            for first in range(-(-size // FEW)):
-                rows = torch.arange(first, size, max(size // FEW, 1))[:FEW]
-                few = take((inputs, targets), rows)
-                outputs = self.outputs(self.theta, few[0])
-                if checked_value(self.criterion, call, outputs, few[1], targets).isfinite():
-                    return few
-        raise ValueError("the loss is not finite at the parameters of the model: start elsewhere")
+        """A few rows, or a chunk if the model takes no fewer; inputs taken apart if possible."""
+        errors = []
+        for self._most in (FEW, None):
+            for self._whole in (False, True):
+                try:
+                    return self.few()
+                except Exception as error:  # noqa: BLE001  (whatever keeps the model from it)
+                    errors.append(error)
+        raise errors[0]

@@ -10,8 +10,9 @@ from mslbook._arrays import array_namespace, like, to_numpy
 from mslbook._checks import check_int, check_real
 from mslbook.probes._theta import check_theta, in_full_precision
 from mslbook.probes.hessian import hessian_operator
-from mslbook.probes.lanczos import ROUNDING_EPS, KrylovSpace
+from mslbook.probes.lanczos import KrylovSpace
 
+FLOOR_EPS = 3  # machine epsilons relative to H, below which no residual can be made smaller
 MIN_OUTSIDE = 1e-5  # of a start vector, outside the span of the others, for it to be used
 # Further products for a guard that began at random, before it counts as settled: after a cold
 # start, and after a start from vectors without a guard.
@@ -106,7 +107,7 @@ def sharpness(loss, theta, k=1, tol=1e-3, start=None, seed=0, max_hvps=None,
         couplings = mixing @ space.couplings  # the residuals H v - λ v, in the pending rows
         norms, sizes = np.linalg.norm(couplings, axis=1), np.abs(values)
         unit = space.eps * np.abs(spectrum).max()
-        above = norms > ROUNDING_EPS * unit  # a residual so small cannot become smaller
+        above = norms > FLOOR_EPS * unit
         direction = _needed(values, couplings * above[:, None], k, tol, value_tol)
         if direction is None and further and len(space) < n:
             direction, further = couplings[k] * above[k], further - 1
@@ -121,10 +122,10 @@ def sharpness(loss, theta, k=1, tol=1e-3, start=None, seed=0, max_hvps=None,
     with np.errstate(divide="ignore"):
         residuals = np.divide(norms, sizes, out=np.zeros(followed), where=norms > 0)
     if value_tol is None:
-        found = (residuals[:k] <= tol).all()
+        found = residuals[:k] <= tol
     else:
         found = _needed(values, couplings, k, tol, value_tol) is None
-    converged = direction is None and bool(found or (sizes[:k] <= unit).all())
+    converged = direction is None and bool((found | (sizes[:k] <= unit)).all())
     vectors, xp = space.combine(mixing), array_namespace(theta)
     rates = np.where(values > 0, values, np.inf)[:, None]
     images = np.hstack([mixing, couplings / rates])  # H v: a power step that costs no product
