@@ -144,9 +144,10 @@ def _check(target):
     loss = found() if isfunction(found) and not signature(found).parameters else found
     if not isinstance(loss, NetworkLoss | tuple):
         wanted = "a NetworkLoss, a function without arguments that makes one, or (module, inputs)"
-        raise ValueError(
-            f"say FILE.py:NAME of {wanted}: in {file}, {name!r} is a {type(loss).__name__}"
+        what = (
+            f"{name!r} is a {type(loss).__name__}" if found is not None else f"there is no {name!r}"
         )
+        raise ValueError(f"say FILE.py:NAME of {wanted}: in {file}, {what}")
     report = conformance(loss)
     print(report)
     return 0 if report.ok else 1
