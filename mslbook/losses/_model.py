@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from copy import deepcopy
 from functools import partial
 from types import ModuleType
+from weakref import ProxyTypes
 
 import torch
 from torch import nn
@@ -80,6 +81,8 @@ def _kept(value, objects=True):
 
     The attributes of objects are in it, but not those of the objects that they hold in turn.
     """
+    if type(value) in ProxyTypes:  # such as Lightning's trainer, which may be gone
+        return value, None
     if isinstance(value, torch.Tensor) and not isinstance(value, nn.Parameter):
         return value, value.detach().clone()
     if isinstance(value, dict) or objects and _is_object(value):
@@ -91,8 +94,9 @@ def _kept(value, objects=True):
 
 
 def _is_object(value):
-    other = isinstance(value, torch.Tensor | ModuleType) or callable(value)
-    return hasattr(value, "__dict__") and not other
+    if type(value) in ProxyTypes or isinstance(value, torch.Tensor | ModuleType):
+        return False
+    return hasattr(value, "__dict__") and not callable(value)
 
 
 def _table(value):
@@ -172,6 +176,8 @@ def _stores(module):
 
 def _stored(value):
     """The tensors that a value is, or holds in containers, without parameters."""
+    if type(value) in ProxyTypes:
+        return []
     if isinstance(value, torch.Tensor):
         return [] if isinstance(value, nn.Parameter) else [value]
     items = value.values() if isinstance(value, dict) else value
@@ -182,6 +188,7 @@ def _stored(value):
 def copied(model, memo):
     """A deep copy of a model, in which what hangs on a graph hangs on none."""
     for module in model.modules():
+        memo.update((id(one), one) for one in vars(module).values() if type(one) in ProxyTypes)
         for table, name in _stores(module):
             for tensor in _stored(table[name]):
                 if tensor.grad_fn is not None:  # which torch refuses to copy

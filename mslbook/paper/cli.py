@@ -143,8 +143,10 @@ def _check(target):
     found = runpy.run_path(file).get(name)
     loss = found() if isfunction(found) and not signature(found).parameters else found
     if not isinstance(loss, NetworkLoss | tuple):
-        found = f"in {file}, {name!r} is a {type(loss).__name__}"
-        raise ValueError(f"say FILE.py:NAME of {CHECKED}: {found}")
+        what = f"there is no {name!r}"
+        if found is not None:
+            what = f"{name!r} is a {type(loss).__name__}"
+        raise ValueError(f"say FILE.py:NAME of {CHECKED}: in {file}, {what}")
     report = conformance(loss)
     print(report)
     return 0 if report.ok else 1

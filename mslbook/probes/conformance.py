@@ -60,6 +60,8 @@ def conformance(loss, theta=None) -> Conformance:
 
     errors, refused, first = {}, None, {}
     if isinstance(loss, tuple):
+        if len(loss) != 2:
+            raise ValueError(f"give a NetworkLoss, or (module, inputs), not {len(loss)} things")
         module, inputs = loss
         inputs = inputs if isinstance(inputs, dict | tuple) else (inputs,)
         loss = LayerLoss(module, *(((), inputs) if isinstance(inputs, dict) else (inputs, {})))

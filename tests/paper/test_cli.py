@@ -196,6 +196,7 @@ def refused():
 mine = network(torch.nn.LayerNorm(5))
 made = lambda: network(torch.nn.Tanh())
 model = mine.model
+triple = (model, None, None)
 """
 
 
@@ -234,6 +235,8 @@ def test_check_ends_with_1_if_something_is_wrong_that_is_used(mine, monkeypatch,
             "say FILE.py:NAME of a NetworkLoss, a function without arguments that makes one, or",
         ),
         ("model", "'model' is a Sequential"),
+        ("absent", "there is no 'absent'"),
+        ("triple", "give a NetworkLoss, or (module, inputs), not 3 things"),
         ("refused", "layer '1' (Hardsigmoid) cannot be differentiated twice by torch"),
     ],
 )
