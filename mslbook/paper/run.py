@@ -24,7 +24,7 @@ from mslbook.descent import iterate
 from mslbook.paper.recording import caption, differing, fingerprint, load, save, written
 from mslbook.stochastic import Minibatches
 
-SAVE_EVERY = 120.0  # seconds between checkpoints, and between lines of progress in a log
+SAVE_EVERY = 60.0  # seconds between checkpoints, and between lines of progress in a log
 FORM = 2  # of a checkpoint
 FOREIGN = (
     "the checkpoint {} does not hold what this version of mslbook writes there: move it away or "
@@ -91,7 +91,7 @@ class Run:
         ------
         FloatingPointError, OSError
             When the loss is no longer finite, or a file cannot be written. The checkpoint, which is
-            written every two minutes, stays.
+            written every minute, stays.
         """
         steps, probes = index(steps), set(map(index, probes))
         if torch.finfo(loss.theta.dtype).bits < 32:
@@ -145,7 +145,7 @@ class Run:
         return array
 
     def bar(self, name, total, done=0):
-        """A progress bar on stderr: lively on a terminal, one line every two minutes in a log."""
+        """A progress bar on stderr: lively on a terminal, one line a minute in a log."""
         interval = 0.1 if sys.stderr.isatty() else SAVE_EVERY
         return tqdm(desc=name, total=total, initial=done, disable=not self.progress,
                     mininterval=interval, maxinterval=max(interval, 10))  # fmt: skip

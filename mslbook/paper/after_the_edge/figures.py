@@ -25,7 +25,7 @@ def motion_along_valley(path, motion, stop, landscape):
     plane.axvline(stop, **STOP)
     style.label_axes(plane, "$x_1$", "$x_2$", xlim=(0, 25), yticks=[-1, 0, 1])
     middle.plot(path.steps, path.points[:, 0], "-", linewidth=4, color=SKY, label="GD")
-    middle.plot(motion.steps, motion.points[:, 0], "--", color=VERMILLION, label="(4.8)")
+    middle.plot(motion.points[:, 0], "--", color=VERMILLION, label="(4.8)")
     middle.axhline(stop, **STOP)
     style.label_axes(middle, "", "$x_1$", xticks=[0, 2000, 4000], yticks=[0, 10, 20])
     middle.legend(loc="lower right", **COMPACT)
