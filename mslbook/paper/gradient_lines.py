@@ -6,6 +6,7 @@ descent has the slope -1/2 at the iterate, which is at 0, and reaches the next i
 
 import re
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 
@@ -86,6 +87,8 @@ def settings(size="reduced"):
     """
     seeds = variants(recorded("fig3_1_vgg11_bn", "cifar10", size))
     found = {f"{BATCHNORM}, {name.replace('-', ' ')}": run for name, run in seeds.items()}
+    wider = variants(recorded("fig3_1_ladder", "cifar10", size))
+    found |= {f"{BATCHNORM}, {name}": run for name, run in wider.items()}
     runs = recordings(size)
     return found | {PLAIN if name == "VGG11" else name: run for name, run in runs.items()}
 
@@ -101,6 +104,16 @@ def variants(run):
         its = {key.removeprefix(first): run[key] for key in run.arrays if key.startswith(first)}
         found[name] = Recording(its | {"lr": its.get("unit", its["lr"])}, run.provenance)
     return found
+
+
+def ladder(size="reduced"):
+    """The runs of the VGG11 with BatchNorm by width, of several seeds each, the narrowest first."""
+    rungs = {"1/8": [*variants(recorded("fig3_1_vgg11_bn", "cifar10", size)).values()]}
+    wider = recorded("fig3_1_ladder", "cifar10", size)
+    runs = variants(wider)
+    for choice in wider.provenance["settings"]["choices"]:
+        rungs.setdefault(str(Fraction(choice["width"])), []).append(runs[choice["name"]])
+    return rungs
 
 
 def late(run, part=0.5):

@@ -273,7 +273,7 @@ LADDER = Experiment(
     "fig3_1_ladder",
     {
         "small": _ladder((1 / 16, 60, 0.02, 2), (1 / 8, 60, 0.02, 1), points=every(5, 6), chunk=30),
-        "reduced": _ladder((1 / 4, 1000, 0.01, 3), points=every(51, 12)),
+        "reduced": _ladder((1 / 4, 1000, 0.01, 2), points=every(51, 12)),
         "paper": _ladder(
             (1 / 4, 5000, 0.01, 3),
             (1 / 2, 5000, 0.005, 3),
