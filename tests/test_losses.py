@@ -22,6 +22,7 @@ from mslbook.losses import (
     Scaled,
     Sum,
     Valley,
+    crossed_valleys,
     f1,
     f2,
     f3,
@@ -173,6 +174,10 @@ def test_what_is_no_number_is_refused():
 def test_pieces_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match="C must be positive and finite, not -1"):
         F2(-1)
+    for cutoff in (Clip, Saturation):
+        for height in (0, -1.0, np.inf, "1"):
+            with pytest.raises(ValueError, match="height c of a cut-off must be positive and fin"):
+                cutoff(height)
     with pytest.raises(ValueError, match="function of one variable, not a loss of 2"):
         Ridge(f3, (1, 0))
     with pytest.raises(ValueError, match=r"write Ridge\(h, \(1,\)\)"):
@@ -336,11 +341,19 @@ def test_losses_are_values():
         f2.C = 4.0
 
 
+@pytest.mark.parametrize("k", [1, 0.5, -3, np.inf, None])
+def test_the_second_valley_is_the_narrower_one(k):
+    with pytest.raises(ValueError, match="k must be above 1 and finite"):
+        crossed_valleys(f1, Quadratic(minimum=1.0), k, Clip(0.25))
+
+
 @pytest.mark.parametrize(
     ("make", "words"),
     [
         (lambda: F2("x"), "C must be positive and finite, not 'x'"),
         (lambda: F2(None), "C must be positive and finite, not None"),
+        (lambda: Radial(f1, dimension=2.0), "the dimension must be a whole number of at least 1"),
+        (lambda: Radial(f1, dimension=None), "the dimension must be a whole number of at least 1"),
     ],
 )
 def test_numbers_out_of_range_are_refused(make, words):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mslbook._arrays import like, to_numpy
-from mslbook._checks import check_loss
+from mslbook._checks import check_int, check_loss, check_real
 from mslbook.loss import Loss, value_and_grad
 from mslbook.losses.closed_form import ClosedForm
 
@@ -51,6 +51,7 @@ class Radial(Combined):
 
     def __post_init__(self):
         _check_one_variable(self.f)
+        check_int("the dimension", self.dimension, least=1)
 
     def _value_and_grad(self, xp, x, of=value_and_grad):
         r, r_or_one = self._radius(xp, x)
@@ -252,6 +253,7 @@ def crossed_valleys(f, h, k, cutoff):
     >>> loss.value([[0.0, 0.0], [5.0, 0.0]])
     array([0.  , 0.25])
     """
+    check_real("k", k, above=1)
     wide = Valley(f, h=Ridge(h, (1,)))
     return Sum((wide, Composed(cutoff, Linear(wide, ((0, 1), (k, 0))))))
 

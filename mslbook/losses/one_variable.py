@@ -102,6 +102,9 @@ class Saturation(ClosedForm):
 
     c: float = 1.0
 
+    def __post_init__(self):
+        check_real("the height c of a cut-off", self.c, above=0)
+
     def _value_and_grad(self, xp, x):
         u = 1 / (1 + x)
         return self.c * x * u, self.c * u * u
@@ -116,6 +119,9 @@ class Clip(ClosedForm):
     """The hard cut-off min(x, c), c > 0, whose slope is 0 from its kink at x = c on."""
 
     c: float
+
+    def __post_init__(self):
+        check_real("the height c of a cut-off", self.c, above=0)
 
     def _value_and_grad(self, xp, x):
         below = ~(x >= self.c)  # which nan is

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from mslbook.paper.gradient_lines import late, lines, oscillating, settings, spectrum
+from mslbook.paper.gradient_lines import ladder, late, lines, oscillating, settings, spectrum
 from mslbook.paper.ledger import HOLDS, RESERVED, UNSEEN, measured
 from mslbook.paper.recording import Recording
 from mslbook.paper.subquadratic_growth import claims
@@ -145,9 +145,12 @@ def test_every_network_counts_but_the_one_beside():
 
 
 def test_the_vgg11_with_batchnorm_comes_first_with_all_of_its_seeds():
-    first, second, third, plain, *_ = settings()
-    assert [first, second, third] == [f"VGG11 with BatchNorm, seed {i}" for i in range(3)]
-    assert plain == claims.PLAIN
+    names = [*settings()]
+    wider = [f"width 0.25, 1000 images, seed {i}" for i in range(2)]
+    seeds = [*(f"seed {i}" for i in range(3)), *wider]
+    assert names[:5] == [f"VGG11 with BatchNorm, {seed}" for seed in seeds]
+    assert names[5] == claims.PLAIN
+    assert [(width, len(runs)) for width, runs in ladder().items()] == [("1/8", 3), ("1/4", 2)]
 
 
 def test_slower_than_a_parabola_is_below_it_at_the_end_of_the_range():
