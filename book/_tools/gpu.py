@@ -6,7 +6,6 @@ in files small enough to be carried from one machine to the next.
 """
 
 import argparse
-import signal
 import subprocess
 import sys
 import time
@@ -78,12 +77,15 @@ def record_until(deadline, options):
 
 
 def run(command, seconds):
-    """Run a command, interrupted after some seconds as by Ctrl-C; returns its exit status."""
+    """Run a command, and end it after some seconds; returns its exit status.
+
+    Checkpoints are written whole or not at all, so that nothing but the last minute is lost.
+    """
     with subprocess.Popen(list(map(str, command))) as process:
         try:
             return process.wait(seconds)
         except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGINT)
+            process.terminate()
             return process.wait()
 
 
