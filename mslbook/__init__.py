@@ -31,9 +31,10 @@ def __getattr__(name):
         return getattr(_import(_MODULE_OF[name]), name)
     if name in _PACKAGES:
         return _import(name)
-    for part in _PACKAGES if not name.startswith("_") else ():
-        if name in (module := _import(part)).__all__:
-            return globals().setdefault(name, getattr(module, name))  # found once
+    if not name.startswith("_"):  # private names are asked for by tools, and import nothing
+        for module in map(_import, _PACKAGES):
+            if name in module.__all__:
+                return globals().setdefault(name, getattr(module, name))  # found once
     raise AttributeError(f"module 'mslbook' has no attribute {name!r}")
 
 

@@ -11,6 +11,8 @@ import sys
 import time
 from pathlib import Path
 
+from mslbook.paper.experiments import file_in
+
 # By worth: the course of VGG11 is published, and the other claims of networks rest on BatchNorm.
 RECORDINGS = {
     "fig3_1_vgg11": "cifar10",
@@ -64,7 +66,7 @@ def record_until(deadline, options):
     for name, data in RECORDINGS.items():
         if options.data:
             data = options.data / f"{data}.npz"
-        if (options.out / f"{name}-{Path(data).stem}-{options.size}.npz").exists():
+        if file_in(options.out, name, Path(data).stem, options.size).exists():
             continue
         missing.append(name)
         if (left := deadline - time.monotonic()) > LEAST:

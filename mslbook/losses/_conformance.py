@@ -55,11 +55,11 @@ def _precision_error(loss, theta):
 
 def recomputes(loss):
     """Whether a backward pass reads the model again, as activation checkpointing does."""
-    theta, loss._recomputes = elsewhere(loss.theta), False
+    theta, kept = elsewhere(loss.theta), copy(loss)
+    kept._recomputes = False  # its products are made while the model holds its own parameters
     try:
         v = directions(theta)[0]
-        kept = loss.value_grad_and_hessian(theta)[2](v)  # while the model holds its own parameters
-        return not _alike(kept, loss.hvp(theta, v))
+        return not _alike(kept.value_grad_and_hessian(theta)[2](v), loss.hvp(theta, v))
     except Exception:  # noqa: BLE001  (it may be of another dtype than theta)
         return True
 

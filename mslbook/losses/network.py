@@ -430,7 +430,7 @@ class NetworkLoss(Loss):
         there = elsewhere(self.theta)
         _model.check_caches(self.model, lambda: few.outputs(there))
         self._changing = few._changing = changing
-        self._recomputes = recomputes(few)
+        self._recomputes = few._recomputes = recomputes(few)
         try:
             few.value(few.theta)
         except RuntimeError:  # the model differentiates by its parameters in its forward pass

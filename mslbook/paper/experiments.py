@@ -84,7 +84,7 @@ def run(name, data="digits", size="small", device="cpu", folder="runs", root=".d
     chosen, data_name = experiment(name), Path(str(data)).stem
     chosen.settings_for(data_name, size)  # a size that it does not have is refused now
     device = _device(device)
-    path = Path(folder) / f"{name}-{data_name}-{size}.npz"
+    path = file_in(folder, name, data_name, size)
     checkpoints = path.with_suffix("")
     _check_writable(checkpoints)
     with joined(device) as device:
@@ -105,7 +105,12 @@ def recorded(name, data, size="paper"):
     >>> recorded("fig2_1_left", "cifar10")
     Recording(fig2_1_left on cifar10, training rows 0-4999, paper)
     """
-    return load(_folder(name) / f"{name}-{data}-{size}.npz")
+    return load(file_in(_folder(name), name, data, size))
+
+
+def file_in(folder, name, data, size):
+    """Where in a folder the recording of an experiment is, for a data set by name and a size."""
+    return Path(folder) / f"{name}-{data}-{size}.npz"
 
 
 def recordings(name):

@@ -254,8 +254,10 @@ def _identity(run):
 
 def _compact(array):
     """What is recorded: an array as it is, numbers and lists as integers or float32."""
-    found = np.asarray(array)
-    return found.astype(np.float32) if found is not array and found.dtype.kind == "f" else found
+    if isinstance(array, np.ndarray):
+        return array
+    array = np.asarray(array)
+    return array.astype(np.float32) if array.dtype.kind == "f" else array
 
 
 def _follow(training, iterates, bar, *, name, rows, probes, measure, save):
