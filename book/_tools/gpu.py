@@ -22,6 +22,7 @@ RECORDINGS = {
     "fig3_1_resnet18": "cifar10",
     "fig3_1_densenet121": "cifar100-50x100",
     "fig3_1_ladder": "cifar10",
+    "fig3_1_ladder_half": "cifar10",
 }
 PART = 15 * 2**20  # bytes
 LEAST = 60  # seconds in which a recording is worth beginning
