@@ -83,6 +83,13 @@ TEXT_SIZES = """images => {
   folds.forEach(fold => { fold.open = false; });
   return sizes;
 }"""
+TOO_WIDE = """tables => {
+  const folds = [...document.querySelectorAll("article details:not([open])")];
+  folds.forEach(fold => { fold.open = true; });
+  const wide = tables.filter(one => one.scrollWidth > one.parentElement.clientWidth + 1);
+  folds.forEach(fold => { fold.open = false; });
+  return wide.map(table => table.innerText.slice(0, 60));
+}"""
 WITHOUT_CUE = """new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)))
 .then(() => [...document.querySelectorAll("article *")].filter(box => {
   const { overflowX, maskImage } = getComputedStyle(box);
@@ -96,11 +103,13 @@ RAW_FORMULAS = r"""[...document.querySelectorAll("article :is(p, li, td, th, h1,
     for (const code of copy.querySelectorAll("code, pre, script, mjx-container")) code.remove();
     return copy.textContent;
   }).filter(text => /\$|\\[([a-z]/.test(text))"""
-# An audit looks at every element, and formulas have most of them: one in a paragraph is enough.
+# An audit looks at every element, and formulas have most of them, all from one typesetter: the first
+# ones in the text and the first ones between its lines are enough.
 FEWER_FORMULAS = """
-for (const words of document.querySelectorAll("article :is(p, li, td, dd, dt, figcaption)")) {
-  const formulas = words.querySelectorAll(":scope > .math, :scope > .together > .math");
-  for (const formula of [...formulas].slice(1)) formula.replaceWith("x");
+for (const kind of ["span.math", "div.math"]) {
+  for (const formula of [...document.querySelectorAll(`article ${kind}`)].slice(3)) {
+    formula.replaceWith("x");
+  }
 }"""
 # Contrast takes most of what is left: one text stands for all of the same colour, size and weight
 # on the same grounds, those of earlier pages included. The script marks the new ones.
@@ -232,6 +241,10 @@ class Opened:
                 boxes = [canvas.bounding_box() for canvas in demo.locator("canvas").all()]
                 assert len({box["x"] for box in boxes}) == 1
                 assert len({box["y"] for box in boxes}) == len(boxes)
+
+    def test_tables_fit_a_telephone(self, visit):
+        if visit.device == "phone":
+            assert visit.page.eval_on_selector_all("article table", TOO_WIDE) == []
 
     def test_captions_are_of_normal_weight(self, page):
         weights = "all => all.map(one => getComputedStyle(one).fontWeight)"
