@@ -103,8 +103,8 @@ RAW_FORMULAS = r"""[...document.querySelectorAll("article :is(p, li, td, th, h1,
     for (const code of copy.querySelectorAll("code, pre, script, mjx-container")) code.remove();
     return copy.textContent;
   }).filter(text => /\$|\\[([a-z]/.test(text))"""
-# An audit looks at every element, and formulas have most of them, all from one typesetter: the first
-# ones in the text and the first ones between its lines are enough.
+# An audit looks at every element, and formulas have most of them, all from one typesetter: the
+# first ones in the text and the first ones between its lines are enough.
 FEWER_FORMULAS = """
 for (const kind of ["span.math", "div.math"]) {
   for (const formula of [...document.querySelectorAll(`article ${kind}`)].slice(3)) {
