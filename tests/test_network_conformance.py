@@ -189,6 +189,25 @@ def test_random_numbers_of_the_caller_are_not_used_up():
     assert torch.equal(torch.random.get_rng_state(), state)
 
 
+def test_random_numbers_of_the_caller_are_as_they_were_though_the_model_draws_some():
+    def seeded(x):
+        torch.manual_seed(0)
+        return x + torch.randn(x.shape).to(x)
+
+    loss = NetworkLoss(mlp(layer(seeded), nn.Tanh()), (X, Y), ENTROPY)
+    torch.manual_seed(5)
+    state = torch.random.get_rng_state()
+    loss.hvp(loss.theta, loss.grad(loss.theta))
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_dropout_that_seldom_drops_anything_is_seen(seed):
+    torch.manual_seed(seed)
+    with pytest.raises(ValueError, match="differ from call to call"):
+        NetworkLoss(mlp(layer(lambda x: functional.dropout(x, 0.005))), (X, Y), ENTROPY)
+
+
 @pytest.mark.parametrize("context", [torch.inference_mode, torch.no_grad])
 def test_contexts_without_gradients_change_nothing(context):
     expected = NetworkLoss(mlp(nn.Tanh()), (X, Y), ENTROPY)
@@ -654,7 +673,7 @@ def test_batches_of_sequences_of_other_lengths_need_weights():
 
     model = nn.Sequential(nn.Embedding(10, 6), nn.Linear(6, 10))
     batches = [(TOKENS[:7], TOKENS[:7]), (TOKENS[7:, :3], TOKENS[7:, :3])]
-    with pytest.raises(ValueError, match="do not fit together .*differ in shape.* give weights"):
+    with pytest.raises(ValueError, match="do not fit together .*differ in shape.* with weights="):
         NetworkLoss(model, batches, per_token)
     loss = NetworkLoss(model, batches, per_token, weights=[35, 15])
     values = [NetworkLoss(model, batch, per_token).value(loss.theta) for batch in batches]
@@ -786,7 +805,50 @@ def test_a_model_of_single_precision_alone_is_not_refused(seed):
     NetworkLoss(model, (pictures, Y), ENTROPY)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("width", [8, 16])
+def test_a_loss_of_single_precision_of_many_tokens_is_not_refused(width, dtype):
+    """As language models with their labels in the batch have it, whatever their own dtype."""
+    torch.manual_seed(0)
+    tokens = torch.randint(0, 50, (6, 10))
+    model = nn.Sequential(nn.Embedding(50, width), nn.Linear(width, width), nn.GELU(),
+                          nn.Linear(width, 50))  # fmt: skip
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(0.1)
+    model = model.to(dtype)
+    NetworkLoss(model, (tokens, tokens), lambda o, t: ENTROPY(o.float().mT, t))
+
+
+class AcrossRows(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.last = nn.Linear(4, 6), nn.Linear(6, 3)
+
+    def forward(self, x):
+        hidden = self.first(x)
+        return self.last((hidden - hidden.mean(0)) / (hidden.var(0) + 1e-5).sqrt())
+
+
+def test_a_model_that_looks_across_rows_is_refused_in_chunks_alone():
+    with pytest.raises(ValueError, match="depends on the others.*leave out chunk"):
+        NetworkLoss(AcrossRows(), (X, Y), ENTROPY, chunk=5)
+    check_by_differences(NetworkLoss(AcrossRows(), (X, Y), ENTROPY))
+    check_by_differences(NetworkLoss(AcrossRows(), [(X[:6], Y[:6]), (X[6:], Y[6:])], ENTROPY))
+
+
+def test_a_model_that_needs_all_rows_says_so():
+    graph = nn.Sequential(layer(lambda x: torch.ones(12, 12) @ x), nn.Linear(4, 3))
+    with pytest.raises(ValueError, match="fails on a chunk of rows .* leave out chunk"):
+        NetworkLoss(graph, (X, Y), ENTROPY, chunk=5)
+
+
 BAD_DATA = {
+    "shuffled by workers": (lambda: DataLoader(TensorDataset(X, Y), 5, shuffle=True, num_workers=1),
+                            ENTROPY, ValueError, "differ from pass to pass"),
+    "accuracy": (lambda: (X, Y), lambda o, t: (o.argmax(1) == t).double().mean(),
+                 ValueError, "cannot be differentiated by the outputs"),
+    "one argument": (lambda: (X, Y), lambda o: o.mean(), ValueError, r"criterion\(outputs, t"),
     "shuffled": (lambda: DataLoader(TensorDataset(X, Y), 5, shuffle=True), ENTROPY,
                  ValueError, "differ from pass to pass"),
     "read once": (lambda: iter([(X, Y)]), ENTROPY, ValueError, "can be read only once"),
@@ -817,6 +879,11 @@ def test_data_that_cannot_be_evaluated_are_refused_before_any_work(name):
     make, criterion, error, words = BAD_DATA[name]
     with pytest.raises(error, match=words):
         NetworkLoss(mlp(nn.Tanh()), make(), criterion)
+
+
+def test_a_row_is_not_compared_with_a_column():
+    with pytest.raises(ValueError, match="compared each with each"):
+        NetworkLoss(nn.Linear(4, 1), (X, Y), lambda o, t: (o - t).square().mean())
 
 
 def test_batches_of_other_sizes_later_on_are_refused():
@@ -885,8 +952,14 @@ def test_theta_and_params_are_refused_in_words():
     for call in (loss.value, loss.grad, loss.hessian, loss.outputs):
         with pytest.raises(ValueError, match=r"theta must have the shape \(51,\)"):
             call(loss.theta[:-1])
-    with pytest.raises(ValueError, match="params must name some parameters"):
-        loss.block([])
+    for params in ([], None, list(loss.model.parameters())):
+        with pytest.raises(ValueError, match="params must be patterns of names"):
+            loss.block(params)
+    with pytest.raises(TypeError, match="32 or 64 bits, not torch.float16"):
+        loss.value(loss.theta.half())
+    assert loss.value(loss.theta.tolist()).dtype == torch.float64
+    with pytest.raises(ValueError, match="weights must be 1 numbers"):
+        NetworkLoss(loss.model, (X, Y), ENTROPY, weights="equal")
 
 
 def test_arrays_are_data_and_outputs_may_be_nested():

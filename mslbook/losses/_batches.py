@@ -183,7 +183,10 @@ class Batches:
 
     def normalised(self, weights):
         """The weights of the batches, adding up to 1."""
-        weights = torch.as_tensor(weights, dtype=torch.float64)
+        try:
+            weights = torch.as_tensor(weights, dtype=torch.float64)
+        except (TypeError, ValueError):  # they are no numbers
+            weights = torch.tensor(torch.nan)
         if self.chunk or distributed.ranks() > 1:
             raise ValueError("weights are those of whole batches: leave out chunk, and other ranks")
         fine = weights.shape == (len(self.sizes),) and bool((weights >= 0).all())
@@ -242,7 +245,9 @@ class Batches:
         return map_tensors(usable, tuple(batch))
 
     def _checksums(self):
-        return [distributed.checksum(tensors(batch)) for batch in self._read()]
+        with torch.random.fork_rng(devices=[]):
+            torch.rand(1)  # workers and shuffling draw their seeds from another place than before
+            return [distributed.checksum(tensors(batch)) for batch in self._read()]
 
 
 def piece_weights(batches, outputs_of, criterion):
@@ -280,7 +285,7 @@ def _on_all_ranks(conditions):
 
 
 RTOL = 1e-5  # of weights; float32 gives them to about a tenth of that
-ALL_AT_ONCE = "evaluate all data at once, or give weights=, one for each batch"
+ALL_AT_ONCE = "give all data at once, without chunk, or in batches with weights=, one for each"
 NO_MEAN = (
     "the criterion is no mean or sum over the rows: the loss of all data is not made of that of "
     f"their chunks; {ALL_AT_ONCE}"

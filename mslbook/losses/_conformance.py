@@ -4,14 +4,16 @@ from copy import copy
 from math import inf
 
 import torch
+from torch.nn.modules.batchnorm import _BatchNorm as BatchNorm
 
 from mslbook.losses._batches import tensors
-from mslbook.losses._model import leaf
+from mslbook.losses._model import leaf, random_state
 
 RTOL = 1e-3  # of derivatives against differences: a wrong derivative is off by more
 COARSE = 0.05  # the same for a model that computes in single precision alone
 HALF = 5e-5  # error of a gradient: that of single precision is below, of half precision above
 STEPS = [10.0**-k for k in range(8, 0, -1)]  # of differences, in units of the typical parameter
+LONG = STEPS[4:]  # those that values in single precision resolve
 WEAK = 1e-6  # of a block of the product, relative to all: below it, rounding is larger
 SPREAD = 0.1  # of the typical parameter: how far the check is made from the model's own point
 
@@ -19,7 +21,9 @@ SPREAD = 0.1  # of the typical parameter: how far the check is made from the mod
 def check_network(loss):
     """Raise ValueError unless a `NetworkLoss` of a few rows has the derivatives of its value."""
     theta = point(loss)  # in double precision, where little is lost in rounding
-    outputs, *others = (tensors(loss.outputs(theta)) for _ in range(3))
+    before, outputs = random_state(loss.device), tensors(loss.outputs(theta))
+    times = 2 if torch.equal(before, random_state(loss.device)) else 30  # a few may come out alike
+    others = [tensors(loss.outputs(theta)) for _ in range(times)]
     if not all(all(map(_alike, outputs, again)) for again in others):
         raise ValueError("the model's outputs differ from call to call: switch off what is random")
     if name := _read_elsewhere(loss, theta):
@@ -37,6 +41,26 @@ def check_network(loss):
             f"the model computes in half precision: its gradient is off by {error:.1%}; switch off "
             "autocast and .bfloat16(), in its forward pass, too"
         )
+
+
+def check_rows(loss):
+    """Raise ValueError if the outputs of some rows depend on other rows, save by BatchNorm."""
+    if any(isinstance(m, BatchNorm) and m.running_mean is None for m in loss.model.modules()):
+        return  # which has no mode in which it leaves rows alone
+    alone, theta, half = copy(loss), point(loss), loss.rows // 2
+    alone.batchnorm = "eval"
+    try:
+        both = (tensors(each.outputs(theta)) for each in (alone, alone.subset(slice(half))))
+        for whole, part in zip(*both, strict=True):
+            if whole.shape[:1] == (loss.rows,) and part.shape[:1] == (half,):
+                scale = float(whole.double().abs().nan_to_num().max())
+                if not torch.allclose(whole[:half], part, RTOL, RTOL * scale, equal_nan=True):
+                    raise ValueError("what it says of one depends on the others")
+    except (RuntimeError, IndexError, ValueError) as error:
+        why = str(error).splitlines()[0]
+        raise ValueError(
+            f"the model cannot be given its rows in parts ({why}): leave out chunk, and other ranks"
+        ) from error
 
 
 def _precision_error(loss, theta):
@@ -137,13 +161,17 @@ def derivative_fault(loss, theta):
 
 def gradient_error(loss, theta, grad, v, enough=RTOL):
     """The relative error of a gradient against values, and whether these are too coarse for v."""
+    value = loss.value(theta)
+    rounded = torch.equal(value.double(), value.float().double())
 
     def along(v):
         floor = 0.1 * float(grad.norm() * v.norm()) / len(v) ** 0.5
-        return difference_error(lambda t: loss.value(theta + t * v), grad @ v, floor, enough)
+        steps = LONG if rounded else STEPS
+        return difference_error(lambda t: loss.value(theta + t * v), grad @ v, floor, enough,
+                                steps=steps)  # fmt: skip
 
     error, scatter = along(v)
-    single = scatter > COARSE or theta.dtype != torch.float64
+    single = rounded or scatter > COARSE
     if error <= RTOL:
         return error, single
     uphill, _ = along(v + grad * (v.norm() / grad.norm()))
@@ -156,7 +184,7 @@ def skew(u, v, image, other):
     return abs(float(u @ image - v @ other)) / max(float(u.norm() * image.norm()), 1e-300)
 
 
-def difference_error(function, derivative, floor=0.0, enough=RTOL, sizes=None):
+def difference_error(function, derivative, floor=0.0, enough=RTOL, sizes=None, steps=STEPS):
     """The relative error of a derivative against differences of ``function(t)``, and their scatter.
 
     With `sizes`, the largest of its blocks of these sizes, unless rounding may hide a block.
@@ -166,7 +194,7 @@ def difference_error(function, derivative, floor=0.0, enough=RTOL, sizes=None):
     to the next the difference changes least.
     """
     errors, changes, before = [], [], derivative * inf
-    for h in STEPS:
+    for h in steps:
         slope = (function(h) - function(-h)) / (2 * h)
         scale = max(_length(slope), _length(derivative), floor, 1e-300)
         off = _lengths(slope - derivative, sizes)

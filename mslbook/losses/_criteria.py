@@ -74,26 +74,40 @@ def checked_value(criterion, call, outputs, targets, all_targets):
         _check_classes(criterion, outputs, all_targets)
     with warnings.catch_warnings():
         warnings.filterwarnings("error", message="Using a target size")  # that torch broadcasts
+        leaves = map_tensors(_to_be_differentiated, outputs)
         try:
-            value = call(outputs, map_tensors(torch.clone, targets))
+            with torch.enable_grad():
+                value = call(leaves, map_tensors(torch.clone, targets))
         except UserWarning as warning:
             raise ValueError(f"outputs and targets differ in shape: {warning}") from warning
-        except RuntimeError as error:
+        except (RuntimeError, TypeError) as error:
             raise ValueError(
                 f"the criterion fails on a few rows ({str(error).splitlines()[0]}): give targets "
-                "of the dtype it takes, and weights of rows as a part of the targets"
+                "of the dtype it takes, and weights of rows as a part of the targets, to a "
+                "criterion(outputs, targets)"
             ) from error
     if getattr(value, "shape", None) != () or not value.is_floating_point():
         what = f"a tensor of shape {tuple(value.shape)}" if hasattr(value, "shape") else repr(value)
         raise ValueError(f"the criterion must return one number, as a tensor, not {what:.80}")
+    if not value.requires_grad and any(one.requires_grad for one in tensors(leaves)):
+        raise ValueError(
+            "the criterion cannot be differentiated by the outputs: take out argmax, rounding, "
+            "detach() and no_grad()"
+        )
     _check_broadcast(call, outputs, targets, value)
-    return value
+    return value.detach()
+
+
+def _to_be_differentiated(tensor):
+    """A copy that a gradient can be asked of, and that may be written to."""
+    real = tensor.is_floating_point() or tensor.is_complex()
+    return tensor.detach().requires_grad_().clone() if real else tensor
 
 
 def _check_broadcast(criterion, outputs, targets, value):
     """A column of outputs and a row of targets would be compared each with each."""
-    tensors = all(isinstance(one, torch.Tensor) for one in (outputs, targets))
-    if not tensors or not targets.is_floating_point() or outputs.shape != (*targets.shape, 1):
+    are_tensors = all(isinstance(one, torch.Tensor) for one in (outputs, targets))
+    if not are_tensors or outputs.shape != (*targets.shape, 1):
         return
     if not torch.equal(targets.flip(0), targets):
         turned, none = (criterion(outputs, one) for one in (targets.flip(0), 0 * targets))

@@ -27,8 +27,10 @@ MEANINGS = {  # of what torch says in a forward pass
 
 
 @contextmanager
-def as_function(model, batchnorm):
+def as_function(model, batchnorm, draws=False):
     """Context in which a model is one differentiable function, and its flags are kept.
+
+    So is the state of the random numbers, of a model that draws some.
 
     BatchNorm is in the mode asked for and all else in eval mode; attention has second derivatives
     in its MATH kernel alone; what was compiled runs as written, since compiled code cannot be
@@ -50,8 +52,19 @@ def as_function(model, batchnorm):
         stack.enter_context(sdpa_kernel(SDPBackend.MATH))
         stack.enter_context(torch.inference_mode(False))
         stack.enter_context(torch.enable_grad())
-        stack.enter_context(full_precision(next(model.parameters()).device))
+        device = next(model.parameters()).device
+        stack.enter_context(full_precision(device))
+        if draws:
+            stack.enter_context(torch.random.fork_rng([device] if device.type == "cuda" else []))
         yield
+
+
+def random_state(device):
+    """The state of the random numbers on the CPU and on a device."""
+    states = [torch.get_rng_state()]
+    if device.type == "cuda":
+        states.append(torch.cuda.get_rng_state(device))
+    return torch.cat(states)
 
 
 def _set(stack, module, name, value):
@@ -376,9 +389,9 @@ def averaging_statistics(model, pieces):
 
 def leaf(theta):
     """A copy of theta, so that nothing written to it is the caller's, to be differentiated by."""
-    theta = torch.as_tensor(theta)
-    if not theta.is_floating_point():
-        raise TypeError(f"theta must hold real numbers, not {theta.dtype}")
+    theta = torch.as_tensor(theta, dtype=None if hasattr(theta, "dtype") else torch.float64)
+    if not theta.is_floating_point() or theta.dtype.itemsize < 4:
+        raise TypeError(f"theta must hold real numbers of 32 or 64 bits, not {theta.dtype}")
     with torch.inference_mode(False):
         return theta.detach().clone().requires_grad_()
 

@@ -13,7 +13,7 @@ from mslbook._checks import check_int
 from mslbook.loss import Loss
 from mslbook.losses import _model
 from mslbook.losses._batches import Batches, Piece, map_tensors, piece_weights, take, tensors
-from mslbook.losses._conformance import check_network, elsewhere, recomputes
+from mslbook.losses._conformance import check_network, check_rows, elsewhere, recomputes
 from mslbook.losses._criteria import checked_value, half_squared_error, rebound
 from mslbook.losses._model import full_precision, gradient, leaf, product, slope
 
@@ -77,6 +77,7 @@ class NetworkLoss(Loss):
 
     _whole = False  # whether forward takes a tuple or dictionary as it is
     _most = FEW  # rows that a loss is tried out on
+    draws = False  #: whether a forward pass draws random numbers
 
     def __init__(
         self, model, data, criterion, params="*", chunk=None, batchnorm="train", weights=None
@@ -91,8 +92,11 @@ class NetworkLoss(Loss):
         self._dtype, self._changing, self._needs_graph = self.theta.dtype, (), False
         distributed.check_same("parameters and data", self.theta, *self._batches.checksums())
         cuda = [self.device] if self.device.type == "cuda" else []
+        splits = distributed.ranks() > 1 or self._batches.count_chunks() > len(self._batches.sizes)
         with distributed.apart(), torch.random.fork_rng(cuda):
-            self._try_out()
+            few = self._try_out()
+            if splits and few.rows > 1:
+                check_rows(few)
         if weights is None:
             self._weigh()
         else:
@@ -234,7 +238,7 @@ class NetworkLoss(Loss):
     def few(self):
         """The loss of a few rows, of several classes; its criterion may ignore the others."""
         few = copy(self)
-        few._weights, call = None, partial(self._criterion, self.theta)
+        few._weights, call = None, partial(self._criterion, leaf(self.theta))
         for few._batches, targets in self._batches.samples(self._most):
             outputs, (_, some) = few.outputs(self.theta), few._pair()
             if checked_value(self.criterion, call, outputs, some, targets).isfinite():
@@ -303,13 +307,13 @@ class NetworkLoss(Loss):
 
     def modes(self):
         """Context in which the model is one differentiable function, and its flags are kept."""
-        return _model.as_function(self.model, self.batchnorm)
+        return _model.as_function(self.model, self.batchnorm, self.draws)
 
     def _select(self, params):
         """Make the parameters whose names fit one of the patterns the coordinates of theta."""
-        patterns = self._patterns = (params,) if isinstance(params, str) else tuple(params)
-        if not patterns:
-            raise ValueError('params must name some parameters: give patterns, or "*" for all')
+        patterns = self._patterns = (params,) if isinstance(params, str) else tuple(params or ())
+        if not (patterns and all(isinstance(one, str) for one in patterns)):
+            raise ValueError('params must be patterns of names, "blocks.3.*", or "*" for all')
         named = list(self.model.named_parameters(remove_duplicate=False))  # with all names of one
         for pattern in patterns:
             if named and not any(fnmatchcase(name, pattern) for name, _ in named):
@@ -419,10 +423,12 @@ class NetworkLoss(Loss):
             )
 
     def _try_out(self):
-        """Refuse what cannot be differentiated, on a few rows, before any work."""
+        """Refuse what cannot be differentiated, before any work; returns the loss of a few rows."""
         attributes = [_model.Attributes(module) for module in self._modules()]
+        before = _model.random_state(self.device)
         try:
             few = self._few_somehow()
+            draws = not torch.equal(before, _model.random_state(self.device))
         finally:
             changing = [k for k, one in enumerate(attributes) if one.changed]
             for one in attributes:
@@ -436,6 +442,8 @@ class NetworkLoss(Loss):
         except RuntimeError:  # the model differentiates by its parameters in its forward pass
             self._needs_graph = few._needs_graph = True
         check_network(few)
+        self.draws = draws
+        return few
 
     def _few_somehow(self):
         """A few rows, or a chunk if the model takes no fewer; inputs taken apart if possible."""
@@ -446,4 +454,9 @@ class NetworkLoss(Loss):
                     return self.few()
                 except Exception as error:  # noqa: BLE001  (whatever keeps the model from it)
                     errors.append(error)
+        if self._batches.chunk and isinstance(errors[0], RuntimeError | IndexError):
+            raise ValueError(
+                f"the model fails on a chunk of rows ({str(errors[0]).splitlines()[0]}): if it "
+                "needs all rows together, leave out chunk"
+            ) from errors[0]
         raise errors[0]
