@@ -12,7 +12,7 @@ import torch
 from mslbook import distributed, integrations
 from mslbook._checks import check_int
 from mslbook.loss import Loss
-from mslbook.losses._model import unwrapped
+from mslbook.losses._model import random_numbers_kept, unwrapped
 from mslbook.losses.network import NetworkLoss
 from mslbook.optimizers import Adam, Momentum, Nesterov, RMSProp
 from mslbook.probes import Sharpness, sharpness
@@ -74,8 +74,10 @@ class SharpnessTracker:
         self.last = None  #: the whole answer of the probe's last call
         self._data, self._options, self._recent = data, options, deque(maxlen=RECENT)
         self._rows, self._loss, self._device, self._start = [], None, None, None
+        if optimizer is not None:
+            _inner(optimizer)
         if data is not None:
-            with _random_numbers_kept(model):
+            with random_numbers_kept(model):
                 self._current_loss()  # refused before any work
 
     def step(self, batch=None):
@@ -89,7 +91,7 @@ class SharpnessTracker:
             self._recent.append(tuple(batch) if isinstance(batch, list) else batch)
         if (self.updates - 1) % self.every:
             return None
-        with _random_numbers_kept(self.model):
+        with random_numbers_kept(self.model):
             return self._measure()
 
     @property
@@ -133,7 +135,7 @@ class SharpnessTracker:
         return {"updates": self.updates, "history": columns, "start": self._start}
 
     def load_state_dict(self, state):
-        """Go on from what `state_dict` returned."""
+        """Go on from what `state_dict` returned, in which the loop's own batches are not."""
         rows = zip(*(column.tolist() for column in state["history"].values()), strict=True)
         self._rows = [dict(zip(state["history"], row, strict=True)) for row in rows]
         self.updates, self._start = state["updates"], state["start"]
@@ -227,11 +229,6 @@ class _Decayed(Loss):
         return lambda v: product(v) + self._decay * v
 
 
-def _random_numbers_kept(model):
-    """A context that takes none of the training's random numbers, as reading a DataLoader would."""
-    return torch.random.fork_rng({p.device for p in model.parameters() if p.is_cuda})
-
-
 # --- Torch's optimizers -------------------------------------------------------------------------
 
 
@@ -269,6 +266,8 @@ def _inner(optimizer):
         optimizer = optimizer.optimizer
     if optimizer is None:
         raise ValueError("the tracker has no optimizer: give it one, or set tracker.optimizer")
+    if isinstance(optimizer, type) or not hasattr(optimizer, "param_groups"):
+        raise TypeError(f"the optimizer must be one of torch.optim, not {optimizer!r:.60}")
     return optimizer
 
 

@@ -451,6 +451,18 @@ def over_active_rows(outputs, targets):
     return losses[losses > 0].mean()
 
 
+@pytest.mark.parametrize("chunk", [1, 3])
+def test_a_chunk_whose_rows_all_meet_a_hinge_counts(chunk):
+    targets, model = torch.sign(X[:, :1]), nn.Linear(4, 1)
+
+    def hinge(outputs, targets):
+        return (0.05 - outputs * targets).relu().square().mean()
+
+    whole, loss = (NetworkLoss(model, (X, targets), hinge, chunk=c) for c in (None, chunk))
+    torch.testing.assert_close(loss.value(loss.theta), whole.value(loss.theta))
+    torch.testing.assert_close(loss.grad(loss.theta), whole.grad(loss.theta))
+
+
 @pytest.mark.parametrize("name", ["a term of every piece", "active rows"])
 def test_what_only_looks_like_a_sum_or_a_mean_is_refused_in_chunks(name):
     model = mlp(nn.Tanh())
@@ -837,9 +849,22 @@ def test_a_model_that_looks_across_rows_is_refused_in_chunks_alone():
     check_by_differences(NetworkLoss(AcrossRows(), [(X[:6], Y[:6]), (X[6:], Y[6:])], ENTROPY))
 
 
+class OwnBatchNorm(AcrossRows):
+    def forward(self, x):
+        hidden = self.first(x)
+        return self.last(hidden - hidden.mean(0) if self.training else hidden)
+
+
+def test_an_own_batchnorm_is_refused_in_training_mode_alone():
+    with pytest.raises(ValueError, match="other outputs in training mode.*model.eval"):
+        NetworkLoss(nn.Sequential(OwnBatchNorm(), nn.Dropout()), (X, Y), ENTROPY)
+    check_by_differences(NetworkLoss(OwnBatchNorm().eval(), (X, Y), ENTROPY))
+    check_by_differences(NetworkLoss(OwnBatchNorm(), (X, Y), ENTROPY, batchnorm="eval"))
+
+
 def test_a_model_that_needs_all_rows_says_so():
     graph = nn.Sequential(layer(lambda x: torch.ones(12, 12) @ x), nn.Linear(4, 3))
-    with pytest.raises(ValueError, match="fails on a chunk of rows .* leave out chunk"):
+    with pytest.raises(ValueError, match="a chunk of rows fails .* leave out chunk"):
         NetworkLoss(graph, (X, Y), ENTROPY, chunk=5)
 
 
@@ -882,8 +907,10 @@ def test_data_that_cannot_be_evaluated_are_refused_before_any_work(name):
 
 
 def test_a_row_is_not_compared_with_a_column():
-    with pytest.raises(ValueError, match="compared each with each"):
-        NetworkLoss(nn.Linear(4, 1), (X, Y), lambda o, t: (o - t).square().mean())
+    row = nn.Sequential(nn.Linear(4, 1), nn.Flatten(0))
+    for model, targets in ((nn.Linear(4, 1), Y), (nn.Linear(4, 1), X[:, 0]), (row, X[:, :1])):
+        with pytest.raises(ValueError, match="compared each with each"):
+            NetworkLoss(model, (X, targets), lambda o, t: (o - t).square().mean())
 
 
 def test_batches_of_other_sizes_later_on_are_refused():
@@ -958,6 +985,8 @@ def test_theta_and_params_are_refused_in_words():
     with pytest.raises(TypeError, match="32 or 64 bits, not torch.float16"):
         loss.value(loss.theta.half())
     assert loss.value(loss.theta.tolist()).dtype == torch.float64
+    for theta in (loss.theta.double().numpy(), loss.theta.tolist()):
+        assert sharpness(loss, theta).vectors.dtype == torch.float64
     with pytest.raises(ValueError, match="weights must be 1 numbers"):
         NetworkLoss(loss.model, (X, Y), ENTROPY, weights="equal")
 

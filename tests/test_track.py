@@ -545,6 +545,9 @@ def test_what_is_missing_is_said():
     optimizer = torch.optim.SGD(model.parameters(), 0.1)
     with pytest.raises(ValueError, match="the tracker has no optimizer"):
         SharpnessTracker(model, (x, y), half_squared_error).step()
+    for wrong in (torch.optim.SGD, 0.1):
+        with pytest.raises(TypeError, match="the optimizer must be one of torch.optim"):
+            SharpnessTracker(nn.Linear(3, 1), None, nn.MSELoss(), wrong)
     with pytest.raises(ValueError, match=r"give the tracker data, or, .* step\(batch\)"):
         SharpnessTracker(model, None, half_squared_error, optimizer).step()
     with pytest.raises(ValueError, match="every must be a whole number of at least 1"):

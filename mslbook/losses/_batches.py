@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from mslbook import distributed
+from mslbook._checks import check_int
 
 
 def map_tensors(function, tree):
@@ -96,7 +97,8 @@ class Batches:
     """A data set in pieces of at most `chunk` rows, the same on every pass."""
 
     def __init__(self, data, chunk, device):
-        self.chunk, self._device = chunk, device
+        self.chunk = None if chunk is None else check_int("chunk", chunk, least=1)
+        self._device = device
         if isinstance(data, list) and len(data) == 2 and not isinstance(data[1], tuple | list):
             data = tuple(data)  # as a DataLoader gives one batch
         if isinstance(data, tuple):
@@ -163,6 +165,11 @@ class Batches:
             for first in range(0, size, self.chunk or size):
                 rows = slice(first, first + (self.chunk or size))
                 yield take(inputs, rows), take(targets, rows)
+
+    @property
+    def are_whole(self):
+        """Whether every batch is one chunk."""
+        return self.count_chunks() == len(self.sizes)
 
     def count_chunks(self):
         """How many chunks there are in all."""
@@ -260,11 +267,11 @@ def piece_weights(batches, outputs_of, criterion):
     """
     reference, ratios, sizes = None, [], []
     for chunk in batches.chunks():
-        reference = _Slopes(criterion, outputs_of(chunk[0]), chunk[1])
+        reference = _slopes(criterion, outputs_of(chunk[0]), chunk[1])
         if reference.known:
             break
     for piece in batches.pieces():
-        other = _Slopes(criterion, outputs_of(piece.inputs), piece.targets)
+        other = _slopes(criterion, outputs_of(piece.inputs), piece.targets)
         ratios.append(_steady_weights(criterion, reference, other) if piece.share else (1.0, 0.0))
         sizes.append(piece.share)
     first, second = torch.tensor(ratios, dtype=torch.float64).T
@@ -322,15 +329,28 @@ class _Slopes:
         return _Slopes(criterion, map_tensors(other, self.outputs), self.targets)
 
 
+def _slopes(criterion, outputs, targets):
+    """The `_Slopes` at these outputs; where these have none, as in a hinge, at others."""
+    own = _Slopes(criterion, outputs, targets)
+    others = (_altered([own], criterion, factor) for factor in (1.0, -1.0, 30.0, -30.0))
+    found = (own, *(other[0] for other in others if other)) if own.finite else (own,)
+    return next((one for one in found if one.known), own)
+
+
+def _altered(pieces, criterion, factor):
+    """The pieces at other outputs, or none where these leave the range of the criterion."""
+    try:
+        return [one.altered(criterion, factor) for one in pieces]
+    except (RuntimeError, ValueError):
+        return []
+
+
 def _steady_weights(criterion, first, second):
     """The weights of two pieces; ValueError if they are others at other outputs."""
     found = _weights(criterion, first, second)
-    for factor in (0.5, 30.0):  # which may leave the range of a probability
-        try:
-            others = [one.altered(criterion, factor) for one in (first, second)]
-        except (RuntimeError, ValueError):
-            continue
-        if all(one.known for one in others) and 0 not in found:
+    for factor in (0.5, 30.0):
+        others = _altered((first, second), criterion, factor)
+        if others and all(one.known for one in others) and 0 not in found:
             again = _weights(criterion, *others)
             if not all(map(partial(isclose, rel_tol=1e-3), found, again)):
                 raise ValueError(NO_MEAN)  # as of one over those rows that have a loss

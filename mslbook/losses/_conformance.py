@@ -45,8 +45,9 @@ def check_network(loss):
 
 def check_rows(loss):
     """Raise ValueError if the outputs of some rows depend on other rows, save by BatchNorm."""
-    if any(isinstance(m, BatchNorm) and m.running_mean is None for m in loss.model.modules()):
-        return  # which has no mode in which it leaves rows alone
+    norms = [module for module in loss.model.modules() if isinstance(module, BatchNorm)]
+    if loss.rows < 2 or any(norm.running_mean is None for norm in norms):
+        return  # without running statistics, BatchNorm leaves rows alone in no mode
     alone, theta, half = copy(loss), point(loss), loss.rows // 2
     alone.batchnorm = "eval"
     try:
@@ -61,6 +62,25 @@ def check_rows(loss):
         raise ValueError(
             f"the model cannot be given its rows in parts ({why}): leave out chunk, and other ranks"
         ) from error
+
+
+def check_modes(loss, theta, forward):
+    """Raise ValueError if a layer that is none of torch's acts otherwise in training."""
+    own, before = tensors(loss.outputs(theta)), random_state(loss.device)
+    with loss.modes():
+        for module in loss.model.modules():
+            module.training |= not type(module).__module__.startswith("torch.")
+        try:
+            trained = tensors(forward(theta, loss.inputs))
+        except Exception:  # noqa: BLE001  (in training it takes other things)
+            return
+    same_kind = [x.shape for x in own] == [x.shape for x in trained]
+    is_random = not torch.equal(before, random_state(loss.device))
+    if same_kind and not is_random and not all(map(_alike, own, trained)):
+        raise ValueError(
+            "a layer of the model's own has other outputs in training mode: call model.eval() if "
+            "evaluation is meant, or make the layer a subclass of one of torch's BatchNorms"
+        )
 
 
 def _precision_error(loss, theta):

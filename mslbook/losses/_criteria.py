@@ -105,9 +105,11 @@ def _to_be_differentiated(tensor):
 
 
 def _check_broadcast(criterion, outputs, targets, value):
-    """A column of outputs and a row of targets would be compared each with each."""
-    are_tensors = all(isinstance(one, torch.Tensor) for one in (outputs, targets))
-    if not are_tensors or outputs.shape != (*targets.shape, 1):
+    """A column and a row would be compared each with each."""
+    if not all(isinstance(one, torch.Tensor) for one in (outputs, targets)):
+        return
+    fewer, more = sorted((outputs.shape, targets.shape), key=len)
+    if more != (*fewer, 1):
         return
     if not torch.equal(targets.flip(0), targets):
         turned, none = (criterion(outputs, one) for one in (targets.flip(0), 0 * targets))

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Mapping
 from contextlib import ExitStack, contextmanager
 from copy import deepcopy
+from fnmatch import fnmatchcase
 from functools import partial
 from types import ModuleType
 from weakref import ProxyTypes
@@ -52,11 +53,15 @@ def as_function(model, batchnorm, draws=False):
         stack.enter_context(sdpa_kernel(SDPBackend.MATH))
         stack.enter_context(torch.inference_mode(False))
         stack.enter_context(torch.enable_grad())
-        device = next(model.parameters()).device
-        stack.enter_context(full_precision(device))
+        stack.enter_context(full_precision(next(model.parameters()).device))
         if draws:
-            stack.enter_context(torch.random.fork_rng([device] if device.type == "cuda" else []))
+            stack.enter_context(random_numbers_kept(model))
         yield
+
+
+def random_numbers_kept(model):
+    """A context that leaves random numbers as they were, on the CPU and where the model is."""
+    return torch.random.fork_rng({p.device for p in model.parameters() if p.is_cuda})
 
 
 def random_state(device):
@@ -289,6 +294,14 @@ def apply(model, inputs, whole=False):
         raise
 
 
+def of_a_chunk(error):
+    """What a model says of a chunk of rows, with the hint that it may need all of them."""
+    if not isinstance(error, RuntimeError | IndexError):
+        return error
+    why = str(error).splitlines()[0]
+    return ValueError(f"a chunk of rows fails ({why}): if the model needs all, leave out chunk")
+
+
 class Called(nn.Module):
     """A module and what it is called with, as parameters where these are real numbers."""
 
@@ -340,7 +353,7 @@ def random_quadratic(outputs, _):
 def check_model(model, batchnorm):
     """Raise ValueError for a model that cannot be a function of its parameters."""
     if not isinstance(model, nn.Module):
-        raise TypeError(f"the model must be a torch.nn.Module, not {model!r:.60}")
+        raise TypeError(f"the model must be a torch.nn.Module, not a {type(model).__name__}")
     if batchnorm not in ("train", "eval"):
         raise ValueError(f"batchnorm must be 'train' or 'eval', not {batchnorm!r}")
     for parameter in model.parameters():
@@ -363,6 +376,19 @@ def check_model(model, batchnorm):
             raise ValueError("SyncBatchNorm cannot be differentiated twice: use BatchNorm")
 
 
+def chosen(model, patterns):
+    """The parameters whose names fit one of the patterns, by name."""
+    if not (patterns and all(isinstance(one, str) for one in patterns)):
+        raise ValueError('params must be patterns of names, "blocks.3.*", or "*" for all')
+    named = list(model.named_parameters(remove_duplicate=False))  # with all names of one
+    for pattern in patterns:
+        if named and not any(fnmatchcase(name, pattern) for name, _ in named):
+            known = ", ".join(name for name, _ in named)
+            raise ValueError(f"no parameter fits params={pattern!r}: they are {known:.400}")
+    ids = {id(p) for name, p in named if any(fnmatchcase(name, one) for one in patterns)}
+    return {name: p for name, p in model.named_parameters() if id(p) in ids}
+
+
 def check_parameters(parameters):
     """Raise ValueError unless there are parameters, of one real dtype on one device."""
     kinds = {(p.dtype, p.device) for p in parameters}
@@ -371,6 +397,8 @@ def check_parameters(parameters):
     if len(kinds) > 1 or not next(iter(kinds))[0].is_floating_point:
         found = ", ".join(f"{dtype} on {device}" for dtype, device in sorted(kinds, key=str))
         raise ValueError(f"parameters must be of one real dtype on one device, not {found}")
+    if (dtype := next(iter(kinds))[0]).itemsize < 4:
+        raise ValueError(f"parameters in half precision ({dtype}) are too coarse: use .float()")
 
 
 def averaging_statistics(model, pieces):

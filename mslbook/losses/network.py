@@ -1,7 +1,6 @@
 """The loss of a torch model on data, as a function of one flat parameter vector."""
 
 from copy import copy, deepcopy
-from fnmatch import fnmatchcase
 from functools import partial
 from itertools import chain
 
@@ -9,11 +8,16 @@ import torch
 from torch import nn
 
 from mslbook import distributed
-from mslbook._checks import check_int
 from mslbook.loss import Loss
 from mslbook.losses import _model
 from mslbook.losses._batches import Batches, Piece, map_tensors, piece_weights, take, tensors
-from mslbook.losses._conformance import check_network, check_rows, elsewhere, recomputes
+from mslbook.losses._conformance import (
+    check_modes,
+    check_network,
+    check_rows,
+    elsewhere,
+    recomputes,
+)
 from mslbook.losses._criteria import checked_value, half_squared_error, rebound
 from mslbook.losses._model import full_precision, gradient, leaf, product, slope
 
@@ -59,7 +63,7 @@ class NetworkLoss(Loss):
     Notes
     -----
     Value, gradient and product are computed in the dtype of theta. At construction they are
-    compared with each other by differences, on a few rows.
+    compared by differences, on a few rows. The row of a padding_idx is a coordinate like others.
 
     Under ``torchrun`` each rank computes its share of every chunk and has the results of all. Every
     rank must make the same calls; if one dies, the others raise ConnectionError.
@@ -87,15 +91,13 @@ class NetworkLoss(Loss):
         self._fixed = {}  # parameters that differ from the model's
         self._select(params)
         _model.check_parameters(self.parameters.values())
-        chunk = None if chunk is None else check_int("chunk", chunk, least=1)
         self._batches, self._weights = Batches(data, chunk, self.device), None
         self._dtype, self._changing, self._needs_graph = self.theta.dtype, (), False
         distributed.check_same("parameters and data", self.theta, *self._batches.checksums())
-        cuda = [self.device] if self.device.type == "cuda" else []
-        splits = distributed.ranks() > 1 or self._batches.count_chunks() > len(self._batches.sizes)
-        with distributed.apart(), torch.random.fork_rng(cuda):
+        splits = distributed.ranks() > 1 or not self._batches.are_whole
+        with distributed.apart(), _model.random_numbers_kept(self.model):
             few = self._try_out()
-            if splits and few.rows > 1:
+            if splits:
                 check_rows(few)
         if weights is None:
             self._weigh()
@@ -209,10 +211,8 @@ class NetworkLoss(Loss):
         batches = self._batches if inputs is None else self._batches.with_pair((inputs, None))
         with self.modes():
             theta, pieces = leaf(theta), list(batches.pieces())
-            outputs = [
-                self._at(theta, p, lambda p=p: self._forward(theta, p.inputs)) for p in pieces
-            ]
-        outputs = [map_tensors(torch.Tensor.detach, one) for one in outputs]
+            outputs = [self._forward(theta, piece.inputs, piece) for piece in pieces]
+            outputs = [map_tensors(torch.Tensor.detach, one) for one in outputs]
         if len(pieces) == distributed.ranks() == 1:
             return outputs[0]
         leaves = zip(*map(tensors, outputs), strict=True)
@@ -295,8 +295,9 @@ class NetworkLoss(Loss):
         nn.utils.vector_to_parameters(theta, frozen.parameters.values())
         with torch.no_grad(), full_precision(self.device):
             for piece in _model.averaging_statistics(frozen.model, self._batches.pieces()):
+                inputs = map_tensors(partial(frozen._as_theta, theta, copy=True), piece.inputs)
                 with piece.part.statistics():
-                    frozen._forward(theta, piece.inputs)
+                    _model.apply(frozen.model, inputs, frozen._whole)
         return frozen
 
     def __repr__(self):
@@ -311,24 +312,16 @@ class NetworkLoss(Loss):
 
     def _select(self, params):
         """Make the parameters whose names fit one of the patterns the coordinates of theta."""
-        patterns = self._patterns = (params,) if isinstance(params, str) else tuple(params or ())
-        if not (patterns and all(isinstance(one, str) for one in patterns)):
-            raise ValueError('params must be patterns of names, "blocks.3.*", or "*" for all')
-        named = list(self.model.named_parameters(remove_duplicate=False))  # with all names of one
-        for pattern in patterns:
-            if named and not any(fnmatchcase(name, pattern) for name, _ in named):
-                known = ", ".join(name for name, _ in named)
-                raise ValueError(f"no parameter fits params={pattern!r}: they are {known:.400}")
-        chosen = {id(p) for name, p in named if any(fnmatchcase(name, one) for one in patterns)}
-        found = {n: p for n, p in self.model.named_parameters() if id(p) in chosen}
+        self._patterns = (params,) if isinstance(params, str) else tuple(params or ())
+        found = _model.chosen(self.model, self._patterns)
         self._shapes = {name: p.shape for name, p in found.items()}
         self._sizes = [p.numel() for p in found.values()]
         self.dimension = sum(self._sizes)
 
     def _pair(self):
-        if self._batches.pair is None:
-            raise TypeError("these data come in batches: this needs one pair (inputs, targets)")
-        return self._batches.pair
+        if pair := self._batches.pair:
+            return pair
+        raise TypeError("these data come in batches: this needs one pair (inputs, targets)")
 
     def _pieces(self, theta):
         """The name of every parameter and its part of theta."""
@@ -402,9 +395,9 @@ class NetworkLoss(Loss):
             self._batches.unwritten.add(piece.rows.start)
         return loss
 
-    def _forward(self, theta, inputs):
-        own = partial(self._as_theta, theta, copy=True)
-        return _model.apply(self.model, map_tensors(own, inputs), self._whole)
+    def _forward(self, theta, inputs, piece=ALONE):
+        inputs = map_tensors(partial(self._as_theta, theta, copy=True), inputs)
+        return self._at(theta, piece, lambda: _model.apply(self.model, inputs, self._whole))
 
     def _criterion(self, theta, *pair):
         return self._at(theta, ALONE, lambda: self.criterion(*pair))
@@ -416,11 +409,10 @@ class NetworkLoss(Loss):
             return
         with self.modes():
             theta = leaf(elsewhere(self.theta))
-            self._weights = piece_weights(
-                self._batches,
-                lambda inputs: self._at(theta, ALONE, lambda: self._forward(theta, inputs)),
-                partial(self._criterion, theta),
+            outputs_of, criterion = (
+                partial(each, theta) for each in (self._forward, self._criterion)
             )
+            self._weights = piece_weights(self._batches, outputs_of, criterion)
 
     def _try_out(self):
         """Refuse what cannot be differentiated, before any work; returns the loss of a few rows."""
@@ -433,7 +425,7 @@ class NetworkLoss(Loss):
             changing = [k for k, one in enumerate(attributes) if one.changed]
             for one in attributes:
                 one.restore()
-        there = elsewhere(self.theta)
+        there = leaf(elsewhere(self.theta))
         _model.check_caches(self.model, lambda: few.outputs(there))
         self._changing = few._changing = changing
         self._recomputes = few._recomputes = recomputes(few)
@@ -442,21 +434,17 @@ class NetworkLoss(Loss):
         except RuntimeError:  # the model differentiates by its parameters in its forward pass
             self._needs_graph = few._needs_graph = True
         check_network(few)
+        if self.batchnorm == "train" and self.model.training:  # as the loop has it
+            check_modes(few, there, few._forward)
         self.draws = draws
         return few
 
     def _few_somehow(self):
         """A few rows, or a chunk if the model takes no fewer; inputs taken apart if possible."""
         errors = []
-        for self._most in (FEW, None):
-            for self._whole in (False, True):
-                try:
-                    return self.few()
-                except Exception as error:  # noqa: BLE001  (whatever keeps the model from it)
-                    errors.append(error)
-        if self._batches.chunk and isinstance(errors[0], RuntimeError | IndexError):
-            raise ValueError(
-                f"the model fails on a chunk of rows ({str(errors[0]).splitlines()[0]}): if it "
-                "needs all rows together, leave out chunk"
-            ) from errors[0]
-        raise errors[0]
+        for self._most, self._whole in ((FEW, False), (FEW, True), (None, False), (None, True)):
+            try:
+                return self.few()
+            except Exception as error:  # noqa: BLE001  (whatever keeps the model from it)
+                errors.append(error)
+        raise _model.of_a_chunk(errors[0]) if self._batches.chunk else errors[0]

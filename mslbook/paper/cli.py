@@ -6,7 +6,7 @@ import re
 import runpy
 import signal
 import sys
-from inspect import isfunction, signature
+from inspect import signature
 from threading import Thread
 
 from mslbook import __version__
@@ -141,13 +141,16 @@ def _check(target):
         raise ValueError(f"there is no file {file!r}: say FILE.py:NAME")
     sys.path.insert(0, os.path.dirname(os.path.abspath(file)))  # for what stands beside it
     found = runpy.run_path(file).get(name)
-    loss = found() if isfunction(found) and not signature(found).parameters else found
+    loss = found() if callable(found) and not signature(found).parameters else found
     if not isinstance(loss, NetworkLoss | tuple):
         what = f"there is no {name!r}"
         if found is not None:
             what = f"{name!r} is a {type(loss).__name__}"
         raise ValueError(f"say FILE.py:NAME of {CHECKED}: in {file}, {what}")
-    report = conformance(loss)
+    try:
+        report = conformance(loss)
+    except TypeError as error:  # the module does not take these inputs
+        raise ValueError(f"{name!r} cannot be examined: {error}") from error
     print(report)
     return 0 if report.ok else 1
 

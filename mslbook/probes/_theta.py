@@ -12,7 +12,12 @@ def check_theta(loss, theta, needed="value"):
     """The namespace and theta as one floating-point point of the loss, without a graph."""
     check_loss(loss, needed)
     theta = as_theta(theta, getattr(loss, "dimension", None))
-    theta = theta.detach() if hasattr(theta, "detach") else theta
+    if hasattr(theta, "detach"):
+        theta = theta.detach()
+    elif hasattr(loss, "device"):  # of a network, which takes tensors
+        import torch
+
+        theta = torch.tensor(theta, device=loss.device)
     xp, most_axes = array_namespace(theta), 0 if getattr(loss, "dimension", 1) is None else 1
     if theta.ndim > most_axes:
         raise ValueError(f"probe one point at a time, not theta of shape {tuple(theta.shape)}")

@@ -197,6 +197,8 @@ mine = network(torch.nn.LayerNorm(5))
 made = lambda: network(torch.nn.Tanh())
 model = mine.model
 triple = (model, None, None)
+pair_of_data = (model, (x, x))
+turned = (x, model)
 """
 
 
@@ -236,6 +238,8 @@ def test_check_ends_with_1_if_something_is_wrong_that_is_used(mine, monkeypatch,
         ),
         ("model", "'model' is a Sequential"),
         ("absent", "there is no 'absent'"),
+        ("pair_of_data", "'pair_of_data' cannot be examined: "),
+        ("turned", "the model must be a torch.nn.Module, not a Tensor"),
         ("triple", "give a NetworkLoss, or (module, inputs), not 3 things"),
         ("refused", "layer '1' (Hardsigmoid) cannot be differentiated twice by torch"),
     ],
