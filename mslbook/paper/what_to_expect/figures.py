@@ -14,8 +14,9 @@ def small_multiples(courses):
         for sharpness, look in zip(course.sharpness, THREE_LINES, strict=False):
             axes.plot(course.steps, sharpness / course.edge, linewidth=1.2, **look)
         axes.axhline(1, **DASHED)
-        axes.set(title=TITLES[name], ylim=(0, None))
+        axes.set_title(TITLES[name])
         axes.locator_params(axis="x", nbins=5)
+    panels[0, 0].set_ylim(bottom=0)  # of all
     for axes in panels[:, 0]:
         axes.set_ylabel("sharpness, in 2/η")
     for axes in panels[-1]:
