@@ -1,8 +1,8 @@
 """Sphinx extension: the reference is made from the package, with no list to keep.
 
 What a package exports is on its page. ``.. sections:: figures`` stands for the figures.py of every
-section of the paper that has one. A result of the paper, such as theorem 4.1, is a link to where
-the book has it; the build complains if it has it nowhere.
+folder of the book that has one. A result of the paper, such as theorem 4.1, is a link to where the
+book has it; the build complains if it has it nowhere.
 """
 
 import re
@@ -12,19 +12,19 @@ from docutils.statemachine import StringList
 from sphinx.pycode import ModuleAnalyzer
 from sphinx.util.docutils import SphinxDirective
 
-from mslbook.paper import sections
+from mslbook.paper import folders
 
 RESULT = re.compile(r"\b(eq\.|theorem|lemma|definition) (\d)\.(\d)\b")
 
 
 class Sections(SphinxDirective):
-    """Document a module of every section that has it."""
+    """Document a module of every folder of the book that has it."""
 
     required_arguments = 1
 
     def run(self):
         """Return the nodes of all modules."""
-        names = [f"{package.__name__}.{self.arguments[0]}" for package in sections().values()]
+        names = [f"{package.__name__}.{self.arguments[0]}" for package in folders()]
         lines = [
             line
             for name in filter(find_spec, names)

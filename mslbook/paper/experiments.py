@@ -1,4 +1,4 @@
-"""The experiments of all sections: what there is, running one, and what was recorded."""
+"""The experiments of all folders: what there is, running one, and what was recorded."""
 
 import re
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from pathlib import Path
 from pkgutil import resolve_name
 from tempfile import TemporaryFile
 
-from mslbook.paper import sections
+from mslbook.paper import folders
 from mslbook.paper.recording import load
 
 __all__ = ["EXPERIMENTS", "SIZES", "Experiment", "experiment", "recorded", "recordings", "run"]
@@ -39,19 +39,19 @@ class Experiment:
         return sizes[size]
 
 
-# Every experiment of the sections by its name: the section's package, where in it the experiment
-# is, and what it is in words. Naming experiments and reading what they recorded needs no torch.
+# Every experiment by its name: the package of its folder, where in it the experiment is, and what
+# it is in words. Naming experiments and reading what they recorded needs no torch.
 EXPERIMENTS = {
-    name: (section.__name__, where, about)
-    for section in sections().values()
-    for name, (where, about) in getattr(section, "EXPERIMENTS", {}).items()
+    name: (package.__name__, where, about)
+    for package in folders()
+    for name, (where, about) in getattr(package, "EXPERIMENTS", {}).items()
 }
 
 
 def experiment(name):
     """The `Experiment` of a name; ValueError for an unknown one."""
-    section, where = _found(name)
-    return resolve_name(f"{section}.{where}")
+    package, where = _found(name)
+    return resolve_name(f"{package}.{where}")
 
 
 def run(name, data="digits", size="small", device="cpu", folder="runs", root=".data",

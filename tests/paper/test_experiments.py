@@ -228,7 +228,7 @@ def test_the_size_of_the_paper_is_refused_for_fewer_images(tmp_path, no_work, mo
     monkeypatch.setattr(data, "load", lambda *args: images)
     told = f"fewer has 11 training .* needs {count}: choose a larger data set, or a smaller --size"
     with pytest.raises(ValueError, match=told):
-        experiments.run(name, size="paper", folder=tmp_path)
+        experiments.run(name, data="cifar10", size="paper", folder=tmp_path)
     assert everything_in(tmp_path) == []
 
 

@@ -58,7 +58,7 @@ def test_figures_have_number_caption_and_words_and_no_digest(page, site):
     assert not re.search(r"^digest \|", tree.article.get_text(), re.MULTILINE)
 
 
-WITHOUT_DEMO = ("3_1b", "4_4b", "6b", "7_", "how_fast", "your_own_network")
+WITHOUT_DEMO = ("3_1b", "4_4b", "6b", "7_", "how_fast", "your_own_network", "what_to_expect")
 
 
 @pytest.mark.parametrize("page", [p for p in CHAPTERS if not any(w in p for w in WITHOUT_DEMO)])
