@@ -21,6 +21,7 @@ EXPERIMENTS = {
     "ResNet18": ("fig3_1_resnet18", "cifar10"),
     "DenseNet121": ("fig3_1_densenet121", "cifar100-50x100"),
 }
+WIDER = "fig3_1_ladder", "fig3_1_ladder_half"  # the VGG11 with BatchNorm at other widths than 1/8
 # Second differences over a quarter of a step: at the recorded sixteenth, kinks make them scatter.
 COARSE = 4
 
@@ -87,8 +88,9 @@ def settings(size="reduced"):
     """
     seeds = variants(recorded("fig3_1_vgg11_bn", "cifar10", size))
     found = {f"{BATCHNORM}, {name.replace('-', ' ')}": run for name, run in seeds.items()}
-    wider = variants(recorded("fig3_1_ladder", "cifar10", size))
-    found |= {f"{BATCHNORM}, {name}": run for name, run in wider.items()}
+    for which in WIDER:
+        runs = variants(recorded(which, "cifar10", size))
+        found |= {f"{BATCHNORM}, {name}": run for name, run in runs.items()}
     runs = recordings(size)
     return found | {PLAIN if name == "VGG11" else name: run for name, run in runs.items()}
 
@@ -109,10 +111,10 @@ def variants(run):
 def ladder(size="reduced"):
     """The runs of the VGG11 with BatchNorm by width, of several seeds each, the narrowest first."""
     rungs = {"1/8": [*variants(recorded("fig3_1_vgg11_bn", "cifar10", size)).values()]}
-    wider = recorded("fig3_1_ladder", "cifar10", size)
-    runs = variants(wider)
-    for choice in wider.provenance["settings"]["choices"]:
-        rungs.setdefault(str(Fraction(choice["width"])), []).append(runs[choice["name"]])
+    for wider in (recorded(which, "cifar10", size) for which in WIDER):
+        runs = variants(wider)
+        for choice in wider.provenance["settings"]["choices"]:
+            rungs.setdefault(str(Fraction(choice["width"])), []).append(runs[choice["name"]])
     return rungs
 
 

@@ -146,11 +146,13 @@ def test_every_network_counts_but_the_one_beside():
 
 def test_the_vgg11_with_batchnorm_comes_first_with_all_of_its_seeds():
     names = [*settings()]
-    wider = [f"width 0.25, 1000 images, seed {i}" for i in range(2)]
+    wider = [
+        f"width {width}, 1000 images, seed {i}" for width, i in ((0.25, 0), (0.25, 1), (0.5, 0))
+    ]
     seeds = [*(f"seed {i}" for i in range(3)), *wider]
-    assert names[:5] == [f"VGG11 with BatchNorm, {seed}" for seed in seeds]
-    assert names[5] == claims.PLAIN
-    assert [(width, len(runs)) for width, runs in ladder().items()] == [("1/8", 3), ("1/4", 2)]
+    assert names[:6] == [f"VGG11 with BatchNorm, {seed}" for seed in seeds]
+    assert names[6] == claims.PLAIN
+    assert {width: len(runs) for width, runs in ladder().items()} == {"1/8": 3, "1/4": 2, "1/2": 1}
 
 
 def test_slower_than_a_parabola_is_below_it_at_the_end_of_the_range():

@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from mslbook.paper.gradient_lines import PLAIN, edge, late, lines, settings
-from mslbook.paper.ledger import HOLDS, RESERVED, claim, listed, seen
+from mslbook.paper.ledger import RESERVED, claim, listed, seen
 
 WALL = 1.5  # steps from the minimum; the lines reach to 2.5
 
@@ -19,7 +19,7 @@ claim_of_figure = partial(claim_of_each, place="fig. 3.1")
 
 @claim_of_figure(
     "3.1-oscillates",
-    HOLDS,
+    RESERVED,
     "in the last {last_part:.0%} of a run the minimum is within {off_centre} of half a step ahead, "
     "and {rising_steps:.0%} of the steps at least raise the loss; a loss that falls "
     "meanwhile is told",
@@ -87,7 +87,7 @@ def explains(run, last_part=0.5, below_edge=0.1):
 
 @claim_of_each(
     "3.1-bounded",
-    HOLDS,
+    RESERVED,
     "in the last {last_part:.0%} of a run the sharpness is above 2/η on average, with which a "
     "quadratic loss blows up, and the loss never above the first",
 )
@@ -101,7 +101,7 @@ def bounded(run, last_part=0.5):
 
 @claim_of_each(
     "3.1-small",
-    HOLDS,
+    RESERVED,
     "in the last {last_part:.0%} of a run the curvature is off by a tenth within {core_steps} "
     "steps of the minimum, before descent comes to its walls",
 )
