@@ -12,7 +12,8 @@ import torch
 from mslbook import distributed, integrations
 from mslbook._checks import check_int
 from mslbook.loss import Loss
-from mslbook.losses._model import random_numbers_kept, unwrapped
+from mslbook.losses._model import unwrapped
+from mslbook.losses._state import random_numbers_kept
 from mslbook.losses.network import NetworkLoss
 from mslbook.optimizers import Adam, Momentum, Nesterov, RMSProp
 from mslbook.probes import Sharpness, sharpness
@@ -195,7 +196,7 @@ class SharpnessTracker:
             options["start"] = start
         self.last = answer = self.probe(loss, loss.theta, **options)
         if isinstance(answer, Sharpness):
-            self._start = answer.path
+            self._start = answer.vectors  # with a random guard: far apart, others may overtake
             columns = {"residual": answer.residuals[0], "products": answer.hvps}
             return answer.values[0], columns | {"converged": answer.converged}
         columns = answer._asdict() if hasattr(answer, "_asdict") else {"value": float(answer)}

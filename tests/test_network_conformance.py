@@ -784,6 +784,15 @@ def test_a_forward_pass_may_take_a_tuple_as_a_whole():
     torch.testing.assert_close(loss.grad(plain.theta), plain.grad(plain.theta))
 
 
+def test_a_loader_draws_no_random_numbers_of_its_generator():
+    generator = torch.Generator().manual_seed(3)
+    loader = DataLoader(TensorDataset(X, Y), 5, generator=generator)
+    state = generator.get_state()
+    loss = NetworkLoss(mlp(nn.Tanh()), loader, ENTROPY)
+    loss.value(loss.theta)
+    assert torch.equal(generator.get_state(), state)
+
+
 def test_a_loader_draws_no_random_numbers_of_the_caller():
     state = torch.random.get_rng_state()
     loss = NetworkLoss(mlp(nn.Tanh()), DataLoader(TensorDataset(X, Y), 5), ENTROPY)
@@ -862,6 +871,44 @@ def test_an_own_batchnorm_is_refused_in_training_mode_alone():
     check_by_differences(NetworkLoss(OwnBatchNorm(), (X, Y), ENTROPY, batchnorm="eval"))
 
 
+@pytest.mark.parametrize("across", [lambda x: x.cumsum(0), lambda x: x.flip(0).cumsum(0).flip(0)])
+def test_a_model_whose_rows_look_one_way_is_refused_in_chunks(across):
+    with pytest.raises(ValueError, match="depends on the others.*leave out chunk"):
+        NetworkLoss(mlp(layer(across)), (X, Y), ENTROPY, chunk=5)
+
+
+class MomentumEncoder(nn.Module):
+    """Two networks, of which one follows the other while they are trained."""
+
+    def __init__(self):
+        super().__init__()
+        self.online, self.target, self.calls = nn.Linear(4, 3), nn.Linear(4, 3), 0
+
+    def forward(self, x):
+        if self.training:
+            self.calls += 1
+            with torch.no_grad():
+                self.target.weight.mul_(0.9).add_(self.online.weight, alpha=0.1)
+        return self.online(x)
+
+
+def test_what_a_model_does_in_training_alone_is_not_done():
+    model = MomentumEncoder()
+    before = model.target.weight.detach().clone()
+    check_by_differences(NetworkLoss(model, (X, Y), ENTROPY, params="online.*"))
+    assert torch.equal(model.target.weight, before)
+    assert model.calls == 0
+
+
+def test_writing_to_a_parameter_that_is_left_out_is_refused_and_undone():
+    model = WritesToItself()
+    model.head = nn.Linear(2, 2)
+    before = model.linear.weight.detach().clone()
+    with pytest.raises(ValueError, match="writes to parameter 'linear.weight', which params="):
+        NetworkLoss(model, (X, Y), ENTROPY, params="linear.bias")
+    assert torch.equal(model.linear.weight, before)
+
+
 def test_a_model_that_needs_all_rows_says_so():
     graph = nn.Sequential(layer(lambda x: torch.ones(12, 12) @ x), nn.Linear(4, 3))
     with pytest.raises(ValueError, match="a chunk of rows fails .* leave out chunk"):
@@ -911,6 +958,31 @@ def test_a_row_is_not_compared_with_a_column():
     for model, targets in ((nn.Linear(4, 1), Y), (nn.Linear(4, 1), X[:, 0]), (row, X[:, :1])):
         with pytest.raises(ValueError, match="compared each with each"):
             NetworkLoss(model, (X, targets), lambda o, t: (o - t).square().mean())
+
+
+def test_a_head_that_begins_at_zero_may_be_squeezed():
+    model = nn.Linear(4, 1)
+    nn.init.zeros_(model.weight)
+    NetworkLoss(model, (X, X[:, 0]), lambda o, t: (o.squeeze(-1) - t).square().mean())
+
+
+def test_a_batch_without_positives_does_not_speak_for_all():
+    def of_positives(outputs, targets):
+        some = outputs[targets > 0]
+        return some.square().mean() if len(some) else torch.tensor(0.0)
+
+    targets = torch.tensor([0.0] * 6 + [1.0] * 6)
+    batches = [(X[:6], targets[:6]), (X[6:], targets[6:])]
+    loss = NetworkLoss(nn.Linear(4, 1), batches, of_positives, weights=[0, 1])
+    check_by_differences(loss)
+
+
+def test_a_random_criterion_is_refused():
+    def noisy(outputs, targets):
+        return ENTROPY(functional.dropout(outputs, 0.01), targets)
+
+    with pytest.raises(ValueError, match="or the criterion, differ from call to call"):
+        NetworkLoss(mlp(nn.Tanh()), (X, Y), noisy)
 
 
 def test_batches_of_other_sizes_later_on_are_refused():
@@ -985,6 +1057,7 @@ def test_theta_and_params_are_refused_in_words():
     with pytest.raises(TypeError, match="32 or 64 bits, not torch.float16"):
         loss.value(loss.theta.half())
     assert loss.value(loss.theta.tolist()).dtype == torch.float64
+    assert torch.equal(loss.block("2.*", loss.theta.tolist()).theta, loss.theta[30:])
     for theta in (loss.theta.double().numpy(), loss.theta.tolist()):
         assert sharpness(loss, theta).vectors.dtype == torch.float64
     with pytest.raises(ValueError, match="weights must be 1 numbers"):

@@ -227,8 +227,13 @@ class Batches:
         """Begin a pass, of whose random numbers a DataLoader draws one."""
         if isinstance(self._data, list):
             return iter(self._data)
+        own = getattr(self._data, "generator", None)
+        state = own.get_state() if own else None
         with torch.random.fork_rng(devices=[]):
-            return iter(self._data)
+            batches = iter(self._data)
+        if own:
+            own.set_state(state)
+        return batches
 
     def _size(self, number, batch):
         if not (isinstance(batch, tuple | list) and len(batch) == 2):

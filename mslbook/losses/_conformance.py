@@ -8,12 +8,14 @@ from torch.nn.modules.batchnorm import _BatchNorm as BatchNorm
 
 from mslbook.losses._batches import tensors
 from mslbook.losses._model import leaf, random_state
+from mslbook.losses._state import copied
 
 RTOL = 1e-3  # of derivatives against differences: a wrong derivative is off by more
 COARSE = 0.05  # the same for a model that computes in single precision alone
 HALF = 5e-5  # error of a gradient: that of single precision is below, of half precision above
 STEPS = [10.0**-k for k in range(8, 0, -1)]  # of differences, in units of the typical parameter
 LONG = STEPS[4:]  # those that values in single precision resolve
+SHORT = [1e-10, 1e-9, *STEPS]  # of gradients, which jump at every kink of a deep network
 WEAK = 1e-6  # of a block of the product, relative to all: below it, rounding is larger
 SPREAD = 0.1  # of the typical parameter: how far the check is made from the model's own point
 
@@ -21,11 +23,17 @@ SPREAD = 0.1  # of the typical parameter: how far the check is made from the mod
 def check_network(loss):
     """Raise ValueError unless a `NetworkLoss` of a few rows has the derivatives of its value."""
     theta = point(loss)  # in double precision, where little is lost in rounding
-    before, outputs = random_state(loss.device), tensors(loss.outputs(theta))
+
+    def seen():
+        return [*tensors(loss.outputs(theta)), loss.value(theta)]
+
+    before, first = random_state(loss.device), seen()
     times = 2 if torch.equal(before, random_state(loss.device)) else 30  # a few may come out alike
-    others = [tensors(loss.outputs(theta)) for _ in range(times)]
-    if not all(all(map(_alike, outputs, again)) for again in others):
-        raise ValueError("the model's outputs differ from call to call: switch off what is random")
+    if not all(all(map(_alike, first, seen())) for _ in range(times)):
+        raise ValueError(
+            "the model's outputs, or the criterion, differ from call to call: switch off what is "
+            "random"
+        )
     if name := _read_elsewhere(loss, theta):
         raise ValueError(
             f"parameter {name!r} is read from a list, a closure or a view that keeps it, where it "
@@ -38,7 +46,7 @@ def check_network(loss):
     fixed.batchnorm = "eval"  # the statistics of few rows may lose all digits of single precision
     if (error := _precision_error(fixed, theta)) > HALF:
         raise ValueError(
-            f"the model computes in half precision: its gradient is off by {error:.1%}; switch off "
+            f"the model computes in half precision: its gradient is off by {error:.0e}; switch off "
             "autocast and .bfloat16(), in its forward pass, too"
         )
 
@@ -51,12 +59,14 @@ def check_rows(loss):
     alone, theta, half = copy(loss), point(loss), loss.rows // 2
     alone.batchnorm = "eval"
     try:
-        both = (tensors(each.outputs(theta)) for each in (alone, alone.subset(slice(half))))
-        for whole, part in zip(*both, strict=True):
-            if whole.shape[:1] == (loss.rows,) and part.shape[:1] == (half,):
-                scale = float(whole.double().abs().nan_to_num().max())
-                if not torch.allclose(whole[:half], part, RTOL, RTOL * scale, equal_nan=True):
-                    raise ValueError("what it says of one depends on the others")
+        whole = tensors(alone.outputs(theta))
+        for rows in (slice(half), slice(half, loss.rows)):  # rows may look back alone
+            found = tensors(alone.subset(rows).outputs(theta))
+            for own, part in zip(whole, found, strict=True):
+                if own.shape[:1] == (loss.rows,) and part.shape[:1] == own[rows].shape[:1]:
+                    scale = float(own.double().abs().nan_to_num().max())
+                    if not torch.allclose(own[rows], part, RTOL, RTOL * scale, equal_nan=True):
+                        raise ValueError("what it says of one depends on the others")
     except (RuntimeError, IndexError, ValueError) as error:
         why = str(error).splitlines()[0]
         raise ValueError(
@@ -64,19 +74,21 @@ def check_rows(loss):
         ) from error
 
 
-def check_modes(loss, theta, forward):
+def check_modes(loss, theta):
     """Raise ValueError if a layer that is none of torch's acts otherwise in training."""
-    own, before = tensors(loss.outputs(theta)), random_state(loss.device)
-    with loss.modes():
-        for module in loss.model.modules():
-            module.training |= not type(module).__module__.startswith("torch.")
-        try:
-            trained = tensors(forward(theta, loss.inputs))
-        except Exception:  # noqa: BLE001  (in training it takes other things)
-            return
-    same_kind = [x.shape for x in own] == [x.shape for x in trained]
+    before, trained = random_state(loss.device), copy(loss)
+    try:
+        trained.model = copied(loss.model, {})  # what it writes to in training is the caller's
+        own = tensors(trained.outputs(theta))
+        with trained.modes():
+            for module in trained.model.modules():
+                module.training |= not type(module).__module__.startswith("torch.")
+            found = tensors(trained._forward(theta, loss.inputs))
+    except Exception:  # noqa: BLE001  (it cannot be copied, or takes other things in training)
+        return
+    same_kind = [x.shape for x in own] == [x.shape for x in found]
     is_random = not torch.equal(before, random_state(loss.device))
-    if same_kind and not is_random and not all(map(_alike, own, trained)):
+    if same_kind and not is_random and not all(map(_alike, own, found)):
         raise ValueError(
             "a layer of the model's own has other outputs in training mode: call model.eval() if "
             "evaluation is meant, or make the layer a subclass of one of torch's BatchNorms"
@@ -169,7 +181,7 @@ def derivative_fault(loss, theta):
             "what cuts or replaces derivatives (detach(), straight-through estimators) or computes "
             "in half precision, and choose by params= what is not under no_grad()"
         )
-    error, _ = difference_error(lambda t: loss.grad(theta + t * v), image, sizes=sizes)
+    error, _ = difference_error(lambda t: loss.grad(theta + t * v), image, sizes=sizes, steps=SHORT)
     error = max(skew(u, v, image, other), 0.0 if coarse else error)
     if error > tolerance:
         return (

@@ -10,6 +10,12 @@ from torch import nn
 
 from mslbook.losses._batches import map_tensors, tensors
 
+NOT_FINITE = "the loss is not finite at the parameters of the model: start elsewhere"
+FLAT = (
+    "the criterion cannot be differentiated by the outputs: take out argmax, rounding, detach() "
+    "and no_grad()"
+)
+
 
 def half_squared_error(outputs, targets):
     """Half the squared distance to the one-hot target, summed over classes, mean over rows.
@@ -74,13 +80,13 @@ def checked_value(criterion, call, outputs, targets, all_targets):
         _check_classes(criterion, outputs, all_targets)
     with warnings.catch_warnings():
         warnings.filterwarnings("error", message="Using a target size")  # that torch broadcasts
-        leaves = map_tensors(_to_be_differentiated, outputs)
         try:
-            with torch.enable_grad():
+            with torch.inference_mode(False), torch.enable_grad():
+                leaves = map_tensors(_to_be_differentiated, outputs)
                 value = call(leaves, map_tensors(torch.clone, targets))
         except UserWarning as warning:
             raise ValueError(f"outputs and targets differ in shape: {warning}") from warning
-        except (RuntimeError, TypeError) as error:
+        except (AttributeError, LookupError, RuntimeError, TypeError) as error:
             raise ValueError(
                 f"the criterion fails on a few rows ({str(error).splitlines()[0]}): give targets "
                 "of the dtype it takes, and weights of rows as a part of the targets, to a "
@@ -89,13 +95,8 @@ def checked_value(criterion, call, outputs, targets, all_targets):
     if getattr(value, "shape", None) != () or not value.is_floating_point():
         what = f"a tensor of shape {tuple(value.shape)}" if hasattr(value, "shape") else repr(value)
         raise ValueError(f"the criterion must return one number, as a tensor, not {what:.80}")
-    if not value.requires_grad and any(one.requires_grad for one in tensors(leaves)):
-        raise ValueError(
-            "the criterion cannot be differentiated by the outputs: take out argmax, rounding, "
-            "detach() and no_grad()"
-        )
-    _check_broadcast(call, outputs, targets, value)
-    return value.detach()
+    _check_broadcast(call, outputs, targets, value.detach())
+    return value
 
 
 def _to_be_differentiated(tensor):
@@ -111,7 +112,7 @@ def _check_broadcast(criterion, outputs, targets, value):
     fewer, more = sorted((outputs.shape, targets.shape), key=len)
     if more != (*fewer, 1):
         return
-    if not torch.equal(targets.flip(0), targets):
+    if not any(torch.equal(one.flip(0), one) for one in (outputs, targets)):
         turned, none = (criterion(outputs, one) for one in (targets.flip(0), 0 * targets))
         if torch.isclose(turned, value, rtol=1e-5) and not torch.isclose(none, value, rtol=1e-5):
             raise ValueError(

@@ -18,8 +18,9 @@ from mslbook.losses._conformance import (
     elsewhere,
     recomputes,
 )
-from mslbook.losses._criteria import checked_value, half_squared_error, rebound
+from mslbook.losses._criteria import FLAT, NOT_FINITE, checked_value, half_squared_error, rebound
 from mslbook.losses._model import full_precision, gradient, leaf, product, slope
+from mslbook.losses._state import check_caches, copied, left_alone, random_numbers_kept, watched
 
 __all__ = ["NetworkLoss", "half_squared_error"]
 
@@ -95,7 +96,8 @@ class NetworkLoss(Loss):
         self._dtype, self._changing, self._needs_graph = self.theta.dtype, (), False
         distributed.check_same("parameters and data", self.theta, *self._batches.checksums())
         splits = distributed.ranks() > 1 or not self._batches.are_whole
-        with distributed.apart(), _model.random_numbers_kept(self.model):
+        fixed = [(n, p) for n, p in self.model.named_parameters() if n not in self._shapes]
+        with distributed.apart(), random_numbers_kept(self.model), left_alone(fixed):
             few = self._try_out()
             if splits:
                 check_rows(few)
@@ -238,12 +240,15 @@ class NetworkLoss(Loss):
     def few(self):
         """The loss of a few rows, of several classes; its criterion may ignore the others."""
         few = copy(self)
-        few._weights, call = None, partial(self._criterion, leaf(self.theta))
+        few._weights, call, error = None, partial(self._criterion, leaf(self.theta)), NOT_FINITE
         for few._batches, targets in self._batches.samples(self._most):
             outputs, (_, some) = few.outputs(self.theta), few._pair()
-            if checked_value(self.criterion, call, outputs, some, targets).isfinite():
-                return few
-        raise ValueError("the loss is not finite at the parameters of the model: start elsewhere")
+            value = checked_value(self.criterion, call, outputs, some, targets)
+            if value.isfinite():
+                if value.requires_grad or not any(map(torch.is_floating_point, tensors(outputs))):
+                    return few
+                error = FLAT  # or of these rows alone
+        raise ValueError(error)
 
     def layers(self):
         """Every layer that the model calls as a `LayerLoss`, by its name in the model."""
@@ -258,7 +263,8 @@ class NetworkLoss(Loss):
         default the model's.
         """
         block = copy(self)
-        block._fixed = self._fixed | dict(self._pieces(self.theta if theta is None else theta))
+        theta = self.theta if theta is None else leaf(theta).detach()
+        block._fixed = self._fixed | dict(self._pieces(theta))
         block._select(params)
         return block
 
@@ -269,7 +275,7 @@ class NetworkLoss(Loss):
             return tensor.to(device, dtype if tensor.dtype == self._dtype else None)
 
         loss, memo = copy(self), {}
-        loss.model = _model.copied(self.model, memo).to(device=device, dtype=dtype)
+        loss.model = copied(self.model, memo).to(device=device, dtype=dtype)
         if isinstance(self.criterion, nn.Module):
             loss.criterion = deepcopy(self.criterion, memo).to(device)
         else:
@@ -290,7 +296,7 @@ class NetworkLoss(Loss):
         if not theta.isfinite().all():
             raise ValueError("theta holds nan or infinite numbers, where BatchNorm has none")
         frozen = copy(self)
-        frozen.model, frozen.batchnorm = _model.copied(self.model, {}).eval(), "eval"
+        frozen.model, frozen.batchnorm = copied(self.model, {}).eval(), "eval"
         frozen._select(self._patterns)
         nn.utils.vector_to_parameters(theta, frozen.parameters.values())
         with torch.no_grad(), full_precision(self.device):
@@ -416,17 +422,11 @@ class NetworkLoss(Loss):
 
     def _try_out(self):
         """Refuse what cannot be differentiated, before any work; returns the loss of a few rows."""
-        attributes = [_model.Attributes(module) for module in self._modules()]
         before = _model.random_state(self.device)
-        try:
-            few = self._few_somehow()
-            draws = not torch.equal(before, _model.random_state(self.device))
-        finally:
-            changing = [k for k, one in enumerate(attributes) if one.changed]
-            for one in attributes:
-                one.restore()
+        few, changing = watched(self._modules(), self._few_somehow)
+        draws = not torch.equal(before, _model.random_state(self.device))
         there = leaf(elsewhere(self.theta))
-        _model.check_caches(self.model, lambda: few.outputs(there))
+        check_caches(self.model, lambda: few.outputs(there))
         self._changing = few._changing = changing
         self._recomputes = few._recomputes = recomputes(few)
         try:
@@ -435,7 +435,7 @@ class NetworkLoss(Loss):
             self._needs_graph = few._needs_graph = True
         check_network(few)
         if self.batchnorm == "train" and self.model.training:  # as the loop has it
-            check_modes(few, there, few._forward)
+            check_modes(few, there)
         self.draws = draws
         return few
 

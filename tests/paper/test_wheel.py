@@ -11,7 +11,7 @@ from zipfile import ZipFile
 import pytest
 from hatchling.build import build_wheel
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
