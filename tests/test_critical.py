@@ -61,6 +61,22 @@ def test_a_loss_that_never_rises_has_none_and_one_that_rises_at_once_infinite():
     assert (uphill.value, uphill.high) == (inf, inf)
 
 
+def test_where_there_is_no_gradient_there_is_no_answer():
+    assert np.isnan(critical_sharpness(Quadratic(2.0), 0.0).value)
+
+
+@pytest.mark.parametrize("wrong", [-1.0, 0.0, np.nan])
+def test_only_a_positive_preconditioner_and_tolerance_are_taken(wrong):
+    for probe in (
+        critical_sharpness,
+        lambda loss, *some, **more: batch_sharpness([loss], *some, **more),
+    ):
+        with pytest.raises(ValueError, match="a positive, finite number"):
+            probe(Quadratic(2.0), 1.0, preconditioner=wrong)
+    with pytest.raises(ValueError, match="rtol must be positive"):
+        critical_sharpness(Quadratic(2.0), 1.0, rtol=wrong)
+
+
 def test_it_takes_only_what_is_finite():
     with np.errstate(all="ignore"), pytest.raises(FloatingPointError, match="not finite"):
         critical_sharpness(Quadratic(), 1e300)

@@ -27,6 +27,20 @@ def check_theta(loss, theta, needed="value"):
     return xp, theta
 
 
+def as_preconditioner(preconditioner, theta):
+    """A positive diagonal as an array like theta; 1 for None."""
+    if preconditioner is None:
+        return 1
+    xp = array_namespace(theta)
+    P = xp.asarray(preconditioner, dtype=theta.dtype, device=theta.device)
+    if P.shape != theta.shape or not bool(xp.all((P > 0) & xp.isfinite(P))):
+        raise ValueError(
+            f"the preconditioner must hold a positive, finite number for each of the "
+            f"{tuple(theta.shape)} coordinates of theta: pass optimizer.precondition(state)"
+        )
+    return P
+
+
 def precision(array):
     """NumPy's dtype of the precision of an array; ValueError for half precision."""
     facts = array_namespace(array).finfo(array.dtype)

@@ -6,8 +6,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import stdtrit
 
+from mslbook._arrays import like
 from mslbook._checks import check_real
-from mslbook.probes._theta import check_theta, in_full_precision
+from mslbook.probes._theta import as_preconditioner, check_theta, in_full_precision
 
 MOST_VALUES = 60  # after which the loss is taken to rise at once, or never
 
@@ -26,7 +27,8 @@ def critical_sharpness(loss, theta, direction=None, start=None, rtol=0.1, precon
     """2 / η_c, where η_c is the smallest step along a direction from which the loss is higher.
 
     Where the loss is quadratic, the curvature along the direction (D. Kalra et al., 2026,
-    arXiv:2601.16979), from about 6 values of the loss; 0 if it never rises, inf if it does at once.
+    arXiv:2601.16979), from about 6 values of the loss; 0 if it never rises, inf if it does at once,
+    nan at a point without a gradient.
 
     Parameters
     ----------
@@ -45,9 +47,12 @@ def critical_sharpness(loss, theta, direction=None, start=None, rtol=0.1, precon
     >>> critical_sharpness(f1, 1.0, start=0.5)
     SharpnessEstimate(value=0.677..., low=0.648..., high=0.707..., count=6)
     """
-    theta = check_theta(loss, theta)[1]
+    xp, theta = check_theta(loss, theta)
     if direction is None:
-        direction = -loss.grad(theta) / (1 if preconditioner is None else preconditioner)
+        direction = -loss.grad(theta) / as_preconditioner(preconditioner, theta)
+    if not bool(xp.any(like(theta, direction) != 0)):
+        return SharpnessEstimate(nan, 0.0, inf, 0)
+    check_real("rtol", rtol, above=0)
     step = 2 / check_real("start", 2.0 if start is None else float(start), above=0)
     base, below, above, count = float(loss.value(theta)), 0.0, inf, 1
     if not abs(base) < inf:
@@ -85,7 +90,7 @@ def batch_sharpness(losses, theta, preconditioner=None):
     for loss in losses:
         point = check_theta(loss, theta, "hvp")[1]
         grad = loss.grad(point)
-        step = grad / (1 if preconditioner is None else preconditioner)
+        step = grad / as_preconditioner(preconditioner, point)
         if square := float((grad * step).sum()):
             found.append(float((step * loss.hvp(point, step)).sum()) / square)
     mean, count = np.mean(found or nan).item(), len(found)

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from mslbook.probes._theta import check_theta
+from mslbook.probes._theta import as_preconditioner, check_theta
 
 
 def hessian_operator(loss, theta, preconditioner=None, hessian=None):
@@ -24,17 +24,11 @@ def hessian_operator(loss, theta, preconditioner=None, hessian=None):
     >>> hessian_operator(two_valleys, [0.0, 0.0])(np.array([1.0, 0.0]))
     array([25.,  0.])
     """
-    xp, theta = check_theta(loss, theta, "hvp")
+    theta = check_theta(loss, theta, "hvp")[1]
     make = getattr(loss, "hessian", lambda theta: partial(loss.hvp, theta))
     product, scale = hessian or make(theta), None
     if preconditioner is not None:
-        P = xp.asarray(preconditioner, dtype=theta.dtype, device=theta.device)
-        if P.shape != theta.shape or not bool(xp.all((P > 0) & xp.isfinite(P))):
-            raise ValueError(
-                f"the preconditioner must hold a positive, finite number for each of the "
-                f"{tuple(theta.shape)} coordinates of theta: pass optimizer.precondition(state)"
-            )
-        scale = P**-0.5
+        scale = as_preconditioner(preconditioner, theta) ** -0.5
 
     def operator(v):
         v = v.reshape(theta.shape)
