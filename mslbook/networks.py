@@ -36,7 +36,7 @@ def fully_connected(widths, activation="tanh", seed=0, bias=True):
         raise ValueError(f"widths must name at least the inputs and the outputs, not {widths}")
     if activation not in ACTIVATIONS:
         raise ValueError(f"no activation {activation!r}: choose one of {', '.join(ACTIVATIONS)}")
-    with _seeded(seed):
+    with seeded(seed):
         layers = [nn.Flatten()]
         for fan_in, fan_out in pairwise(widths):
             layers += [nn.Linear(fan_in, fan_out, bias), ACTIVATIONS[activation]()]
@@ -64,7 +64,7 @@ def vgg11(classes=10, width=1.0, batchnorm=False, seed=0):
 
     channels = _channels(classes, width)
     plan = [c if c == "M" else channels(c) for c in vgg.cfgs["A"]]
-    with _seeded(seed):
+    with seeded(seed):
         with torch.device("meta"):  # torchvision's classifier has 120 million numbers, for nothing
             model = vgg.VGG(nn.Identity(), init_weights=False)
         model.features, model.avgpool = vgg.make_layers(plan, batchnorm), nn.Identity()
@@ -86,7 +86,7 @@ def resnet18(classes=10, width=1.0, seed=0):
 
     channels = _channels(classes, width)
     stages = [channels(c) for c in (64, 128, 256, 512)]
-    with _seeded(seed):
+    with seeded(seed):
         stem = nn.Sequential(_conv(3, stages[0], 3), nn.BatchNorm2d(stages[0]), nn.ReLU())
         blocks = [BasicBlock(stages[0], stages[0]) for _ in range(2)]
         for before, after in pairwise(stages):
@@ -112,7 +112,7 @@ def densenet121(classes=50, width=1.0, seed=0):
     from torchvision.models.densenet import DenseNet
 
     channels = _channels(classes, width)
-    with _seeded(seed):
+    with seeded(seed):
         model = DenseNet(channels(32), num_init_features=channels(64), num_classes=classes)
         stem = _conv(3, channels(64), 3)
         nn.init.kaiming_normal_(stem.weight)
@@ -121,7 +121,8 @@ def densenet121(classes=50, width=1.0, seed=0):
 
 
 @contextmanager
-def _seeded(seed):
+def seeded(seed):
+    """A context in which random numbers come from a seed; afterwards they are as before."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         yield

@@ -793,6 +793,24 @@ def test_a_loader_draws_no_random_numbers_of_its_generator():
     assert torch.equal(generator.get_state(), state)
 
 
+def test_a_loader_may_call_something_else_its_generator():
+    class Batched:
+        generator = "of batches"
+
+        def __iter__(self):
+            return iter([(X[:5], Y[:5]), (X[5:], Y[5:])])
+
+    check_by_differences(NetworkLoss(mlp(nn.Tanh()), Batched(), ENTROPY))
+
+
+def test_parameters_of_inference_mode_may_be_left_out():
+    model = mlp(nn.Tanh())
+    with torch.inference_mode():
+        model[0].weight = nn.Parameter(model[0].weight.clone(), requires_grad=False)
+    loss = NetworkLoss(model, (X, Y), ENTROPY, params="2.*")
+    assert loss.dimension == 21
+
+
 def test_a_loader_draws_no_random_numbers_of_the_caller():
     state = torch.random.get_rng_state()
     loss = NetworkLoss(mlp(nn.Tanh()), DataLoader(TensorDataset(X, Y), 5), ENTROPY)

@@ -228,11 +228,11 @@ class Batches:
         if isinstance(self._data, list):
             return iter(self._data)
         own = getattr(self._data, "generator", None)
-        state = own.get_state() if own else None
+        own = own if isinstance(own, torch.Generator) else torch.default_generator
+        state = own.get_state()
         with torch.random.fork_rng(devices=[]):
             batches = iter(self._data)
-        if own:
-            own.set_state(state)
+        own.set_state(state)
         return batches
 
     def _size(self, number, batch):
@@ -337,9 +337,10 @@ class _Slopes:
 def _slopes(criterion, outputs, targets):
     """The `_Slopes` at these outputs; where these have none, as in a hinge, at others."""
     own = _Slopes(criterion, outputs, targets)
+    if own.known or not own.finite:
+        return own
     others = (_altered([own], criterion, factor) for factor in (1.0, -1.0, 30.0, -30.0))
-    found = (own, *(other[0] for other in others if other)) if own.finite else (own,)
-    return next((one for one in found if one.known), own)
+    return next((one for found in others for one in found if one.known), own)
 
 
 def _altered(pieces, criterion, factor):

@@ -94,6 +94,8 @@ def random_numbers_kept(model):
 @contextmanager
 def left_alone(parameters):
     """Context in which these parameters stay as they are; ValueError if they are written to."""
+    # Tensors of inference mode have no version, and cannot be written to outside of it.
+    parameters = [(name, p) for name, p in parameters if not p.is_inference()]
     before = [(name, p, p._version, p.detach().clone()) for name, p in parameters]
     try:
         yield

@@ -301,9 +301,8 @@ class NetworkLoss(Loss):
         nn.utils.vector_to_parameters(theta, frozen.parameters.values())
         with torch.no_grad(), full_precision(self.device):
             for piece in _model.averaging_statistics(frozen.model, self._batches.pieces()):
-                inputs = map_tensors(partial(frozen._as_theta, theta, copy=True), piece.inputs)
                 with piece.part.statistics():
-                    _model.apply(frozen.model, inputs, frozen._whole)
+                    frozen._call(theta, piece.inputs)
         return frozen
 
     def __repr__(self):
@@ -401,9 +400,12 @@ class NetworkLoss(Loss):
             self._batches.unwritten.add(piece.rows.start)
         return loss
 
+    def _call(self, theta, inputs):
+        own = partial(self._as_theta, theta, copy=True)
+        return _model.apply(self.model, map_tensors(own, inputs), self._whole)
+
     def _forward(self, theta, inputs, piece=ALONE):
-        inputs = map_tensors(partial(self._as_theta, theta, copy=True), inputs)
-        return self._at(theta, piece, lambda: _model.apply(self.model, inputs, self._whole))
+        return self._at(theta, piece, lambda: self._call(theta, inputs))
 
     def _criterion(self, theta, *pair):
         return self._at(theta, ALONE, lambda: self.criterion(*pair))
@@ -415,10 +417,8 @@ class NetworkLoss(Loss):
             return
         with self.modes():
             theta = leaf(elsewhere(self.theta))
-            outputs_of, criterion = (
-                partial(each, theta) for each in (self._forward, self._criterion)
-            )
-            self._weights = piece_weights(self._batches, outputs_of, criterion)
+            parts = partial(self._forward, theta), partial(self._criterion, theta)
+            self._weights = piece_weights(self._batches, *parts)
 
     def _try_out(self):
         """Refuse what cannot be differentiated, before any work; returns the loss of a few rows."""

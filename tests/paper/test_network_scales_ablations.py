@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
-from tiny import choose  # noqa: E402
+from tiny import tiny_recording  # noqa: E402
 
-from mslbook.paper import experiments, recording  # noqa: E402
+from mslbook.paper import experiments  # noqa: E402
 from mslbook.paper.network_scales import experiment as wide_range  # noqa: E402
 from mslbook.paper.network_scales.experiment import ABLATIONS_WIDE  # noqa: E402
 
@@ -26,11 +26,8 @@ NAMES = [choice.name for choice in TINY.choices]
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        choose(patch, NAME, TINY)
-        patch.setattr(wide_range, "PER_DECADE", 2)
-        folder = tmp_path_factory.mktemp("uninterrupted")
-        return recording.load(experiments.run(NAME, folder=folder, progress=False))
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    return tiny_recording(folder, NAME, TINY, (wide_range, "PER_DECADE", 2))
 
 
 @pytest.mark.parametrize("size", experiments.SIZES)

@@ -6,13 +6,12 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
-from tiny import choose  # noqa: E402
+from tiny import tiny_recording  # noqa: E402
 
 from mslbook import data  # noqa: E402
 from mslbook.descent import iterate  # noqa: E402
 from mslbook.losses.network import NetworkLoss, half_squared_error  # noqa: E402
 from mslbook.networks import fully_connected  # noqa: E402
-from mslbook.paper import experiments, recording  # noqa: E402
 from mslbook.paper.edge_of_stability import experiment as figure_2_1  # noqa: E402
 from mslbook.paper.experiments import recorded  # noqa: E402
 from mslbook.paper.origin_of_scales import deciles as deciles  # noqa: E402
@@ -178,13 +177,10 @@ def folder(tmp_path_factory):
 
 def run(folder, chosen=TINY):
     """A run of two conditions of a network with 6 and 5 hidden neurons."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(figure_2_1, "HIDDEN", (6, 5))
-        patch.setattr(deciles, "POINTS", 17)
-        # Each tenth is a loss of its own; above, such losses are made with their checks.
-        patch.setattr("mslbook.losses.network.check_network", lambda loss: None)
-        choose(patch, "sec6_deciles", chosen)
-        return recording.load(experiments.run("sec6_deciles", folder=folder, progress=False))
+    # Each tenth is a loss of its own; above, such losses are made with their checks.
+    unchecked = "mslbook.losses.network.check_network", lambda loss: None
+    small = (figure_2_1, "HIDDEN", (6, 5)), (deciles, "POINTS", 17)
+    return tiny_recording(folder, "sec6_deciles", chosen, unchecked, *small)
 
 
 @pytest.fixture(scope="module")

@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mslbook.paper import experiments, recording
+from mslbook.paper import experiments
 from mslbook.paper.what_to_expect.courses import Course, courses
 
 torch = pytest.importorskip("torch")
-from tiny import choose  # noqa: E402
+from tiny import tiny_recording  # noqa: E402
 
 from mslbook import data  # noqa: E402
 from mslbook.paper.what_to_expect import experiment  # noqa: E402
@@ -27,11 +27,7 @@ TINY = replace(
 @pytest.fixture(scope="module")
 def found(tmp_path_factory):
     """What a tiny run on the digits recorded."""
-    with pytest.MonkeyPatch.context() as patch:
-        choose(patch, NAME, TINY)
-        patch.setattr(experiment, "STRINGS", 6)
-        folder = tmp_path_factory.mktemp("runs")
-        return recording.load(experiments.run(NAME, folder=folder, progress=False))
+    return tiny_recording(tmp_path_factory.mktemp("runs"), NAME, TINY, (experiment, "STRINGS", 6))
 
 
 def images(count=1600):

@@ -4,11 +4,13 @@ from dataclasses import replace
 from itertools import count
 
 import numpy as np
+import pytest
 
 from mslbook.losses.network import NetworkLoss
 from mslbook.paper import experiments
 from mslbook.paper import run as runs
 from mslbook.paper.edge_of_stability import experiment as edge
+from mslbook.paper.recording import load
 
 SETTINGS = edge.Settings(60, (0.8, 0.5), time=24, probes=10)
 STEPS = [30, 50]
@@ -19,6 +21,15 @@ def choose(patch, name, settings):
     known = experiments.experiment
     changed = replace(known(name), settings={"small": settings}, digits=None)
     patch.setattr(experiments, "experiment", lambda one: changed if one == name else known(one))
+
+
+def tiny_recording(folder, name, settings, *changes):
+    """What an experiment records with these settings and other attributes: owner, name, value."""
+    with pytest.MonkeyPatch.context() as patch:
+        choose(patch, name, settings)
+        for change in changes:
+            patch.setattr(*change)
+        return load(experiments.run(name, folder=folder, progress=False))
 
 
 def shrink(patch):

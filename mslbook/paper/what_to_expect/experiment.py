@@ -12,7 +12,7 @@ from torch import nn
 
 from mslbook.data import standardise, standardise_channels
 from mslbook.losses.network import NetworkLoss, half_squared_error
-from mslbook.networks import fully_connected
+from mslbook.networks import fully_connected, seeded
 from mslbook.optimizers import GradientDescent
 from mslbook.paper.experiments import Experiment
 from mslbook.paper.images import accuracy, labels_of
@@ -85,8 +85,7 @@ def from_seed(make):
     """The network ``make()`` as a function of a seed; the global random state is unchanged."""
 
     def network(seed):
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded(seed):
             return make()
 
     return network
